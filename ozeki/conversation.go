@@ -1,0 +1,157 @@
+package ozeki
+
+// Conversation is a conversation as one of its participants sees it (published).
+type Conversation struct {
+	ID             ConversationID `json:"id"`
+	IsGroup        bool           `json:"isgroup"`
+	ParticipantIDs []UserID       `json:"participantids,omitzero"`
+	Participants   []Participant  `json:"participants,omitzero"`
+	DisplayName    string         `json:"displayname"` // sealed under the conversation key, see Scheme.Open
+	LastMessageID  MessageID      `json:"lastmessageid"`
+	LastReportID   ReportID       `json:"lastreportid"`
+	LastAccess     int64          `json:"lastaccess"` // unix seconds, UTC
+	Secret         string         `json:"secret"`     // the conversation key, wrapped for the asking user
+	Instance       Instance       `json:"instance"`
+	MutedBy        []UserID       `json:"mutedby,omitzero"`
+	FavoriteBy     []UserID       `json:"favoriteby,omitzero"`
+	HiddenBy       []UserID       `json:"hiddenby,omitzero"`
+	Properties     []Property     `json:"properties,omitzero"` // only the asking user's entry
+	Extra          Extra          `json:"-"`
+}
+
+// Participant is a member of a conversation.
+type Participant struct {
+	UserID   UserID `json:"userid"`
+	UserName string `json:"username"`
+	Extra    Extra  `json:"-"`
+}
+
+// Property is what one user set on a conversation.
+type Property struct {
+	UserID     UserID `json:"userid"`
+	IsMuted    bool   `json:"ismuted"`
+	IsFavorite bool   `json:"isfavorite"`
+	HideID     string `json:"hideid"` // ";"-terminated list of hidden instances, empty = not hidden
+	Color      string `json:"listitembackgroundcolor"`
+	Extra      Extra  `json:"-"`
+}
+
+// PropertyOf returns the entry of the given user and whether there is one. It is what tells the state of the user's
+// flags; favoriteby and mutedby may lag behind.
+func (c *Conversation) PropertyOf(user UserID) (Property, bool) {
+	for _, p := range c.Properties {
+		if p.UserID == user {
+			return p, true
+		}
+	}
+	return Property{}, false
+}
+
+// ConversationsAnswer is the answer of list.
+type ConversationsAnswer struct {
+	Answer
+	Conversations []Conversation `json:"conversations,omitzero"`
+	Extra         Extra          `json:"-"`
+}
+
+// ConversationRequest is the body of the calls that name a conversation and no more: favorite, unfavorite, mute,
+// unmute, unhide.
+type ConversationRequest struct {
+	Common
+	ConversationID ConversationID `json:"conversationid"`
+}
+
+// ClearRequest asks to empty a conversation; the answer has a new instance.
+type ClearRequest struct {
+	Common
+	ConversationID ConversationID `json:"conversationid"`
+	Instance       Instance       `json:"instance"`
+}
+
+// ColorRequest sets the user's own background colour of a conversation's list item, "#rrggbb".
+type ColorRequest struct {
+	Common
+	ConversationID ConversationID `json:"conversationid"`
+	Color          string         `json:"color"`
+}
+
+// HideRequest hides an instance of a conversation: HideID is the instance followed by ";".
+type HideRequest struct {
+	Common
+	ConversationID ConversationID `json:"conversationid"`
+	HideID         string         `json:"hideid"`
+}
+
+// ConversationAnswer gives the conversation as it now stands.
+type ConversationAnswer struct {
+	Answer
+	Conversation *Conversation `json:"conversation,omitempty"`
+	Extra        Extra         `json:"-"`
+}
+
+// ConversationCreateRequest (CallConversationCreate) makes a conversation. The caller is among the members, and every
+// other member is the caller's friend. The one-to-one conversation of two people has the id DirectConversationID; a
+// repeat gives the conversation that is there.
+type ConversationCreateRequest struct {
+	Common
+	ConversationID ConversationID `json:"conversationid"`
+	IsGroup        bool           `json:"isgroup"`
+	Members        []Member       `json:"members"`
+}
+
+// Member is one participant of a new conversation, with what only this participant can open.
+type Member struct {
+	UserID      UserID `json:"userid"`
+	Secret      string `json:"secret"`      // the conversation key wrapped for this member
+	DisplayName string `json:"displayname"` // the name this member sees, sealed under the conversation key
+}
+
+func (c *Conversation) UnmarshalJSON(b []byte) error {
+	type plain Conversation
+	return decodeObject(b, (*plain)(c), &c.Extra)
+}
+
+func (c Conversation) MarshalJSON() ([]byte, error) {
+	type plain Conversation
+	return encodeObject(plain(c), c.Extra)
+}
+
+func (p *Participant) UnmarshalJSON(b []byte) error {
+	type plain Participant
+	return decodeObject(b, (*plain)(p), &p.Extra)
+}
+
+func (p Participant) MarshalJSON() ([]byte, error) {
+	type plain Participant
+	return encodeObject(plain(p), p.Extra)
+}
+
+func (p *Property) UnmarshalJSON(b []byte) error {
+	type plain Property
+	return decodeObject(b, (*plain)(p), &p.Extra)
+}
+
+func (p Property) MarshalJSON() ([]byte, error) {
+	type plain Property
+	return encodeObject(plain(p), p.Extra)
+}
+
+func (a *ConversationsAnswer) UnmarshalJSON(b []byte) error {
+	type plain ConversationsAnswer
+	return decodeObject(b, (*plain)(a), &a.Extra)
+}
+
+func (a ConversationsAnswer) MarshalJSON() ([]byte, error) {
+	type plain ConversationsAnswer
+	return encodeObject(plain(a), a.Extra)
+}
+
+func (a *ConversationAnswer) UnmarshalJSON(b []byte) error {
+	type plain ConversationAnswer
+	return decodeObject(b, (*plain)(a), &a.Extra)
+}
+
+func (a ConversationAnswer) MarshalJSON() ([]byte, error) {
+	type plain ConversationAnswer
+	return encodeObject(plain(a), a.Extra)
+}

@@ -1,0 +1,143 @@
+package ozeki
+
+// TypeMessage is the type of an ordinary message (published). Other types survive and are shown as not understood.
+const TypeMessage = "Message"
+
+// Message is a message as it stands on the server: its text is sealed.
+type Message struct {
+	ID         MessageID `json:"ID"`
+	Type       string    `json:"Type"`
+	Created    Time      `json:"Created"` // the sender's clock
+	ValidUntil Time      `json:"ValidUntil,omitzero"`
+	Data       string    `json:"Data,omitempty"` // a Content, sealed
+	// From (extension ExtSender) is the user whose signature the server verified when the message was added.
+	From  UserID `json:"From,omitempty"`
+	Extra Extra  `json:"-"`
+}
+
+// Report says what became of a message. Types are "delivered" and "viewed" (published); others survive.
+type Report struct {
+	ID      ReportID `json:"ID"`
+	Type    string   `json:"Type,omitempty"`
+	Created Time     `json:"Created,omitzero"`
+	Extra   Extra    `json:"-"`
+}
+
+// Content is the text of a message before it is sealed: versioned JSON (this project's choice).
+type Content struct {
+	Version int    `json:"v"`
+	Text    string `json:"text"`
+	From    UserID `json:"from"`
+	Extra   Extra  `json:"-"`
+}
+
+// AddRequest sends a message. A repeat of a message id in a conversation is the same message.
+type AddRequest struct {
+	Common
+	ConversationID ConversationID `json:"conversationid"`
+	Instance       Instance       `json:"instance"`
+	Message        string         `json:"message"` // a Message as JSON text (published so)
+}
+
+// AddAnswer gives the message as stored, without Data.
+type AddAnswer struct {
+	Answer
+	Message *Message `json:"message,omitempty"`
+	Extra   Extra    `json:"-"`
+}
+
+// DownloadRequest asks for the messages and reports from the given ones on, the given ones included; empty ids mean
+// from the beginning.
+type DownloadRequest struct {
+	Common
+	ConversationID   ConversationID `json:"conversationid"`
+	Instance         Instance       `json:"instance"`
+	FirstMessageDate Time           `json:"firstmessagedate"`
+	FirstMessageID   MessageID      `json:"firstmessageid"`
+	FirstReportDate  Time           `json:"firstreportdate"`
+	FirstReportID    ReportID       `json:"firstreportid"`
+}
+
+// DownloadPartialRequest asks for the newest Limit messages and reports before the given ones; empty ids mean the
+// newest of all.
+type DownloadPartialRequest struct {
+	Common
+	ConversationID  ConversationID `json:"conversationid"`
+	Instance        Instance       `json:"instance"`
+	LastMessageDate Time           `json:"lastmessagedate"`
+	LastMessageID   MessageID      `json:"lastmessageid"`
+	LastReportDate  Time           `json:"lastreportdate"`
+	LastReportID    ReportID       `json:"lastreportid"`
+	Limit           int            `json:"limit"`
+}
+
+// DownloadAnswer holds messages and reports, oldest first. It may come without a status (published): it is then good
+// if it has messages or reports.
+type DownloadAnswer struct {
+	Status       string    `json:"status,omitempty"`
+	ErrorMessage *string   `json:"errormessage,omitempty"`
+	ErrorCode    string    `json:"errorcode,omitempty"`
+	Messages     []Message `json:"messages,omitzero"`
+	Reports      []Report  `json:"reports,omitzero"`
+	Extra        Extra     `json:"-"`
+}
+
+// ReportRequest tells the sender that messages were viewed.
+type ReportRequest struct {
+	Common
+	ConversationID   ConversationID `json:"conversationid"`
+	Instance         Instance       `json:"instance"`
+	FirstMessageDate Time           `json:"firstmessagedate"`
+	LastMessageDate  Time           `json:"lastmessagedate"`
+	MessageIDs       []MessageID    `json:"messageids"`
+}
+
+func (m *Message) UnmarshalJSON(b []byte) error {
+	type plain Message
+	return decodeObject(b, (*plain)(m), &m.Extra)
+}
+
+func (m Message) MarshalJSON() ([]byte, error) {
+	type plain Message
+	return encodeObject(plain(m), m.Extra)
+}
+
+func (r *Report) UnmarshalJSON(b []byte) error {
+	type plain Report
+	return decodeObject(b, (*plain)(r), &r.Extra)
+}
+
+func (r Report) MarshalJSON() ([]byte, error) {
+	type plain Report
+	return encodeObject(plain(r), r.Extra)
+}
+
+func (c *Content) UnmarshalJSON(b []byte) error {
+	type plain Content
+	return decodeObject(b, (*plain)(c), &c.Extra)
+}
+
+func (c Content) MarshalJSON() ([]byte, error) {
+	type plain Content
+	return encodeObject(plain(c), c.Extra)
+}
+
+func (a *AddAnswer) UnmarshalJSON(b []byte) error {
+	type plain AddAnswer
+	return decodeObject(b, (*plain)(a), &a.Extra)
+}
+
+func (a AddAnswer) MarshalJSON() ([]byte, error) {
+	type plain AddAnswer
+	return encodeObject(plain(a), a.Extra)
+}
+
+func (a *DownloadAnswer) UnmarshalJSON(b []byte) error {
+	type plain DownloadAnswer
+	return decodeObject(b, (*plain)(a), &a.Extra)
+}
+
+func (a DownloadAnswer) MarshalJSON() ([]byte, error) {
+	type plain DownloadAnswer
+	return encodeObject(plain(a), a.Extra)
+}
