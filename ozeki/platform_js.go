@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall/js"
 	"time"
 )
@@ -315,7 +316,7 @@ func await(start func(subtle js.Value) js.Value) (js.Value, error) {
 	return awaitValue(func() js.Value {
 		subtle := js.Global().Get("crypto").Get("subtle")
 		if !subtle.Truthy() {
-			panic(js.Error{Value: js.Global().Get("Error").New("WebCrypto is missing: the page must come over https or from localhost")})
+			panic(js.Error{Value: js.Global().Get("Error").New("WebCrypto is missing: the page must come over https or from this computer")})
 		}
 		return start(subtle)
 	})
@@ -364,6 +365,11 @@ func try(f func() js.Value) (v js.Value, err error) {
 			err = errorOf(p.Value)
 		case *js.ValueError:
 			err = p
+		case string: // how syscall/js tells of a call of what is no function
+			if !strings.HasPrefix(p, "syscall/js: ") {
+				panic(p)
+			}
+			err = errors.New(p)
 		default:
 			panic(p)
 		}

@@ -130,6 +130,9 @@ func (s standard) Verify(ctx context.Context, key *PublicKey, body []byte, signa
 }
 
 func (s standard) WrapKey(ctx context.Context, to *PublicKey, conversationKey []byte) (string, error) {
+	if err := checkConversationKey(conversationKey); err != nil {
+		return "", fmt.Errorf("wrap key: %w", err)
+	}
 	wrapped, err := to.wrap(ctx, conversationKey)
 	if err != nil {
 		return "", fmt.Errorf("wrap key: %w", err)
@@ -155,6 +158,13 @@ func (s standard) UnwrapKey(ctx context.Context, key *PrivateKey, secret string)
 // ConversationKeySize is the size of a conversation key in bytes (AES-256).
 const ConversationKeySize = 32
 
+func checkConversationKey(key []byte) error {
+	if len(key) != ConversationKeySize {
+		return fmt.Errorf("conversation key of %d bytes, want %d", len(key), ConversationKeySize)
+	}
+	return nil
+}
+
 const nonceSize = 12
 
 func (s standard) Seal(ctx context.Context, key []byte, ad string, plaintext []byte) (string, error) {
@@ -166,6 +176,9 @@ func (s standard) Seal(ctx context.Context, key []byte, ad string, plaintext []b
 }
 
 func sealWithNonce(ctx context.Context, key, nonce []byte, ad string, plaintext []byte) (string, error) {
+	if err := checkConversationKey(key); err != nil {
+		return "", fmt.Errorf("seal: %w", err)
+	}
 	box, err := sealGCM(ctx, key, nonce, []byte(ad), plaintext)
 	if err != nil {
 		return "", fmt.Errorf("seal: %w", err)
