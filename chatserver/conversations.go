@@ -1,0 +1,187 @@
+package chatserver
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"regexp"
+	"strings"
+
+	"starling/chatserver/store"
+	"starling/ozeki"
+)
+
+// Limits of a conversation.
+const (
+	maxMembers     = 500
+	maxSecret      = 1024 // characters; a key wrapped for RSA-4096 has 684
+	maxDisplayName = 4096 // characters, sealed
+	maxHideID      = 32 * 11
+)
+
+// conversations lists what the user is a member of, the last used first.
+func (s *Server) conversations(ctx context.Context, req *request, _ *ozeki.EmptyRequest) (any, error) {
+	list, err := s.store.Conversations(ctx, req.user)
+	if err != nil {
+		return nil, err
+	}
+	a := ozeki.ConversationsAnswer{Answer: ok, Conversations: make([]ozeki.Conversation, len(list))}
+	for i, c := range list {
+		a.Conversations[i] = conversationFor(req.user, c)
+	}
+	return a, nil
+}
+
+// conversationFor is the published object as one member sees it: of flags and properties only his own.
+func conversationFor(user ozeki.UserID, c store.Conversation) ozeki.Conversation {
+	by := func(set bool) []ozeki.UserID {
+		if set {
+			return []ozeki.UserID{user}
+		}
+		return []ozeki.UserID{}
+	}
+	ids := make([]ozeki.UserID, len(c.Participants))
+	participants := make([]ozeki.Participant, len(c.Participants))
+	for i, p := range c.Participants {
+		ids[i] = p.UserID
+		participants[i] = ozeki.Participant{UserID: p.UserID, UserName: p.Name}
+	}
+	return ozeki.Conversation{
+		ID: c.ID, IsGroup: c.IsGroup, ParticipantIDs: ids, Participants: participants, DisplayName: c.DisplayName,
+		LastMessageID: c.LastMessageID, LastReportID: c.LastReportID, LastAccess: c.LastAccess.Unix(), Secret: c.Secret,
+		Instance: c.Instance, MutedBy: by(c.Muted), FavoriteBy: by(c.Favorite), HiddenBy: by(isHidden(c)),
+		Properties: []ozeki.Property{{UserID: user, IsMuted: c.Muted, IsFavorite: c.Favorite, HideID: c.HideID, Color: c.Color}},
+	}
+}
+
+// isHidden reports whether the conversation's current instance is among the hidden ones.
+func isHidden(c store.Conversation) bool {
+	return strings.Contains(";"+c.HideID, ";"+string(c.Instance)+";")
+}
+
+func (s *Server) conversation(ctx context.Context, r store.Reader, user ozeki.UserID, id ozeki.ConversationID) (any, error) {
+	c, err := r.Conversation(ctx, user, id)
+	if err != nil {
+		return nil, err
+	}
+	public := conversationFor(user, c)
+	return ozeki.ConversationAnswer{Answer: ok, Conversation: &public}, nil
+}
+
+// setProperty sets one of the caller's own properties of a conversation and gives it as it stands then. Members only; to
+// others the conversation does not exist (errNotFound). A repeat changes nothing.
+func (s *Server) setProperty(ctx context.Context, tx store.Tx, req *request, id ozeki.ConversationID, p store.Property) (any, error) {
+	if err := tx.SetProperty(ctx, req.user, id, p); err != nil {
+		return nil, err
+	}
+	return s.conversation(ctx, tx, req.user, id)
+}
+
+func (s *Server) favorite(ctx context.Context, tx store.Tx, req *request, body *ozeki.ConversationRequest) (any, error) {
+	return s.setProperty(ctx, tx, req, body.ConversationID, store.Favorite(true))
+}
+
+func (s *Server) unfavorite(ctx context.Context, tx store.Tx, req *request, body *ozeki.ConversationRequest) (any, error) {
+	return s.setProperty(ctx, tx, req, body.ConversationID, store.Favorite(false))
+}
+
+func (s *Server) mute(ctx context.Context, tx store.Tx, req *request, body *ozeki.ConversationRequest) (any, error) {
+	return s.setProperty(ctx, tx, req, body.ConversationID, store.Muted(true))
+}
+
+func (s *Server) unmute(ctx context.Context, tx store.Tx, req *request, body *ozeki.ConversationRequest) (any, error) {
+	return s.setProperty(ctx, tx, req, body.ConversationID, store.Muted(false))
+}
+
+func (s *Server) unhide(ctx context.Context, tx store.Tx, req *request, body *ozeki.ConversationRequest) (any, error) {
+	return s.setProperty(ctx, tx, req, body.ConversationID, store.HideID(""))
+}
+
+var (
+	colorForm  = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+	hideIDForm = regexp.MustCompile(`^([0-9A-Za-z]{10};)+$`)
+)
+
+func (s *Server) setColor(ctx context.Context, tx store.Tx, req *request, body *ozeki.ColorRequest) (any, error) {
+	if !colorForm.MatchString(body.Color) {
+		return nil, errInvalid.saying("The colour is not of the form #rrggbb. Choose one like #bae1ff.")
+	}
+	return s.setProperty(ctx, tx, req, body.ConversationID, store.Color(strings.ToLower(body.Color)))
+}
+
+func (s *Server) hide(ctx context.Context, tx store.Tx, req *request, body *ozeki.HideRequest) (any, error) {
+	if len(body.HideID) > maxHideID || !hideIDForm.MatchString(body.HideID) {
+		return nil, errInvalid.saying("The hideid is not a list of instances, each followed by a semicolon. Send the conversation's instance like 7sSwU2VoFM;.")
+	}
+	return s.setProperty(ctx, tx, req, body.ConversationID, store.HideID(body.HideID))
+}
+
+// createConversation makes a conversation of the caller and friends of his, and gives it as he sees it. A repeat of the
+// id gives the conversation that is there, unchanged; errExists: it is there without the caller. errForbidden: a member
+// is not the caller's friend.
+func (s *Server) createConversation(ctx context.Context, tx store.Tx, req *request, body *ozeki.ConversationCreateRequest) (any, error) {
+	others, err := checkMembers(req.user, body)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.conversation(ctx, tx, req.user, body.ConversationID)
+	if !errors.Is(err, store.ErrNotFound) {
+		return found, err
+	}
+	friends, err := tx.AreFriends(ctx, req.user, others)
+	if err != nil {
+		return nil, err
+	}
+	if !friends {
+		return nil, errForbidden.saying("Not everybody in it is a friend of yours. Add them as friends first.")
+	}
+	err = tx.CreateConversation(ctx, store.NewConversation{
+		ID: body.ConversationID, IsGroup: body.IsGroup, Instance: ozeki.NewInstance(), CreatedAt: req.now, Members: body.Members,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.conversation(ctx, tx, req.user, body.ConversationID)
+}
+
+// checkMembers checks the form of a new conversation and returns the members beside the caller.
+func checkMembers(caller ozeki.UserID, body *ozeki.ConversationCreateRequest) (others []ozeki.UserID, err error) {
+	if len(body.Members) == 0 || len(body.Members) > maxMembers {
+		return nil, errInvalid.saying("A conversation has 1 to 500 members. Choose fewer people.")
+	}
+	seen := map[ozeki.UserID]bool{}
+	for _, m := range body.Members {
+		if !m.UserID.Valid() || seen[m.UserID] || !isBase64(m.Secret, maxSecret) || !isBase64(m.DisplayName, maxDisplayName) {
+			return nil, errInvalid.saying("A member of the conversation is named twice or without a valid id, secret and displayname. Make the request anew.")
+		}
+		seen[m.UserID] = true
+		if m.UserID != caller {
+			others = append(others, m.UserID)
+		}
+	}
+	if !seen[caller] {
+		return nil, errInvalid.saying("You are not among the members of the conversation. Add yourself.")
+	}
+	switch {
+	case body.IsGroup && !isRandomID(body.ConversationID):
+		return nil, errInvalid.saying("The id of a group is 32 hexadecimal digits of a random UUID. Make a new one.")
+	case !body.IsGroup && (len(others) != 1 || body.ConversationID != ozeki.DirectConversationID(caller, others[0])):
+		return nil, errInvalid.saying("A one-to-one conversation has two members and an id made of their two ids. Make a group for more people.")
+	}
+	return others, nil
+}
+
+// isRandomID reports whether an id has the form of a version 4 UUID without its dashes. It keeps the ids of groups away from
+// most ids of one-to-one conversations, which are hashes.
+func isRandomID(id ozeki.ConversationID) bool {
+	return id.Valid() && id[12] == '4' && strings.IndexByte("89ab", id[16]) >= 0
+}
+
+// isBase64 reports whether a text is not empty, not too long and standard base64.
+func isBase64(s string, longest int) bool {
+	if s == "" || len(s) > longest || strings.ContainsAny(s, "\r\n") {
+		return false
+	}
+	_, err := base64.StdEncoding.DecodeString(s)
+	return err == nil
+}

@@ -1,0 +1,170 @@
+package chatserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"starling/chatserver/store"
+	"starling/ozeki"
+)
+
+// Limits of messages.
+const (
+	maxMessage   = 96 << 10 // bytes of the inner JSON
+	maxData      = 64 << 10 // characters of Data
+	maxType      = 32
+	maxDownload  = 1000 // messages of one answer
+	maxPartial   = 200
+	usualPartial = 50
+)
+
+var errInstance = errInvalid.saying("The conversation was cleared meanwhile. Load the list of conversations again.")
+
+// addMessage appends a message to a conversation of the caller and gives it as stored, without Data. The order of messages
+// is that of their arrival; From is whose signature was verified, whatever the message says. A repeat of an id with the
+// same content gives the same answer and changes nothing; with another content errExists. Members only (errNotFound).
+func (s *Server) addMessage(ctx context.Context, tx store.Tx, req *request, body *ozeki.AddRequest) (any, error) {
+	m, err := parseMessage(body.Message)
+	if err != nil {
+		return nil, err
+	}
+	c, err := tx.Conversation(ctx, req.user, body.ConversationID)
+	if err != nil {
+		return nil, err
+	}
+	m.Sender, m.Instance = req.user, body.Instance
+	if body.Instance != c.Instance {
+		return nil, errInstance
+	}
+	stored, err := tx.AddMessage(ctx, c.ID, m, req.now)
+	if errors.Is(err, store.ErrExists) {
+		return nil, errExists.saying("The conversation has another message with this id. Send the message under a new id.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	public := messageFor(stored)
+	public.Data = ""
+	return ozeki.AddAnswer{Answer: ok, Message: &public}, nil
+}
+
+// parseMessage checks the inner JSON of add.
+func parseMessage(text string) (store.Message, error) {
+	var m ozeki.Message
+	if len(text) > maxMessage || depth([]byte(text)) > maxDepth || json.Unmarshal([]byte(text), &m) != nil {
+		return store.Message{}, errInvalid.saying("The message is not a JSON object with ID, Type, Created and Data, or too large. Shorten it and send it again.")
+	}
+	switch {
+	case !m.ID.Valid():
+		return store.Message{}, errInvalid.saying("The message's ID is not a UUID. Send it under a new one.")
+	case m.Type == "" || len(m.Type) > maxType || strings.ContainsFunc(m.Type, unshowable):
+		return store.Message{}, errInvalid.saying("The message's Type is empty or longer than 32 characters. Send a Message.")
+	case m.Created.IsZero():
+		return store.Message{}, errInvalid.saying("The message has no Created. Send it with the time of writing.")
+	case !isBase64(m.Data, maxData):
+		return store.Message{}, errInvalid.saying("The message's Data is empty, larger than 64 KiB or not base64. Shorten the text.")
+	}
+	extra := ""
+	if len(m.Extra) > 0 {
+		// Programs may read names of fields in either case (Go's do): an unknown "from" must not pass as the verified From.
+		for name := range m.Extra {
+			for _, known := range []string{"ID", "Type", "Created", "ValidUntil", "Data", "From"} {
+				if strings.EqualFold(name, known) {
+					return store.Message{}, errInvalid.saying("The message has the field " + known + " in another spelling. Send it as " + known + " only.")
+				}
+			}
+		}
+		b, err := json.Marshal(m.Extra)
+		if err != nil {
+			return store.Message{}, errInvalid
+		}
+		extra = string(b)
+	}
+	return store.Message{
+		ID: m.ID, Type: m.Type, Created: m.Created.Time, ValidUntil: m.ValidUntil.Time, Data: m.Data, Extra: extra,
+	}, nil
+}
+
+// messageFor is the published object with the extension From.
+func messageFor(m store.Message) ozeki.Message {
+	public := ozeki.Message{
+		ID: m.ID, Type: m.Type, Created: ozeki.Time{Time: m.Created}, ValidUntil: ozeki.Time{Time: m.ValidUntil}, Data: m.Data, From: m.Sender,
+	}
+	if m.Extra != "" {
+		_ = json.Unmarshal([]byte(m.Extra), &public.Extra) // made by parseMessage
+	}
+	return public
+}
+
+// download gives the messages from the given one on, oldest first, at most 1000: the caller goes on from the last one of
+// a full answer. An empty or unknown id means from the beginning. Members only (errNotFound).
+func (s *Server) download(ctx context.Context, req *request, body *ozeki.DownloadRequest) (any, error) {
+	q, err := s.history(ctx, req.user, body.ConversationID, body.Instance, req.now)
+	if err != nil {
+		return nil, err
+	}
+	from, err := s.place(ctx, q, body.FirstMessageID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	q.From, q.Limit = from, maxDownload
+	return s.page(ctx, q)
+}
+
+// downloadPartial gives the newest messages before the given one, oldest first: 50 unless limit says otherwise, at most
+// 200. An empty id means the newest of all. Members only (errNotFound); errNotFound also for an unknown message.
+func (s *Server) downloadPartial(ctx context.Context, req *request, body *ozeki.DownloadPartialRequest) (any, error) {
+	q, err := s.history(ctx, req.user, body.ConversationID, body.Instance, req.now)
+	if err != nil {
+		return nil, err
+	}
+	if q.Before, err = s.place(ctx, q, body.LastMessageID); errors.Is(err, store.ErrNotFound) {
+		return nil, errNotFound.saying("The message to go on from is not in this conversation. Load the newest messages again.")
+	} else if err != nil {
+		return nil, err
+	}
+	q.Newest, q.Limit = true, usualPartial
+	if body.Limit > 0 {
+		q.Limit = min(body.Limit, maxPartial)
+	}
+	return s.page(ctx, q)
+}
+
+// history checks that the user may read the instance of the conversation; an empty one is the current one.
+func (s *Server) history(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID, instance ozeki.Instance, now time.Time) (store.MessageQuery, error) {
+	c, err := s.store.Conversation(ctx, user, id)
+	if err != nil {
+		return store.MessageQuery{}, err
+	}
+	if instance != "" && instance != c.Instance {
+		return store.MessageQuery{}, errInstance
+	}
+	return store.MessageQuery{Conversation: c.ID, Instance: c.Instance, Now: now}, nil
+}
+
+// place returns a message's place in the history, 0 for the empty id.
+func (s *Server) place(ctx context.Context, q store.MessageQuery, id ozeki.MessageID) (int64, error) {
+	if id == "" {
+		return 0, nil
+	}
+	m, err := s.store.Message(ctx, q.Conversation, id)
+	if err == nil && m.Instance != q.Instance {
+		err = store.ErrNotFound
+	}
+	return m.Seq, err
+}
+
+func (s *Server) page(ctx context.Context, q store.MessageQuery) (any, error) {
+	list, err := s.store.Messages(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	a := ozeki.DownloadAnswer{Status: ozeki.StatusOK, ErrorMessage: new(string), Messages: make([]ozeki.Message, len(list)), Reports: []ozeki.Report{}}
+	for i, m := range list {
+		a.Messages[i] = messageFor(m)
+	}
+	return a, nil
+}

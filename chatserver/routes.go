@@ -1,0 +1,136 @@
+package chatserver
+
+import (
+	"context"
+	"encoding/json"
+
+	"starling/chatserver/store"
+	"starling/ozeki"
+)
+
+type routeKey struct{ service, api, action string }
+
+// route is one call with its way through the server: who may send it and what it does.
+type route struct {
+	call  ozeki.Call
+	serve func(context.Context, *request) ([]byte, error)
+}
+
+// table lists all calls. What a call needs (station, signature) and whether it changes anything is said by its ozeki.Call.
+func (s *Server) table() map[routeKey]route {
+	routes := []route{
+		open(ozeki.CallLogin, s.login),
+		open(ozeki.CallAccountCreate, s.createAccount),
+		open(ozeki.CallNotification, s.notification),
+
+		light(s, ozeki.CallAvailability, s.availability),
+		change(s, ozeki.CallLogout, s.logout),
+
+		read(s, ozeki.CallFriends, s.friends),
+		change(s, ozeki.CallFriendAdd, s.addFriend),
+
+		read(s, ozeki.CallConversations, s.conversations),
+		change(s, ozeki.CallConversationCreate, s.createConversation),
+		change(s, ozeki.CallFavorite, s.favorite),
+		change(s, ozeki.CallUnfavorite, s.unfavorite),
+		change(s, ozeki.CallMute, s.mute),
+		change(s, ozeki.CallUnmute, s.unmute),
+		change(s, ozeki.CallColor, s.setColor),
+		change(s, ozeki.CallHide, s.hide),
+		change(s, ozeki.CallUnhide, s.unhide),
+
+		change(s, ozeki.CallAdd, s.addMessage),
+		read(s, ozeki.CallDownload, s.download),
+		read(s, ozeki.CallDownloadPartial, s.downloadPartial),
+
+		missing(ozeki.CallReport),
+		missing(ozeki.CallClear),
+		missing(ozeki.CallBlocklist),
+		missing(ozeki.CallWorkspaceRegister),
+	}
+	m := make(map[routeKey]route, len(routes))
+	for _, r := range routes {
+		m[routeKey{r.call.Service, r.call.API, r.call.Action}] = r
+	}
+	return m
+}
+
+// open is an unsigned call: the handler itself decides who may send it.
+func open[T any](call ozeki.Call, handle func(context.Context, *request, *T) (any, error)) route {
+	return route{call, func(ctx context.Context, req *request) ([]byte, error) {
+		body, err := decode[T](req)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := handle(ctx, req, body)
+		if err != nil {
+			return nil, err
+		}
+		return encode(answer), nil
+	}}
+}
+
+// read is a signed call that changes nothing.
+func read[T any](s *Server, call ozeki.Call, handle func(context.Context, *request, *T) (any, error)) route {
+	answered := open(call, handle)
+	return route{call, func(ctx context.Context, req *request) ([]byte, error) {
+		if err := s.admit(ctx, req); err != nil {
+			return nil, err
+		}
+		if again, err := s.seen.first(req, s.memory()); err != nil || again {
+			return nil, errReplayed
+		}
+		return answered.serve(ctx, req)
+	}}
+}
+
+// light is a signed call whose effect is not stored, and so neither is its request id: a repeat has no second effect and
+// the same answer.
+func light[T any](s *Server, call ozeki.Call, handle func(req *request, body *T)) route {
+	return route{call, func(ctx context.Context, req *request) ([]byte, error) {
+		if err := s.admit(ctx, req); err != nil {
+			return nil, err
+		}
+		body, err := decode[T](req)
+		if err != nil {
+			return nil, err
+		}
+		again, err := s.seen.first(req, s.memory())
+		if err != nil {
+			return nil, err
+		}
+		if !again {
+			handle(req, body)
+		}
+		return encode(ozeki.PlainAnswer{Answer: ok}), nil
+	}}
+}
+
+// change is a signed call that changes the store: effect, request id and answer are one transaction.
+func change[T any](s *Server, call ozeki.Call, handle func(context.Context, store.Tx, *request, *T) (any, error)) route {
+	return route{call, func(ctx context.Context, req *request) ([]byte, error) {
+		if err := s.admit(ctx, req); err != nil {
+			return nil, err
+		}
+		body, err := decode[T](req)
+		if err != nil {
+			return nil, err
+		}
+		return s.once(ctx, req, func(tx store.Tx) (any, error) { return handle(ctx, tx, req, body) })
+	}}
+}
+
+// missing is a call that is published but not offered by this server yet.
+func missing(call ozeki.Call) route {
+	return route{call, func(context.Context, *request) ([]byte, error) {
+		return nil, errInvalid.saying("This server does not offer the call “" + call.Name + "” yet. Go on without it.")
+	}}
+}
+
+func decode[T any](req *request) (*T, error) {
+	body := new(T)
+	if err := json.Unmarshal(req.body, body); err != nil {
+		return nil, errInvalid
+	}
+	return body, nil
+}

@@ -1,0 +1,185 @@
+// Package chatserver is the embedded server of the Ozeki Chat API: http → handler → store → bus.
+//
+// A request passes ServeHTTP (form), the route table (which call), admit (who signed it, when, for the first time) and its
+// handler, which reads or changes the store. What is remembered of a request is written in the transaction of its effect.
+// docs/server.md describes it on one page.
+package chatserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"starling/chatserver/bus"
+	"starling/chatserver/store"
+	"starling/ozeki"
+)
+
+// Config is what a Server is made of.
+type Config struct {
+	Store  store.Store
+	Bus    bus.Bus          // nil: a local one
+	Scheme ozeki.Scheme     // nil: the default one
+	Clock  func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: discard
+	// ClockWindow is how far a request's timestamp may be from the server's clock; 0 is 5 minutes.
+	ClockWindow time.Duration
+	// PublicPath is the path under which the API is mounted, e.g. "/ozeki/index.php". The urls of the login answer are the
+	// request's own origin followed by this path.
+	PublicPath string
+}
+
+// Server is an http.Handler for POST PublicPath?srv=…&api=…. It looks at the query and the body, not at the path.
+type Server struct {
+	store    store.Store
+	bus      bus.Bus
+	ownBus   bool
+	scheme   ozeki.Scheme
+	clock    func() time.Time
+	ownClock bool // the clock was given: the Date header comes from it too
+	log      *slog.Logger
+	window   time.Duration
+	path     string
+	routes   map[routeKey]route
+
+	keys     keyCache
+	seen     seenIDs
+	presence presence
+	failures failures
+
+	stop context.CancelFunc
+	work sync.WaitGroup
+}
+
+// New returns a server and starts its background work, which Close stops. The store stays the caller's to close.
+func New(c Config) *Server {
+	s := &Server{store: c.Store, bus: c.Bus, scheme: c.Scheme, clock: c.Clock, ownClock: c.Clock != nil, log: c.Log, window: c.ClockWindow, path: c.PublicPath}
+	if s.bus == nil {
+		s.bus, s.ownBus = bus.NewLocal(), true
+	}
+	if s.scheme == nil {
+		s.scheme, _ = ozeki.SchemeByName(ozeki.DefaultScheme)
+	}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.window <= 0 {
+		s.window = 5 * time.Minute
+	}
+	s.routes = s.table()
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.work.Go(func() { s.purgeRequests(ctx) })
+	return s
+}
+
+// Close stops the background work and waits for it. Requests that are being served are the HTTP server's to wait for.
+func (s *Server) Close() error {
+	s.stop()
+	s.work.Wait()
+	if s.ownBus {
+		return s.bus.Close()
+	}
+	return nil
+}
+
+// ServeHTTP answers one call. Every answer, whatever its HTTP status, is a JSON object with status and errormessage.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if s.ownClock {
+		h.Set("Date", s.clock().UTC().Format(http.TimeFormat))
+	}
+	status, body := s.serve(w, r)
+	w.WriteHeader(status)
+	if _, err := w.Write(body); err != nil {
+		s.log.Debug("answer not delivered", "error", err)
+	}
+}
+
+// serve returns the HTTP status and the body of the answer.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) (int, []byte) {
+	req, err := s.parse(w, r)
+	if err != nil {
+		return s.refuse(r, "", err)
+	}
+	body, err := req.route.serve(r.Context(), req)
+	if err != nil {
+		return s.refuse(r, req.route.call.Name, err)
+	}
+	return http.StatusOK, body
+}
+
+// refuse words an error. It is the only writer of refusals.
+func (s *Server) refuse(r *http.Request, call string, err error) (int, []byte) {
+	refusal, known := refusalOf(err)
+	if known || r.Context().Err() != nil { // refused, or the caller has gone
+		s.log.Debug("refused", "call", call, "code", refusal.code, "error", err)
+	} else {
+		s.log.Error("call failed", "call", call, "error", err)
+	}
+	return refusal.http, encode(refusal.answer())
+}
+
+func encode(answer any) []byte {
+	b, err := json.Marshal(answer)
+	if err != nil { // the answers are ours: this cannot happen
+		b, _ = json.Marshal(errInternal.answer())
+	}
+	return b
+}
+
+// update runs a change and publishes the hint after its commit.
+func (s *Server) update(ctx context.Context, fn func(store.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	users, err := s.store.Update(ctx, fn)
+	if err != nil {
+		return err
+	}
+	if len(users) > 0 {
+		if err := s.bus.Publish(context.WithoutCancel(ctx), bus.Hint{Users: users}); err != nil && !errors.Is(err, bus.ErrClosed) {
+			s.log.Warn("hint not published", "error", err)
+		}
+	}
+	return nil
+}
+
+// purgeRequests forgets request ids that cannot come again, until ctx ends.
+func (s *Server) purgeRequests(ctx context.Context) {
+	tick := time.NewTicker(max(s.window/5, time.Second))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if _, err := s.purge(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("old request ids not purged", "error", err)
+			}
+		}
+	}
+}
+
+// purge forgets the request ids that no acceptable timestamp can come with any more: a request first seen with a
+// timestamp one window ahead of our clock is good until two windows later.
+func (s *Server) purge(ctx context.Context) (n int64, err error) {
+	before := s.clock().Add(-s.memory())
+	_, err = s.store.Update(ctx, func(tx store.Tx) error {
+		n, err = tx.PurgeRequests(ctx, before)
+		return err
+	})
+	return n, err
+}
+
+// memory is how long a request id is remembered.
+func (s *Server) memory() time.Duration { return 2*s.window + 2*time.Second }

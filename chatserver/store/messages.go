@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"starling/ozeki"
+)
+
+const messageColumns = `message_id, instance, seq, sender, type, created, valid_until, data, extra`
+
+func scanMessage(scan func(...any) error, m *Message) error {
+	var created, until int64
+	err := scan(&m.ID, &m.Instance, &m.Seq, &m.Sender, &m.Type, &created, &until, &m.Data, &m.Extra)
+	m.Created, m.ValidUntil = fromUnix(created), fromUnix(until)
+	return err
+}
+
+func (r reader) Message(ctx context.Context, conversation ozeki.ConversationID, id ozeki.MessageID) (Message, error) {
+	var m Message
+	row := r.row(ctx, `SELECT `+messageColumns+` FROM message WHERE conversation_id = ? AND message_id = ?`, string(conversation), string(id))
+	err := scanMessage(row.Scan, &m)
+	return m, r.d.wrap("read message", notFound(err))
+}
+
+func (r reader) Messages(ctx context.Context, q MessageQuery) ([]Message, error) {
+	query := `SELECT ` + messageColumns + ` FROM message
+		WHERE conversation_id = ? AND instance = ? AND seq >= ? AND (valid_until = 0 OR valid_until > ?)`
+	args := []any{string(q.Conversation), string(q.Instance), q.From, unix(q.Now)}
+	if q.Before != 0 {
+		query, args = query+` AND seq < ?`, append(args, q.Before)
+	}
+	if q.Newest {
+		query += ` ORDER BY seq DESC LIMIT ?`
+	} else {
+		query += ` ORDER BY seq LIMIT ?`
+	}
+	scan := func(rows *sql.Rows, m *Message) error { return scanMessage(rows.Scan, m) }
+	out, err := list(ctx, r, scan, query, append(args, q.Limit)...)
+	if q.Newest {
+		slices.Reverse(out)
+	}
+	return out, r.d.wrap("list messages", err)
+}
+
+// sameContent reports whether two messages are the same one, wherever it was placed.
+func sameContent(a, b Message) bool {
+	return a.ID == b.ID && a.Sender == b.Sender && a.Type == b.Type && a.Data == b.Data && a.Extra == b.Extra &&
+		unix(a.Created) == unix(b.Created) && unix(a.ValidUntil) == unix(b.ValidUntil)
+}
+
+func (t *sqlTx) AddMessage(ctx context.Context, conversation ozeki.ConversationID, m Message, at time.Time) (Message, error) {
+	seq, err := t.next(ctx)
+	if err != nil {
+		return Message{}, t.d.wrap("add message", err)
+	}
+	n, err := t.exec(ctx, `UPDATE conversation SET last_message_id = ?, last_access = ? WHERE conversation_id = ?
+		AND NOT EXISTS (SELECT 1 FROM message WHERE conversation_id = ? AND message_id = ?)`,
+		string(m.ID), unix(at), string(conversation), string(conversation), string(m.ID))
+	if err != nil {
+		return Message{}, t.d.wrap("add message", err)
+	}
+	if n == 0 { // the message is there, or the conversation is not
+		was, err := t.Message(ctx, conversation, m.ID)
+		if err == nil && !sameContent(was, m) {
+			err = t.d.wrap("add message", ErrExists)
+		}
+		return was, err
+	}
+	m.Seq = seq
+	_, err = t.exec(ctx, `INSERT INTO message (conversation_id, `+messageColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		string(conversation), string(m.ID), string(m.Instance), m.Seq, string(m.Sender), m.Type, unix(m.Created), unix(m.ValidUntil),
+		m.Data, m.Extra)
+	if err != nil {
+		return Message{}, t.d.wrap("add message", err)
+	}
+	users, err := list(ctx, t.reader, func(rows *sql.Rows, u *ozeki.UserID) error { return rows.Scan(u) },
+		`UPDATE member SET content_seq = ? WHERE conversation_id = ? RETURNING user_id`, m.Seq, string(conversation))
+	t.touch(users...)
+	m.Created, m.ValidUntil = fromUnix(unix(m.Created)), fromUnix(unix(m.ValidUntil))
+	return m, t.d.wrap("tell members", err)
+}

@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"starling/ozeki"
+)
+
+// dialect is what differs between the database engines beside the migrations.
+type dialect struct {
+	name     string
+	dollars  bool              // placeholders are $1, $2, … instead of ?
+	classify func(error) error // wraps an engine's error in ErrUnavailable where that is what it means
+}
+
+// rebind writes the placeholders of a query in the way of the engine. Queries hold no ? but placeholders.
+func (d *dialect) rebind(query string) string {
+	if !d.dollars {
+		return query
+	}
+	var b strings.Builder
+	n := 0
+	for {
+		before, after, found := strings.Cut(query, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		n++
+		b.WriteString("$" + strconv.Itoa(n))
+		query = after
+	}
+}
+
+// wrap adds the name of the operation to an error; the package's own errors and those of fn stay what they are.
+func (d *dialect) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", op, d.classify(err))
+}
+
+// querier is what *sql.DB, *sql.Tx and statements have in common.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// sqlStore is a Store over database/sql: reads go to one pool, changes to another.
+type sqlStore struct {
+	reader
+	write *sql.DB
+	read  *sql.DB
+}
+
+// reader answers questions from a pool or inside a transaction.
+type reader struct {
+	d    *dialect
+	q    querier
+	pool *sql.DB // nil inside a transaction
+}
+
+// snapshot runs fn so that all its queries see one state of the database.
+func (r reader) snapshot(ctx context.Context, fn func(reader) error) error {
+	if r.pool == nil {
+		return fn(r)
+	}
+	tx, err := r.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	return fn(reader{d: r.d, q: tx})
+}
+
+func (r reader) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return r.q.QueryContext(ctx, r.d.rebind(query), args...)
+}
+
+func (r reader) row(ctx context.Context, query string, args ...any) *sql.Row {
+	return r.q.QueryRowContext(ctx, r.d.rebind(query), args...)
+}
+
+// list reads the rows of a query with scan.
+func list[T any](ctx context.Context, r reader, scan func(rows *sql.Rows, v *T) error, query string, args ...any) ([]T, error) {
+	rows, err := r.query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		var v T
+		if err := scan(rows, &v); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+// sqlTx is a write transaction.
+type sqlTx struct {
+	reader
+	nested  int
+	changed map[ozeki.UserID]bool
+}
+
+func (t *sqlTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := t.q.ExecContext(ctx, t.d.rebind(query), args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// next gives out the next sequence number. The counter's row stays locked until the transaction ends, which puts the
+// numbers into the order of the commits.
+func (t *sqlTx) next(ctx context.Context) (int64, error) {
+	var seq int64
+	err := t.row(ctx, `UPDATE counter SET value = value + 1 WHERE name = 'seq' RETURNING value`).Scan(&seq)
+	return seq, err
+}
+
+func (t *sqlTx) touch(users ...ozeki.UserID) {
+	for _, u := range users {
+		t.changed[u] = true
+	}
+}
+
+func (s *sqlStore) Update(ctx context.Context, fn func(Tx) error) ([]ozeki.UserID, error) {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, s.d.wrap("begin", err)
+	}
+	defer tx.Rollback()
+	t := &sqlTx{reader: reader{d: s.d, q: tx}, changed: map[ozeki.UserID]bool{}}
+	if err := fn(t); err != nil {
+		return nil, err
+	}
+	if err := tx.Commit(); err != nil {
+		return nil, s.d.wrap("commit", err)
+	}
+	users := make([]ozeki.UserID, 0, len(t.changed))
+	for u := range t.changed {
+		users = append(users, u)
+	}
+	slices.Sort(users)
+	return users, nil
+}
+
+func (s *sqlStore) Close() error {
+	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+func (t *sqlTx) Nested(ctx context.Context, fn func() error) error {
+	t.nested++
+	name := "nested" + strconv.Itoa(t.nested)
+	defer func() { t.nested-- }()
+	if _, err := t.exec(ctx, "SAVEPOINT "+name); err != nil {
+		return t.d.wrap("savepoint", err)
+	}
+	before := make(map[ozeki.UserID]bool, len(t.changed))
+	for u := range t.changed {
+		before[u] = true
+	}
+	if err := fn(); err != nil {
+		if _, err2 := t.exec(ctx, "ROLLBACK TO SAVEPOINT "+name); err2 != nil {
+			return t.d.wrap("roll back to savepoint", errors.Join(err2, err))
+		}
+		t.changed = before
+		return err
+	}
+	_, err := t.exec(ctx, "RELEASE SAVEPOINT "+name)
+	return t.d.wrap("release savepoint", err)
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// unix is the stored form of a moment: unix seconds, 0 for the zero time.
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func fromUnix(s int64) time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.Unix(s, 0).UTC()
+}
+
+// notFound turns "no rows" into ErrNotFound.
+func notFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}

@@ -1,0 +1,235 @@
+// Package store keeps what the embedded chat server must not forget: accounts, stations, friends, conversations,
+// messages and the ids of signed requests.
+//
+// A change is made in one transaction (Store.Update) and is durable when Update returns nil. Everything that a user is
+// to be told about carries a sequence number from one counter that is advanced inside the transaction, so numbers become
+// visible in ascending order: whoever has read up to n misses nothing by asking for what is above n.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"starling/ozeki"
+)
+
+// The ways a store call fails. Any other error is a fault of the program or of the database.
+var (
+	// ErrNotFound: what the call names is not there, or not for this user.
+	ErrNotFound = errors.New("not in the store")
+	// ErrExists: what should be made is there already, with other content.
+	ErrExists = errors.New("in the store already")
+	// ErrBound: the station belongs to another user.
+	ErrBound = errors.New("station belongs to another user")
+	// ErrUnavailable: the database cannot serve now (locked, disk full, cut off); nothing was changed, and the same
+	// call may succeed later.
+	ErrUnavailable = errors.New("database not available")
+)
+
+// Store is the persistence of the chat server. Its methods may be called from several goroutines at once. Reads outside
+// of Update see the last committed state; each read sees one state throughout.
+type Store interface {
+	Reader
+	// Update runs fn in one write transaction. It commits when fn returns nil and gives the users for whom something
+	// changed (sorted, each once), to be told by a hint; otherwise nothing is changed and fn's error comes back. fn uses
+	// only its Tx, not the Store, and keeps no reference to it.
+	Update(ctx context.Context, fn func(Tx) error) ([]ozeki.UserID, error)
+	// Close waits for running calls and releases the database.
+	Close() error
+}
+
+// Reader are the questions, by noun.
+type Reader interface {
+	// Account returns a user's account. ErrNotFound.
+	Account(ctx context.Context, user ozeki.UserID) (Account, error)
+	// AccountByEmail returns the account with the address (in its normal form). ErrNotFound.
+	AccountByEmail(ctx context.Context, email string) (Account, error)
+	// AccountByAPIKey returns the account whose api key has the hash. ErrNotFound.
+	AccountByAPIKey(ctx context.Context, apiKeyHash string) (Account, error)
+	// Station returns the binding of a station. ErrNotFound: nobody is signed in on it.
+	Station(ctx context.Context, station ozeki.StationID) (Station, error)
+
+	// Friends lists a user's friends by name.
+	Friends(ctx context.Context, user ozeki.UserID) ([]Friend, error)
+	// AreFriends reports whether each of the others is a friend of user.
+	AreFriends(ctx context.Context, user ozeki.UserID, others []ozeki.UserID) (bool, error)
+
+	// Conversations lists what the user is a member of, the last used first.
+	Conversations(ctx context.Context, user ozeki.UserID) ([]Conversation, error)
+	// Conversation returns one of them. ErrNotFound: there is none, or the user is not a member.
+	Conversation(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID) (Conversation, error)
+
+	// Message returns one message, expired or not. ErrNotFound.
+	Message(ctx context.Context, conversation ozeki.ConversationID, id ozeki.MessageID) (Message, error)
+	// Messages returns a page of the unexpired messages of a conversation's instance, oldest first. It does not ask who
+	// may read them.
+	Messages(ctx context.Context, q MessageQuery) ([]Message, error)
+
+	// Changes returns what the user is to be told of since a sequence number, in order, at most about limit entries.
+	Changes(ctx context.Context, user ozeki.UserID, after int64, limit int) (Changes, error)
+	// Seq returns the highest sequence number given out.
+	Seq(ctx context.Context) (int64, error)
+}
+
+// Tx are the questions and the changes inside a transaction.
+type Tx interface {
+	Reader
+
+	// Nested runs fn so that its changes, but not the transaction, are undone when it returns an error, which comes back.
+	Nested(ctx context.Context, fn func() error) error
+
+	// CreateAccount adds an account. ErrExists: the address, the user id or the api key is taken.
+	CreateAccount(ctx context.Context, a Account) error
+	// BindStation binds a station to a user from now on: its notifications start at this moment. A repeat by the same
+	// user starts them anew. ErrBound: it is bound to somebody else, who has to sign out there first.
+	BindStation(ctx context.Context, station ozeki.StationID, user ozeki.UserID, now time.Time) error
+	// UnbindStation undoes it for this user; no error if it was not bound.
+	UnbindStation(ctx context.Context, station ozeki.StationID, user ozeki.UserID) error
+	// SetPolled remembers up to where a station has been told of changes.
+	SetPolled(ctx context.Context, station ozeki.StationID, seq int64) error
+
+	// AddFriends makes two different users each other's friends. A repeat changes nothing.
+	AddFriends(ctx context.Context, a, b ozeki.UserID) error
+
+	// CreateConversation adds a conversation with its members. ErrExists: the id is taken.
+	CreateConversation(ctx context.Context, c NewConversation) error
+	// SetProperty sets one property of a user's entry of a conversation. A value that it has already changes nothing and
+	// tells nobody. ErrNotFound: there is none, or the user is not a member.
+	SetProperty(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID, p Property) error
+
+	// AddMessage appends a message (Seq is given by the store) and makes it the conversation's last one, used at the
+	// given moment. A repeat of its id with the same content gives the message as it was stored and changes nothing.
+	// ErrExists: the id is taken by another content. ErrNotFound: no such conversation. It does not ask who may write.
+	AddMessage(ctx context.Context, conversation ozeki.ConversationID, m Message, at time.Time) (Message, error)
+
+	// ClaimRequest remembers a request unless one with the same user and id is remembered already: that one is returned
+	// then, and first is false. Two transactions with the same request never both have first.
+	ClaimRequest(ctx context.Context, r Request) (was Request, first bool, err error)
+	// AnswerRequest keeps the answer of a claimed request.
+	AnswerRequest(ctx context.Context, user ozeki.UserID, id string, answer []byte) error
+	// PurgeRequests forgets the requests that were first seen before the moment and says how many.
+	PurgeRequests(ctx context.Context, before time.Time) (int64, error)
+}
+
+// Account is a person's account.
+type Account struct {
+	UserID     ozeki.UserID
+	Email      string // normal form
+	FullName   string
+	Nick       string
+	APIKeyHash string // SHA-256 of the api key, hex
+	RSAKey     string // encrypted PEM
+	PublicKey  string // base64 DER SubjectPublicKeyInfo
+	CreatedAt  time.Time
+}
+
+// Station is an installation on which a user is signed in.
+type Station struct {
+	ID      ozeki.StationID
+	UserID  ozeki.UserID
+	Polled  int64 // see Tx.SetPolled; at first the last number before the sign-in
+	BoundAt time.Time
+}
+
+// Friend is somebody that a user may write to.
+type Friend struct {
+	UserID    ozeki.UserID
+	Name      string
+	PublicKey string
+}
+
+// Conversation is a conversation as one of its members sees it.
+type Conversation struct {
+	ID            ozeki.ConversationID
+	IsGroup       bool
+	Instance      ozeki.Instance
+	LastMessageID ozeki.MessageID
+	LastReportID  ozeki.ReportID
+	LastAccess    time.Time
+	Participants  []Participant // by user id
+	Secret        string        // the member's own, as are the fields below
+	DisplayName   string
+	Favorite      bool
+	Muted         bool
+	HideID        string
+	Color         string
+}
+
+// Participant is a member's id and name.
+type Participant struct {
+	UserID ozeki.UserID
+	Name   string
+}
+
+// DefaultColor is the colour of a list item until its user chooses one.
+const DefaultColor = "#ffffff"
+
+// NewConversation is a conversation to be made. Its members have no properties set.
+type NewConversation struct {
+	ID        ozeki.ConversationID
+	IsGroup   bool
+	Instance  ozeki.Instance
+	CreatedAt time.Time
+	Members   []ozeki.Member
+}
+
+// Property is one property of a member's entry with its value: Favorite, Muted, HideID or Color.
+type Property interface {
+	column() (name string, value any)
+}
+
+type (
+	Favorite bool   // the conversation is the member's favorite
+	Muted    bool   // the member does not want to be disturbed by it
+	HideID   string // ";"-terminated list of hidden instances, empty: not hidden
+	Color    string // "#rrggbb"
+)
+
+func (p Favorite) column() (string, any) { return "is_favorite", flag(bool(p)) }
+func (p Muted) column() (string, any)    { return "is_muted", flag(bool(p)) }
+func (p HideID) column() (string, any)   { return "hide_id", string(p) }
+func (p Color) column() (string, any)    { return "color", string(p) }
+
+// Message is a message with its place in the conversation.
+type Message struct {
+	ID         ozeki.MessageID
+	Instance   ozeki.Instance
+	Seq        int64
+	Sender     ozeki.UserID
+	Type       string
+	Created    time.Time
+	ValidUntil time.Time // zero: does not expire
+	Data       string
+	Extra      string // JSON object of the fields that are not known here, or empty
+}
+
+// MessageQuery says which messages: From onwards (inclusive), or the newest ones before Before (exclusive). 0 is no bound.
+type MessageQuery struct {
+	Conversation ozeki.ConversationID
+	Instance     ozeki.Instance
+	Now          time.Time // what expired by then is left out
+	From         int64
+	Before       int64
+	Newest       bool // take the newest Limit ones of the range instead of the oldest
+	Limit        int
+}
+
+// Changes is what a user is to be told of.
+type Changes struct {
+	Friends  []ozeki.UserID         // came anew
+	Contents []ozeki.ConversationID // new messages
+	Lists    []ozeki.ConversationID // entry in the conversation list
+	Seq      int64                  // the highest sequence number included; the one asked for if there is nothing
+	More     bool                   // there is more above Seq
+}
+
+// Request is a signed request that was dealt with.
+type Request struct {
+	UserID      ozeki.UserID
+	ID          string
+	Call        string
+	Fingerprint string
+	Answer      []byte
+	SeenAt      time.Time // whole milliseconds
+}
