@@ -34,6 +34,7 @@ type FriendAddRequest struct {
 type FriendAddAnswer struct {
 	Answer
 	Friend *FriendAvailability `json:"friend,omitempty"`
+	Extra  Extra               `json:"-"`
 }
 
 func (a *FriendsAnswer) UnmarshalJSON(b []byte) error {
@@ -54,4 +55,14 @@ func (f *FriendAvailability) UnmarshalJSON(b []byte) error {
 func (f FriendAvailability) MarshalJSON() ([]byte, error) {
 	type plain FriendAvailability
 	return encodeObject(plain(f), f.Extra)
+}
+
+func (a *FriendAddAnswer) UnmarshalJSON(b []byte) error {
+	type plain FriendAddAnswer
+	return decodeObject(b, (*plain)(a), &a.Extra)
+}
+
+func (a FriendAddAnswer) MarshalJSON() ([]byte, error) {
+	type plain FriendAddAnswer
+	return encodeObject(plain(a), a.Extra)
 }

@@ -3,7 +3,8 @@ package ozeki
 // TypeMessage is the type of an ordinary message (published). Other types survive and are shown as not understood.
 const TypeMessage = "Message"
 
-// Message is a message as it stands on the server: its text is sealed.
+// Message is a message as it stands on the server: its text is sealed. Since another participant wrote it, decoding it
+// never fails for a field of the wrong kind, e.g. a date that is none: the field is zero then and survives in Extra.
 type Message struct {
 	ID         MessageID `json:"ID"`
 	Type       string    `json:"Type"`
@@ -15,7 +16,8 @@ type Message struct {
 	Extra Extra  `json:"-"`
 }
 
-// Report says what became of a message. Types are "delivered" and "viewed" (published); others survive.
+// Report says what became of a message. Types are "delivered" and "viewed" (published); others survive. It decodes as
+// leniently as Message.
 type Report struct {
 	ID      ReportID `json:"ID"`
 	Type    string   `json:"Type,omitempty"`
@@ -94,7 +96,7 @@ type ReportRequest struct {
 
 func (m *Message) UnmarshalJSON(b []byte) error {
 	type plain Message
-	return decodeObject(b, (*plain)(m), &m.Extra)
+	return decodeLenient(b, (*plain)(m), &m.Extra)
 }
 
 func (m Message) MarshalJSON() ([]byte, error) {
@@ -104,7 +106,7 @@ func (m Message) MarshalJSON() ([]byte, error) {
 
 func (r *Report) UnmarshalJSON(b []byte) error {
 	type plain Report
-	return decodeObject(b, (*plain)(r), &r.Extra)
+	return decodeLenient(b, (*plain)(r), &r.Extra)
 }
 
 func (r Report) MarshalJSON() ([]byte, error) {

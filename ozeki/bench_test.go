@@ -1,0 +1,116 @@
+package ozeki
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// What a person waits for: one click is one signature; opening a conversation is one list, one wrapped key and a page of
+// messages. `go test -bench . ./ozeki` measures the native twin; e2e runs the same suite in the browser.
+
+func BenchmarkSign(b *testing.B) {
+	s := schemeNamed(b, "")
+	private, _ := testKeys(b, s)
+	for b.Loop() {
+		if _, err := s.Sign(b.Context(), private, []byte(requestBody)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	s := schemeNamed(b, "")
+	private, public := testKeys(b, s)
+	signature, err := s.Sign(b.Context(), private, []byte(requestBody))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := s.Verify(b.Context(), public, []byte(requestBody), signature); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkUnwrap(b *testing.B) {
+	s := schemeNamed(b, "")
+	private, _ := testKeys(b, s)
+	secret := readVectors(b).Wrapped[0].Secret
+	for b.Loop() {
+		if _, err := s.UnwrapKey(b.Context(), private, secret); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSeal(b *testing.B) {
+	s, key, text := schemeNamed(b, ""), newKey(b), []byte(strings.Repeat("x", 200))
+	for b.Loop() {
+		if _, err := s.Seal(b.Context(), key, "place", text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkOpen1000(b *testing.B) {
+	s, key, text := schemeNamed(b, ""), newKey(b), []byte(strings.Repeat("x", 200))
+	page := make([]Sealed, 1000)
+	for i := range page {
+		data, err := s.Seal(b.Context(), key, fmt.Sprint(i), text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		page[i] = Sealed{key, fmt.Sprint(i), data}
+	}
+	for b.Loop() {
+		for _, o := range s.Open(b.Context(), page) {
+			if o.Err != nil {
+				b.Fatal(o.Err)
+			}
+		}
+	}
+}
+
+func BenchmarkCredentials(b *testing.B) {
+	s := schemeNamed(b, "")
+	for b.Loop() {
+		if _, err := s.Credentials(b.Context(), "alice@example.com", "password"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// manyConversations is the answer of list for somebody with n conversations.
+func manyConversations(n int) []byte {
+	a := ConversationsAnswer{Answer: Answer{Status: StatusOK}}
+	for i := range n {
+		me, friend := UserIDOf("me@example.com"), UserIDOf(fmt.Sprintf("friend%d@example.com", i))
+		a.Conversations = append(a.Conversations, Conversation{
+			ID: DirectConversationID(me, friend), ParticipantIDs: []UserID{me, friend},
+			Participants:  []Participant{{UserID: me, UserName: "Me"}, {UserID: friend, UserName: fmt.Sprint("Friend ", i)}},
+			DisplayName:   strings.Repeat("A", 60),
+			LastMessageID: "bd31713d-0f99-453b-a0c1-6311d1fc24c5", LastReportID: "935d8b8de4c395f50405e617e636dbbb",
+			LastAccess: 1709898645, Secret: strings.Repeat("B", 344), Instance: "PqjfKSn7V8",
+			MutedBy: []UserID{}, FavoriteBy: []UserID{}, HiddenBy: []UserID{},
+			Properties: []Property{{UserID: me, Color: "#ffffff"}},
+		})
+	}
+	b, err := json.Marshal(a)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func BenchmarkDecodeList1000(b *testing.B) {
+	text := manyConversations(1000)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		var a ConversationsAnswer
+		if err := decodeAnswer(CallConversations, &Response{Status: 200, Body: text}, &a); err != nil || len(a.Conversations) != 1000 {
+			b.Fatal(len(a.Conversations), err)
+		}
+	}
+}
