@@ -128,18 +128,29 @@ func WithRequestID(ctx context.Context, id string) context.Context {
 type commonFields interface{ common() *Common }
 
 // call sends one request and decodes its answer into answer.
-func (c *Client) call(ctx context.Context, call Call, station StationID, request, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+func (c *Client) call(ctx context.Context, call Call, station StationID, request any, answer json.Unmarshaler) error {
+	ctx, cancel := context.WithTimeout(withName(ctx), c.timeout)
 	defer cancel()
 	err := c.once(ctx, call, station, nil, request, answer)
-	if (call.Signed && errors.Is(err, ErrClock)) || (call.Reads && errors.Is(err, ErrReplayed)) {
+	switch {
+	case call.Signed && errors.Is(err, ErrClock):
 		err = c.once(ctx, call, station, nil, request, answer)
+	case call.Reads && errors.Is(err, ErrReplayed):
+		err = c.once(WithRequestID(ctx, NewRequestID()), call, station, nil, request, answer)
 	}
 	return err
 }
 
+// withName gives the request an id if it has none yet, so that it keeps the id when it is signed once more.
+func withName(ctx context.Context) context.Context {
+	if _, named := ctx.Value(requestIDKey{}).(string); named {
+		return ctx
+	}
+	return WithRequestID(ctx, NewRequestID())
+}
+
 // once signs and sends a request. key is used where there is no session yet (creating an account).
-func (c *Client) once(ctx context.Context, call Call, station StationID, key *PrivateKey, request, answer any) error {
+func (c *Client) once(ctx context.Context, call Call, station StationID, key *PrivateKey, request any, answer json.Unmarshaler) error {
 	session := c.Session()
 	if call.Signed && session == nil {
 		return fmt.Errorf("%s: %w: not signed in", call.Name, ErrSignature)
@@ -149,10 +160,7 @@ func (c *Client) once(ctx context.Context, call Call, station StationID, key *Pr
 		common.Action, common.ClientVersionCode, common.Timestamp = call.Action, ClientVersionCode, TimeOf(c.Now())
 		common.RequestID = ""
 		if key != nil || (call.Signed && session.Has(ExtRequestID)) {
-			common.RequestID = NewRequestID()
-			if id, ok := ctx.Value(requestIDKey{}).(string); ok {
-				common.RequestID = id
-			}
+			common.RequestID, _ = ctx.Value(requestIDKey{}).(string)
 		}
 	}
 	body, err := json.Marshal(request)
@@ -189,7 +197,7 @@ func (c *Client) once(ctx context.Context, call Call, station StationID, key *Pr
 
 // decodeAnswer decides what an answer means: the status field decides, whatever the HTTP status (published answers of
 // refused calls come with 200), and what is not JSON of the API never looks like success.
-func decodeAnswer(call Call, res *Response, answer any) error {
+func decodeAnswer(call Call, res *Response, answer json.Unmarshaler) error {
 	var head struct {
 		Status       *string         `json:"status"`
 		ErrorMessage string          `json:"errormessage"`
@@ -198,7 +206,7 @@ func decodeAnswer(call Call, res *Response, answer any) error {
 		Reports      json.RawMessage `json:"reports"`
 	}
 	ok := res.Status >= 200 && res.Status < 300
-	if err := json.Unmarshal(res.Body, &head); err != nil {
+	if !json.Valid(res.Body) || decodeLenient(res.Body, &head, nil) != nil {
 		if !ok {
 			return unavailable(call, res)
 		}
@@ -217,7 +225,7 @@ func decodeAnswer(call Call, res *Response, answer any) error {
 	case !ok:
 		return unavailable(call, res)
 	}
-	if err := json.Unmarshal(res.Body, answer); err != nil {
+	if err := answer.UnmarshalJSON(res.Body); err != nil {
 		return fmt.Errorf("%s: %w (%v)", call.Name, ErrNotJSON, err)
 	}
 	return nil
@@ -252,7 +260,7 @@ func (c *Client) urlOf(call Call, s *Session) string {
 func sameOrigin(a, b string) bool {
 	ua, err1 := url.Parse(a)
 	ub, err2 := url.Parse(b)
-	return err1 == nil && err2 == nil && ua.Scheme == ub.Scheme && ua.Host == ub.Host
+	return err1 == nil && err2 == nil && ua.Scheme == ub.Scheme && ua.Host == ub.Host && ua.User == nil
 }
 
 // measureClock compares an answer's Date (whole seconds) with the moment in the middle of the exchange.
@@ -321,7 +329,7 @@ func (c *Client) CreateAccount(ctx context.Context, station StationID, email, fu
 		Email: NormalEmail(email), FullName: fullName, APIKey: cred.APIKey, RSAKey: pem,
 		PublicKey: base64.StdEncoding.EncodeToString(spki),
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(withName(ctx), c.timeout)
 	defer cancel()
 	err = c.once(ctx, CallAccountCreate, station, key, request, &PlainAnswer{})
 	if errors.Is(err, ErrClock) {
