@@ -1,0 +1,217 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"starling/chatserver/store"
+	"starling/chatserver/store/storetest"
+	"starling/ozeki"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestSQLiteKeepsTheContract(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return openAt(t, filepath.Join(t.TempDir(), "chat.db")) })
+}
+
+func openAt(t testing.TB, path string) store.Store {
+	t.Helper()
+	s, err := store.OpenSQLite(context.Background(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestWhatIsStoredOutlivesTheProgram(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "with space & ? # %41.db")
+	s := openAt(t, path)
+	account := store.Account{UserID: ozeki.UserIDOf("a"), Email: "a", APIKeyHash: "h", CreatedAt: time.Unix(1, 0).UTC()}
+	if _, err := s.Update(t.Context(), func(tx store.Tx) error { return tx.CreateAccount(t.Context(), account) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the file is elsewhere: %v", err)
+	}
+	if got, err := openAt(t, path).Account(t.Context(), account.UserID); err != nil || got != account {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
+func TestTheFileIsForItsOwnerOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chat.db")
+	openAt(t, path)
+	for _, name := range []string{path, path + "-wal"} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", filepath.Base(name), info.Mode())
+		}
+	}
+}
+
+func TestAFileThatCannotBeUsedIsExplained(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	database := func(name string, statements ...string) string {
+		path := filepath.Join(dir, name)
+		db, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		for _, statement := range statements {
+			if _, err := db.Exec(statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return path
+	}
+	newer := filepath.Join(dir, "newer.db")
+	_ = openAt(t, newer).Close()
+	database("newer.db", "PRAGMA user_version = 999")
+	for _, c := range []struct{ path, says string }{
+		{filepath.Join(dir, "nowhere", "chat.db"), "the folder does not exist: make it"},
+		{dir, "this is a folder"},
+		{write("text.db", strings.Repeat("this is not a database. ", 100)), "not a SQLite database"},
+		{database("other.db", "CREATE TABLE t (x)"), "another program's database"},
+		{database("marked.db", "PRAGMA application_id = 77"), "another program's database"},
+		{newer, "newer program"},
+	} {
+		before, _ := os.ReadFile(c.path)
+		s, err := store.OpenSQLite(t.Context(), c.path)
+		if err == nil {
+			_ = s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), filepath.Base(c.path)) {
+			t.Errorf("%s: %v, want words like %q", filepath.Base(c.path), err, c.says)
+		}
+		if after, _ := os.ReadFile(c.path); string(after) != string(before) {
+			t.Errorf("%s was changed", filepath.Base(c.path))
+		}
+	}
+}
+
+func TestAnEmptyFileBecomesADatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chat.db")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	openAt(t, path)
+}
+
+func TestTwoProgramsMayShareTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chat.db")
+	stores := []store.Store{openAt(t, path), openAt(t, path)}
+	for i := range 40 {
+		name := fmt.Sprint(i)
+		_, err := stores[i%2].Update(t.Context(), func(tx store.Tx) error {
+			return tx.CreateAccount(t.Context(), store.Account{UserID: ozeki.UserIDOf(name), Email: name, APIKeyHash: name})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stores[1-i%2].AccountByEmail(t.Context(), name); err != nil {
+			t.Errorf("not seen by the other one: %v", err)
+		}
+	}
+}
+
+func BenchmarkConversations(b *testing.B) {
+	for _, n := range []int{10, 1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s, user := filled(b, n)
+			b.ResetTimer()
+			for b.Loop() {
+				list, err := s.Conversations(b.Context(), user)
+				if err != nil || len(list) != n {
+					b.Fatal(len(list), err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkSetProperty(b *testing.B) {
+	s, user := filled(b, 10_000)
+	list, err := s.Conversations(b.Context(), user)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for i := 0; b.Loop(); i++ {
+		_, err := s.Update(b.Context(), func(tx store.Tx) error {
+			return tx.SetProperty(b.Context(), user, list[i%len(list)].ID, store.Favorite(i/len(list)%2 == 0))
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkChangesOfNothing(b *testing.B) {
+	s, user := filled(b, 10_000)
+	seq, err := s.Seq(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for b.Loop() {
+		if c, err := s.Changes(b.Context(), user, seq, 1000); err != nil || c.Seq != seq {
+			b.Fatal(c, err)
+		}
+	}
+}
+
+// filled is a store in which a user has n conversations with 100 others.
+func filled(b *testing.B, n int) (store.Store, ozeki.UserID) {
+	s := openAt(b, filepath.Join(b.TempDir(), "chat.db"))
+	ctx := b.Context()
+	users := make([]ozeki.UserID, 101)
+	_, err := s.Update(ctx, func(tx store.Tx) error {
+		for i := range users {
+			name := fmt.Sprint(i)
+			users[i] = ozeki.UserIDOf(name)
+			if err := tx.CreateAccount(ctx, store.Account{UserID: users[i], Email: name, FullName: "User " + name, APIKeyHash: name}); err != nil {
+				return err
+			}
+		}
+		secret, name := strings.Repeat("c2Vj", 86), strings.Repeat("bmFt", 16)
+		for i := range n {
+			err := tx.CreateConversation(ctx, store.NewConversation{
+				ID: ozeki.NewConversationID(), Instance: ozeki.NewInstance(), CreatedAt: time.Unix(int64(i+1), 0),
+				Members: []ozeki.Member{{UserID: users[0], Secret: secret, DisplayName: name}, {UserID: users[1+i%100], Secret: secret, DisplayName: name}},
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(errors.Join(err))
+	}
+	return s, users[0]
+}
