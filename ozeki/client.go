@@ -32,6 +32,7 @@ type Session struct {
 	UserID     UserID
 	Station    StationID
 	Key        *PrivateKey
+	PublicKey  string // the key's public half: base64 DER SubjectPublicKeyInfo, made from the key and not asked of the server
 	Extensions []string
 	URLs       map[string]string // of the login answer
 }
@@ -301,11 +302,12 @@ func (c *Client) SignIn(ctx context.Context, station StationID, apiKey, encrypti
 		return nil, fmt.Errorf("open key: %w", err)
 	}
 	key, err := c.scheme.ImportKey(ctx, der)
+	publicKey := base64.StdEncoding.EncodeToString(publicOfPKCS1(der))
 	clear(der)
 	if err != nil {
 		return nil, err
 	}
-	c.SetSession(&Session{UserID: a.UserID, Station: station, Key: key, Extensions: a.Extensions, URLs: a.URLs})
+	c.SetSession(&Session{UserID: a.UserID, Station: station, Key: key, PublicKey: publicKey, Extensions: a.Extensions, URLs: a.URLs})
 	return a, nil
 }
 
@@ -341,6 +343,13 @@ func (c *Client) CreateAccount(ctx context.Context, station StationID, email, fu
 // Logout (extension ExtLogout) unbinds this station from the user on the server. The session stays set; SetSession(nil) ends it.
 func (c *Client) Logout(ctx context.Context) error {
 	return c.call(ctx, CallLogout, "", &EmptyRequest{}, &PlainAnswer{})
+}
+
+// LogoutSession is Logout for a session that the client does not hold any more.
+func (c *Client) LogoutSession(ctx context.Context, s *Session) error {
+	once := NewClient(Options{Base: c.base, Scheme: c.scheme, Transport: c.transport, Clock: c.Now, Timeout: c.timeout})
+	once.SetSession(s)
+	return once.Logout(ctx)
 }
 
 // Availability tells that the user is there.

@@ -164,3 +164,29 @@ func derValue(b []byte, tag byte) (content, rest []byte, ok bool) {
 	}
 	return b[:n], b[n:], true
 }
+
+// publicOfPKCS1 returns the public half of a private key (PKCS#1 DER that looksLikePKCS1) as DER SubjectPublicKeyInfo.
+func publicOfPKCS1(der []byte) []byte {
+	body, _, _ := derValue(der, 0x30)
+	_, body, _ = derValue(body, 0x02) // version
+	n, body, _ := derValue(body, 0x02)
+	e, _, _ := derValue(body, 0x02)
+	key := derWrap(0x30, append(derWrap(0x02, n), derWrap(0x02, e)...))
+	rsaEncryption := []byte{0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00}
+	return derWrap(0x30, append(rsaEncryption, derWrap(0x03, append([]byte{0}, key...))...))
+}
+
+// derWrap writes one DER value.
+func derWrap(tag byte, content []byte) []byte {
+	n := len(content)
+	var head []byte
+	switch {
+	case n < 0x80:
+		head = []byte{tag, byte(n)}
+	case n < 0x100:
+		head = []byte{tag, 0x81, byte(n)}
+	default:
+		head = []byte{tag, 0x82, byte(n >> 8), byte(n)}
+	}
+	return append(head, content...)
+}
