@@ -1,0 +1,186 @@
+package app
+
+import (
+	"strconv"
+	"time"
+
+	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"starling/app/state"
+)
+
+// conversationPane is the open conversation: its name, star, messages and composer.
+type conversationPane struct {
+	goapp.Compo
+
+	View    *state.Open
+	Empty   bool // the user has no conversations at all
+	Offline bool
+	Actions *root
+
+	shown string // conversation whose draft stands in the composer
+	long  string // why the text was not taken, in words
+}
+
+// OnUpdate puts the draft of the newly opened conversation into the composer.
+func (p *conversationPane) OnUpdate(ctx goapp.Context) { p.putDraft(ctx) }
+
+// OnMount does the same for the first one.
+func (p *conversationPane) OnMount(ctx goapp.Context) { p.putDraft(ctx) }
+
+func (p *conversationPane) putDraft(ctx goapp.Context) {
+	id := ""
+	if p.View != nil && p.View.CanWrite {
+		id = string(p.View.Row.ID)
+	}
+	if id == p.shown {
+		return
+	}
+	p.shown, p.long = id, ""
+	if id != "" {
+		draft := p.Actions.draft(p.View.Row.ID)
+		ctx.Defer(func(goapp.Context) { setValue("composer", draft) })
+	}
+}
+
+// Render draws the pane.
+func (p *conversationPane) Render() goapp.UI {
+	v := p.View
+	switch {
+	case v == nil && p.Empty:
+		return goapp.Main().Class("pane").Body(goapp.Div().Class("pane-empty").Body(
+			goapp.H1().Text("Welcome to Starling"),
+			goapp.P().Text("Write to somebody: start your first conversation."),
+			goapp.P().Body(goapp.Button().Type("button").Class("primary").Text("Start a conversation").
+				OnClick(func(goapp.Context, goapp.Event) { p.Actions.newConversation() })),
+		))
+	case v == nil:
+		return goapp.Main().Class("pane").Body(goapp.Div().Class("pane-empty").Body(
+			goapp.H1().Class("visually-hidden").Text("Starling"),
+			goapp.P().Text("Choose a conversation."),
+			goapp.P().Class("hint").Body(goapp.Text("Press "), goapp.Elem("kbd").Text("?"), goapp.Text(" for the keyboard shortcuts.")),
+		))
+	case !v.Known:
+		text := "This conversation is not among yours. It may have been removed, or the link is for somebody else."
+		if v.Loading {
+			text = "Loading…"
+		}
+		return goapp.Main().Class("pane").Body(
+			goapp.Header().Class("pane-head").Body(p.back(), goapp.H1().Text("Conversation")),
+			goapp.Div().Class("pane-empty").Body(goapp.P().Text(text)),
+		)
+	}
+	way, words := wayOf(v.Row.Star)
+	star := goapp.Button().Type("button").Class("star").Aria("label", "Favorite "+v.Row.Name).
+		Aria("pressed", strconv.FormatBool(v.Row.Favorite)).OnClick(p.toggleStar).Body(svgIcon(starPath))
+	if way != "" {
+		star = star.DataSet("way", way).Aria("description", words)
+	}
+	return goapp.Main().Class("pane").Body(
+		goapp.Header().Class("pane-head").Body(p.back(), goapp.H1().Text(v.Row.Name), star),
+		p.log(),
+		goapp.If(v.CanWrite, p.composer()),
+		goapp.If(!v.CanWrite && v.Row.Trouble,
+			goapp.P().Class("closed").Text("The key of this conversation does not open with your key on this device, so its messages cannot be read or written here."),
+		),
+	)
+}
+
+func (p *conversationPane) back() goapp.UI {
+	return goapp.A().Class("back").Href("/").Aria("label", "Back to the conversations").Body(svgIcon(arrowBack))
+}
+
+func (p *conversationPane) toggleStar(goapp.Context, goapp.Event) {
+	p.Actions.star(p.View.Row.ID, !p.View.Row.Favorite)
+}
+
+func (p *conversationPane) log() goapp.UI {
+	v := p.View
+	items := make([]goapp.UI, 0, len(v.Messages)+8)
+	note := func(class, text string) goapp.UI { return goapp.P().Class(class).Text(text) }
+	switch {
+	case v.Trouble != "":
+		items = append(items, goapp.Div().Class("state").Attr("role", "alert").Body(
+			goapp.P().Text("The messages could not be loaded. "+v.Trouble),
+			goapp.Button().Type("button").Class("secondary").Text("Try again").OnClick(p.reload),
+		))
+	case v.Loading && p.Offline:
+		items = append(items, note("state", "The messages are loaded when the connection is back."))
+	case v.Loading:
+		items = append(items, note("state", "Loading messages…"))
+	case len(v.Messages) == 0:
+		items = append(items, note("state", "No messages yet. Say hello."))
+	case v.Older:
+		items = append(items, note("state", "Loading older messages…"))
+	case v.More:
+		items = append(items, goapp.Div().Class("state").Body(
+			goapp.Button().Type("button").Class("secondary").Text("Load older messages").OnClick(p.older)))
+	}
+	day := ""
+	var before state.Message
+	for _, m := range v.Messages {
+		if d := localDay(m.Created); d != day {
+			day, before = d, state.Message{}
+			items = append(items, goapp.H2().Class("day").Text(formatDay(m.Created)))
+		}
+		items = append(items, &messageRow{
+			Message: m, First: m.From != before.From || m.Created.Sub(before.Created) > 5*time.Minute,
+			Conversation: v.Row.ID, Actions: p.Actions,
+		})
+		before = m
+	}
+	return goapp.Div().ID("log").Class("log").Attr("role", "log").Aria("label", "Messages").TabIndex(0).
+		OnScroll(p.scrolled).Body(items...)
+}
+
+func (p *conversationPane) reload(goapp.Context, goapp.Event) { p.Actions.engine.Open(p.View.Row.ID) }
+func (p *conversationPane) older(goapp.Context, goapp.Event)  { p.Actions.older(p.View.Row.ID) }
+
+// scrolled loads older messages when the top comes near.
+func (p *conversationPane) scrolled(goapp.Context, goapp.Event) {
+	if log, ok := scrollerOf("log"); ok && p.View != nil && p.View.More && !p.View.Older && log.top() < 200 {
+		p.Actions.older(p.View.Row.ID)
+	}
+}
+
+func (p *conversationPane) composer() goapp.UI {
+	return goapp.Form().Attr("novalidate", "").OnSubmit(p.submit).Body(
+		goapp.If(p.long != "", goapp.P().ID("composer-error").Class("error composer-trouble").Attr("role", "alert").Text(p.long)),
+		goapp.Div().Class("composer").Body(
+			goapp.Textarea().ID("composer").Rows(1).Aria("label", "Message "+p.View.Row.Name).Placeholder("Message").Dir("auto").
+				OnInput(p.typed).OnKeyDown(p.key),
+			goapp.Button().Type("submit").Class("primary").Text("Send"),
+		),
+	)
+}
+
+func (p *conversationPane) typed(goapp.Context, goapp.Event) {
+	p.long = ""
+	p.Actions.setDraft(p.View.Row.ID, value("composer"))
+}
+
+// key sends on Enter. A composing input method keeps its Enter.
+func (p *conversationPane) key(ctx goapp.Context, e goapp.Event) {
+	if e.Get("key").String() == "Enter" && !e.Get("shiftKey").Bool() && !e.Get("isComposing").Bool() {
+		e.PreventDefault()
+		p.send()
+	}
+}
+
+func (p *conversationPane) submit(ctx goapp.Context, e goapp.Event) {
+	e.PreventDefault()
+	p.send()
+	focusOn("composer")
+}
+
+func (p *conversationPane) send() {
+	if p.View == nil || !p.View.CanWrite {
+		return
+	}
+	if err := p.Actions.send(p.View.Row.ID, value("composer")); err != nil {
+		p.long = "Not sent: " + err.Error() + "."
+		return
+	}
+	p.long = ""
+	setValue("composer", "")
+}

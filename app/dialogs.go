@@ -1,0 +1,200 @@
+package app
+
+import (
+	"strings"
+
+	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"starling/app/engine"
+	"starling/app/state"
+)
+
+func dialogHead(id, title string) goapp.UI {
+	return goapp.Div().Class("dialog-head").Body(
+		goapp.H2().ID(id+"-title").Text(title),
+		goapp.Button().Type("button").Class("icon").Aria("label", "Close").
+			OnClick(func(goapp.Context, goapp.Event) { closeDialog(id) }, id).Body(svgIcon(cross)),
+	)
+}
+
+// newConversation is the dialog that starts a conversation with a friend.
+type newConversation struct {
+	goapp.Compo
+
+	Friends   []state.Friend
+	Loaded    bool
+	CanAdd    bool // the server makes friends by e-mail address
+	CanCreate bool // the server makes conversations
+	Actions   *root
+
+	search string
+	busy   bool
+	words  string // what went wrong
+}
+
+// Render draws the dialog; it is in the page closed.
+func (d *newConversation) Render() goapp.UI {
+	needle := state.Fold(strings.TrimSpace(d.search))
+	found := make([]state.Friend, 0, len(d.Friends))
+	for _, f := range d.Friends {
+		if strings.Contains(state.Fold(f.Name), needle) {
+			found = append(found, f)
+		}
+	}
+	text := ""
+	switch {
+	case !d.CanCreate:
+		text = "This server does not let clients start conversations: ask who runs it, or start one in another client."
+	case !d.Loaded:
+		text = "Loading your friends…"
+	case len(d.Friends) == 0:
+		text = "You have no friends here yet."
+	case len(found) == 0:
+		text = "Nobody of that name."
+	}
+	return goapp.Elem("dialog").ID("new-conversation").Aria("labelledby", "new-conversation-title").Body(
+		dialogHead("new-conversation", "New conversation"),
+		goapp.If(d.words != "", goapp.P().Class("error").Attr("role", "alert").Text(d.words)),
+		goapp.If(len(d.Friends) > 0 && d.CanCreate,
+			goapp.Input().ID("friend-search").Type("search").Aria("label", "Search friends").Placeholder("Search friends").OnInput(d.searched),
+		),
+		goapp.If(text != "", goapp.P().Class("hint").Text(text)),
+		goapp.If(d.CanCreate,
+			goapp.Ul().Class("friends").Aria("label", "Friends").Body(
+				goapp.Range(found).Slice(func(i int) goapp.UI {
+					return &friendRow{Friend: found[i], Choose: d}
+				}),
+			),
+		),
+		goapp.If(d.CanAdd && d.CanCreate,
+			goapp.Form().Attr("novalidate", "").OnSubmit(d.add).Body(
+				goapp.Label().For("friend-email").Body(goapp.H3().Text("Somebody else, by email")),
+				goapp.Div().Class("field").Body(
+					goapp.Input().ID("friend-email").Type("email").Attr("autocomplete", "off").Attr("autocapitalize", "none").Placeholder("name@example.com"),
+					goapp.Button().Type("submit").Class("secondary").Text("Start"),
+				),
+			),
+		),
+	)
+}
+
+func (d *newConversation) searched(goapp.Context, goapp.Event) { d.search = value("friend-search") }
+
+func (d *newConversation) choose(ctx goapp.Context, f state.Friend) {
+	d.work(ctx, func() error { return d.Actions.converse(f) })
+}
+
+func (d *newConversation) add(ctx goapp.Context, e goapp.Event) {
+	e.PreventDefault()
+	email := strings.TrimSpace(value("friend-email"))
+	if at := strings.IndexByte(email, '@'); at < 1 || at == len(email)-1 {
+		d.words = "Enter the email address of the person you want to write to."
+		focusOn("friend-email")
+		return
+	}
+	d.work(ctx, func() error {
+		f, err := d.Actions.addFriend(email)
+		if err == nil {
+			err = d.Actions.converse(f)
+		}
+		if err == nil {
+			setValue("friend-email", "")
+		}
+		return err
+	})
+}
+
+// work does one thing at a time and shows what went wrong.
+func (d *newConversation) work(ctx goapp.Context, f func() error) {
+	if d.busy {
+		return
+	}
+	d.busy, d.words = true, ""
+	ctx.Async(func() {
+		err := f()
+		ctx.Dispatch(func(goapp.Context) { d.busy, d.words = false, engine.Words(err) })
+	})
+}
+
+// friendRow is a friend to choose.
+type friendRow struct {
+	goapp.Compo
+
+	Friend state.Friend
+	Choose *newConversation
+}
+
+// Render draws the row.
+func (f *friendRow) Render() goapp.UI {
+	return goapp.Li().Body(goapp.Button().Type("button").OnClick(f.click).Body(
+		goapp.Span().Dir("auto").Text(f.Friend.Name),
+		goapp.If(f.Friend.Available, goapp.Span().Class("on").Text(" · available")),
+	))
+}
+
+func (f *friendRow) click(ctx goapp.Context, _ goapp.Event) { f.Choose.choose(ctx, f.Friend) }
+
+// settingsDialog holds the few settings there are, and signs out.
+type settingsDialog struct {
+	goapp.Compo
+
+	Name    string
+	Unsent  int // messages that the server does not have yet
+	Actions *root
+}
+
+var themes = []struct{ value, label string }{{"", "As the system"}, {"light", "Light"}, {"dark", "Dark"}}
+
+// Render draws the dialog; it is in the page closed.
+func (d *settingsDialog) Render() goapp.UI {
+	warning := "Signing out removes your key and everything else of yours from this device."
+	if d.Unsent > 0 {
+		warning += " " + countWords(d.Unsent, "message that has not been sent is lost.", "messages that have not been sent are lost.")
+	}
+	return goapp.Elem("dialog").ID("settings").Aria("labelledby", "settings-title").Body(
+		dialogHead("settings", "Settings"),
+		goapp.H3().ID("theme-title").Text("Theme"),
+		goapp.FieldSet().Aria("labelledby", "theme-title").Body(
+			goapp.Range(themes).Slice(func(i int) goapp.UI {
+				t := themes[i]
+				return goapp.Label().Body(
+					goapp.Input().Type("radio").Name("theme").Value(t.value).Checked(pref("theme") == t.value).OnChange(d.theme, t.value),
+					goapp.Span().Text(t.label),
+				)
+			}),
+		),
+		goapp.H3().Text("Keyboard"),
+		goapp.Button().Type("button").Class("secondary").Text("Keyboard shortcuts").OnClick(d.shortcuts),
+		goapp.H3().Text("This device"),
+		goapp.P().Class("hint").Text("Signed in as "+d.Name+". "+warning),
+		goapp.P().Body(goapp.Button().Type("button").Class("danger").Text("Sign out").OnClick(d.signOut)),
+	)
+}
+
+func (d *settingsDialog) theme(ctx goapp.Context, _ goapp.Event) {
+	v := ctx.JSSrc().Get("value").String()
+	setPref("theme", v)
+	setTheme(v)
+}
+
+func (d *settingsDialog) shortcuts(goapp.Context, goapp.Event) {
+	closeDialog("settings")
+	openDialog("shortcuts")
+}
+
+func (d *settingsDialog) signOut(goapp.Context, goapp.Event) { d.Actions.signOut() }
+
+// shortcutsDialog lists the keyboard shortcuts.
+type shortcutsDialog struct{ goapp.Compo }
+
+// Render draws the dialog; it is in the page closed.
+func (d *shortcutsDialog) Render() goapp.UI {
+	items := make([]goapp.UI, 0, 2*len(shortcuts))
+	for _, s := range shortcuts {
+		items = append(items, goapp.Dt().Body(goapp.Elem("kbd").Text(s.keys)), goapp.Dd().Text(s.what))
+	}
+	return goapp.Elem("dialog").ID("shortcuts").Aria("labelledby", "shortcuts-title").Body(
+		dialogHead("shortcuts", "Keyboard shortcuts"),
+		goapp.Dl().Class("shortcuts").Body(items...),
+	)
+}

@@ -1,0 +1,445 @@
+// Package engine does the work that the interface asks for: it calls the server, opens what is sealed, keeps the session
+// on the device and lets the state know. It knows neither the framework nor the page, so that the whole client but its
+// looks runs in plain Go tests against the real server.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// Options configure an Engine.
+type Options struct {
+	Client     *ozeki.Client
+	Vault      Vault      // nil: NewVault()
+	Neighbours Neighbours // nil: NewNeighbours()
+	// After calls f once after d, unless stopped before; nil: time.AfterFunc.
+	After func(d time.Duration, f func()) (stop func())
+	// OnChange is called after changes of the state with the latest snapshot, one call at a time, in order. Where nothing
+	// else is being shown it is called before the method that made the change returns.
+	OnChange func(*state.Snapshot)
+}
+
+// Engine is one running client. Its methods return at once; what comes of them is in the snapshots. They may be called
+// from any goroutine.
+type Engine struct {
+	client     *ozeki.Client
+	vault      Vault
+	neighbours Neighbours
+	after      func(d time.Duration, f func()) (stop func())
+	onChange   func(*state.Snapshot)
+
+	ctx  context.Context
+	stop context.CancelFunc
+	wait sync.WaitGroup
+
+	mu     sync.Mutex
+	state  *state.State
+	snap   *state.Snapshot
+	run    int // grows with each sign-in and sign-out: work of an earlier run is dropped
+	kept   *Kept
+	undo   map[int]*undoTimer
+	sender map[ozeki.ConversationID]*outbox
+	poll   poller
+	saving bool
+	dirty  bool
+	// restored: the wishes of an earlier run of the program were taken over.
+	restored   bool
+	shown      *state.Snapshot // the last one given to onChange
+	delivering bool
+
+	vaultMu sync.Mutex // held while the vault is written, so that wiping comes last
+}
+
+// How long things last.
+const (
+	UndoTime     = 8 * time.Second // an undo notice
+	PollActive   = 2 * time.Second // between two polls while the page is seen
+	PollHidden   = 15 * time.Second
+	maxPollDelay = 30 * time.Second // between two tries while the server cannot be reached
+	pageSize     = 50               // messages in a page (the published client's limit)
+)
+
+// New returns an engine that does nothing until Start.
+func New(o Options) *Engine {
+	e := &Engine{
+		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, after: o.After, onChange: o.OnChange, state: state.New(),
+		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
+	}
+	if e.vault == nil {
+		e.vault = NewVault()
+	}
+	if e.neighbours == nil {
+		e.neighbours = NewNeighbours()
+	}
+	if e.after == nil {
+		e.after = func(d time.Duration, f func()) func() {
+			t := time.AfterFunc(d, f)
+			return func() { t.Stop() }
+		}
+	}
+	if e.onChange == nil {
+		e.onChange = func(*state.Snapshot) {}
+	}
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	e.poll.visible = true
+	return e
+}
+
+// Start looks for a kept session and goes on with it, or asks to sign in.
+func (e *Engine) Start() {
+	e.neighbours.Listen(e.heard)
+	e.resume()
+}
+
+func (e *Engine) resume() {
+	e.goRun(func(ctx context.Context, run int) {
+		kept, err := e.vault.Load(ctx)
+		if err != nil {
+			e.applyIn(run, state.SignOutDone{Reason: "The session kept on this device could not be read. Sign in again. (" + err.Error() + ")"})
+			return
+		}
+		if kept == nil {
+			e.applyIn(run, state.SignOutDone{})
+			return
+		}
+		e.begin(run, kept)
+	})
+}
+
+// Close stops all work and waits for it.
+func (e *Engine) Close() {
+	e.stop()
+	e.mu.Lock()
+	e.cancelTimers()
+	e.unlock()
+	e.wait.Wait()
+}
+
+// Snapshot returns the latest snapshot.
+func (e *Engine) Snapshot() *state.Snapshot {
+	e.mu.Lock()
+	defer e.unlock()
+	return e.current()
+}
+
+func (e *Engine) current() *state.Snapshot {
+	if e.snap == nil {
+		e.snap = e.state.Snapshot()
+	}
+	return e.snap
+}
+
+// apply takes events over and shows the outcome.
+func (e *Engine) apply(events ...state.Event) {
+	e.mu.Lock()
+	defer e.unlock()
+	e.applyLocked(events...)
+}
+
+// applyIn is apply for the outcome of work that began in a run: it is dropped if somebody has signed in or out since.
+func (e *Engine) applyIn(run int, events ...state.Event) bool {
+	e.mu.Lock()
+	defer e.unlock()
+	if run != e.run {
+		return false
+	}
+	e.applyLocked(events...)
+	return true
+}
+
+func (e *Engine) applyLocked(events ...state.Event) {
+	for _, ev := range events {
+		e.state.Apply(ev)
+	}
+	e.snap = e.state.Snapshot()
+}
+
+// unlock ends a section under mu and shows what has changed in it. What is shown is given out without the lock, since
+// showing it may call back (moving the focus does); a change made meanwhile is shown by the same loop.
+func (e *Engine) unlock() {
+	if e.delivering {
+		e.mu.Unlock()
+		return
+	}
+	e.delivering = true
+	for e.snap != nil && e.snap != e.shown {
+		snap := e.snap
+		e.shown = snap
+		e.mu.Unlock()
+		e.onChange(snap)
+		e.mu.Lock()
+	}
+	e.delivering = false
+	e.mu.Unlock()
+}
+
+// goRun does work in a goroutine of the current run.
+func (e *Engine) goRun(f func(ctx context.Context, run int)) {
+	e.mu.Lock()
+	run := e.run
+	e.unlock()
+	e.goIn(run, f)
+}
+
+func (e *Engine) goIn(run int, f func(ctx context.Context, run int)) {
+	if e.ctx.Err() != nil {
+		return
+	}
+	e.wait.Go(func() { f(e.ctx, run) })
+}
+
+// begin goes on as the user of a session.
+func (e *Engine) begin(run int, kept *Kept) {
+	e.mu.Lock()
+	if run != e.run {
+		e.unlock()
+		return
+	}
+	session := kept.Session
+	e.client.SetSession(&session)
+	e.run++
+	run = e.run
+	e.kept, e.restored = kept, false
+	e.sender = map[ozeki.ConversationID]*outbox{}
+	e.cancelTimers()
+	e.applyLocked(
+		state.SignInDone{User: state.User{ID: session.UserID, Name: kept.Name}, Extensions: session.Extensions},
+		state.OrderChanged{IDs: kept.Order},
+	)
+	e.poll.cursor = kept.Cursor
+	e.unlock()
+	e.loadList(run)
+	e.schedulePoll(run, PollActive)
+}
+
+// SignIn signs in by e-mail address and password. It blocks until it is done and gives an error for Words.
+func (e *Engine) SignIn(ctx context.Context, email, password string) error {
+	cred, err := e.client.Scheme().Credentials(ctx, email, password)
+	if err != nil {
+		return err
+	}
+	return e.SignInWithKey(ctx, cred.APIKey, cred.EncryptionPassword)
+}
+
+// SignInWithKey signs in by api key and encryption password. It blocks like SignIn.
+func (e *Engine) SignInWithKey(ctx context.Context, apiKey, encryptionPassword string) error {
+	e.mu.Lock()
+	run := e.run
+	e.unlock()
+	station := ozeki.NewStationID()
+	answer, err := e.client.SignIn(ctx, station, apiKey, encryptionPassword)
+	if err != nil {
+		return err
+	}
+	name := answer.FullName
+	if name == "" {
+		name = answer.Nick
+	}
+	kept := &Kept{Session: *e.client.Session(), Name: name}
+	if err := e.vault.Save(ctx, kept); err != nil {
+		// The session works without being kept; say what will happen.
+		defer e.apply(state.NoticeAdded{Text: "This browser does not let Starling keep the session: you will have to sign in again after a reload. (" + err.Error() + ")"})
+	}
+	e.begin(run, kept)
+	e.neighbours.Tell(Note{SignedIn: true})
+	return nil
+}
+
+// CreateAccount makes an account and signs in. It blocks like SignIn.
+func (e *Engine) CreateAccount(ctx context.Context, name, email, password string) error {
+	cred, err := e.client.Scheme().Credentials(ctx, email, password)
+	if err != nil {
+		return err
+	}
+	if err := e.client.CreateAccount(ctx, ozeki.NewStationID(), email, name, cred); err != nil {
+		return err
+	}
+	return e.SignInWithKey(ctx, cred.APIKey, cred.EncryptionPassword)
+}
+
+// SignOut forgets the user on this device, at once and also offline, and tells the server if it can be reached.
+func (e *Engine) SignOut() {
+	e.mu.Lock()
+	session := e.client.Session()
+	e.unlock()
+	e.end("")
+	e.neighbours.Tell(Note{SignedOut: true})
+	if session == nil || !session.Has(ozeki.ExtLogout) {
+		return
+	}
+	e.goRun(func(ctx context.Context, _ int) {
+		// The device has forgotten already; a server that is not reached keeps a station id that nobody knows any more.
+		_ = e.client.LogoutSession(ctx, session)
+	})
+}
+
+// end signs out on this device, with a reason in words if it was not the user's wish.
+func (e *Engine) end(reason string) {
+	e.mu.Lock()
+	e.run++
+	e.client.SetSession(nil)
+	e.kept = nil
+	e.sender = map[ozeki.ConversationID]*outbox{}
+	e.cancelTimers()
+	e.applyLocked(state.SignOutDone{Reason: reason})
+	e.unlock()
+	e.goRun(func(ctx context.Context, run int) {
+		e.vaultMu.Lock()
+		err := e.vault.Wipe(ctx)
+		e.vaultMu.Unlock()
+		if err != nil {
+			e.applyIn(run, state.NoticeAdded{Text: "This device could not be cleared: " + err.Error() + ". Clear this site's data in the browser's settings."})
+		}
+	})
+}
+
+func (e *Engine) cancelTimers() {
+	for _, u := range e.undo {
+		u.cancel()
+	}
+	clear(e.undo)
+	e.poll.cancel()
+}
+
+// heard takes a note of another tab.
+func (e *Engine) heard(n Note) {
+	e.mu.Lock()
+	run, in := e.run, e.kept != nil
+	e.unlock()
+	switch {
+	case n.SignedOut && in:
+		e.mu.Lock()
+		e.run++
+		e.client.SetSession(nil)
+		e.kept = nil
+		e.cancelTimers()
+		e.applyLocked(state.SignOutDone{Reason: "You signed out in another tab."})
+		e.unlock()
+	case n.SignedIn && !in:
+		e.resume()
+	case in && (n.ListChanged || len(n.Conversations) > 0):
+		e.changed(run, n.ListChanged, n.Conversations)
+	}
+}
+
+// save writes what is kept, the latest after an earlier one that is still being written.
+func (e *Engine) save(change func(*Kept)) {
+	e.mu.Lock()
+	defer e.unlock()
+	if e.kept == nil {
+		return
+	}
+	k := *e.kept
+	change(&k)
+	e.kept = &k
+	e.dirty = true
+	if e.saving {
+		return
+	}
+	e.saving = true
+	e.goIn(e.run, func(ctx context.Context, _ int) {
+		for {
+			e.mu.Lock()
+			if !e.dirty || e.kept == nil || ctx.Err() != nil {
+				e.saving, e.dirty = false, false
+				e.unlock()
+				return
+			}
+			run := e.run
+			e.dirty = false
+			e.unlock()
+			if err := e.saveKept(ctx); err != nil {
+				e.applyIn(run, state.NoticeAdded{Text: "This device is out of room: " + err.Error() + ". Changes are sent as long as this page stays open."})
+			}
+		}
+	})
+}
+
+func (e *Engine) saveKept(ctx context.Context) error {
+	e.vaultMu.Lock()
+	defer e.vaultMu.Unlock()
+	e.mu.Lock()
+	k := e.kept
+	e.unlock()
+	if k == nil {
+		return nil
+	}
+	return e.vault.Save(ctx, k)
+}
+
+// Open opens a conversation, or none with the empty id.
+func (e *Engine) Open(id ozeki.ConversationID) {
+	e.apply(state.Opened{ID: id})
+	if id != "" {
+		e.goRun(func(ctx context.Context, run int) { e.loadNewest(ctx, run, id) })
+	}
+}
+
+// Filter filters the sidebar by a text.
+func (e *Engine) Filter(text string) { e.apply(state.FilterChanged{Text: text}) }
+
+// Dismiss removes a notice.
+func (e *Engine) Dismiss(id int) {
+	e.mu.Lock()
+	defer e.unlock()
+	if u := e.undo[id]; u != nil {
+		u.cancel()
+		delete(e.undo, id)
+	}
+	e.applyLocked(state.NoticeDismissed{ID: id})
+}
+
+// failed says what an error of a call means for the connection and the session. It returns true if the session is over.
+func (e *Engine) failed(run int, err error) (over bool) {
+	switch {
+	case errors.Is(err, context.Canceled):
+	case errors.Is(err, ozeki.ErrUnreachable), errors.Is(err, ozeki.ErrUnavailable):
+		e.applyIn(run, state.Connection{Offline: true})
+		e.wakeLater(run)
+	case errors.Is(err, ozeki.ErrSignature):
+		e.mu.Lock()
+		current := run == e.run
+		e.unlock()
+		if current {
+			e.end("This device is no longer signed in: the server does not accept its signature. Sign in again.")
+		}
+		return true
+	}
+	return false
+}
+
+// Words says an error to people: what happened and what to do.
+func Words(err error) string {
+	var refused *ozeki.RefusedError
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, ozeki.ErrPassword):
+		return "The encryption password does not open your key. Check it and try again."
+	case errors.Is(err, ozeki.ErrClock):
+		return "This device's clock differs too much from the server's. Set the date and time of this device and try again."
+	case errors.Is(err, ozeki.ErrSignature):
+		return "The server did not accept this device's signature. Sign out and sign in again."
+	case errors.Is(err, ozeki.ErrUnreachable):
+		return "The server cannot be reached. Check your connection and try again."
+	case errors.Is(err, ozeki.ErrNotJSON):
+		return "The server's answer is not one of the Ozeki Chat API: a web page may stand in between. Check the address of the server, or ask who runs it."
+	case errors.As(err, &refused):
+		if refused.Message != "" {
+			return refused.Message
+		}
+		return fmt.Sprintf("The server refused with status %q and gave no reason. Try again, or ask who runs the server.", refused.Status)
+	case errors.Is(err, ozeki.ErrUnavailable):
+		return "The server is not available at the moment. Try again in a while."
+	case errors.Is(err, ozeki.ErrUndecryptable):
+		return "This cannot be decrypted with your key."
+	}
+	return "Something went wrong: " + err.Error()
+}

@@ -1,0 +1,260 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// loadList asks for the list of conversations and opens their keys and names.
+func (e *Engine) loadList(run int) {
+	e.goIn(run, func(ctx context.Context, run int) {
+		e.mu.Lock()
+		askedAt := e.state.Tick()
+		e.unlock()
+		list, err := e.client.Conversations(ctx)
+		if err != nil {
+			if !e.failed(run, err) {
+				e.applyIn(run, state.ListFailed{Words: Words(err)})
+			}
+			e.mu.Lock()
+			e.poll.listDue = true
+			e.unlock()
+			return
+		}
+		e.mu.Lock()
+		if run != e.run {
+			e.unlock()
+			return
+		}
+		events := []state.Event{state.Connection{}, state.ListLoaded{Conversations: list, AskedAt: askedAt}}
+		if !e.restored {
+			e.restored = true
+			events = append(events, state.WishesKept{On: e.kept.Wishes})
+		}
+		e.applyLocked(events...)
+		open := e.state.OpenID()
+		e.unlock()
+		e.flush(run)
+		if open != "" {
+			e.loadNewest(ctx, run, open)
+		}
+		e.openKeys(ctx, run)
+	})
+}
+
+// Reload asks for the list of conversations again.
+func (e *Engine) Reload() {
+	e.goRun(func(_ context.Context, run int) { e.loadList(run) })
+}
+
+// openKeys unwraps the conversation keys that are not open yet and opens the names, in batches so that the list fills
+// while it goes on. Rows are named by their participants until then. With ids, only those conversations are opened.
+func (e *Engine) openKeys(ctx context.Context, run int, ids ...ozeki.ConversationID) {
+	const batch = 64
+	e.mu.Lock()
+	session := e.client.Session()
+	if run != e.run || session == nil {
+		e.unlock()
+		return
+	}
+	todo := e.state.Unopened(ids...)
+	e.unlock()
+	scheme := e.client.Scheme()
+	for len(todo) > 0 {
+		part := todo[:min(batch, len(todo))]
+		todo = todo[len(part):]
+		opened := make([]state.OpenedKey, len(part))
+		done := make(chan struct{})
+		for i, u := range part {
+			go func() {
+				key, err := scheme.UnwrapKey(ctx, session.Key, u.Secret)
+				if err != nil {
+					key = nil // shown as trouble
+				}
+				opened[i] = state.OpenedKey{ID: u.ID, Secret: u.Secret, Key: key}
+				done <- struct{}{}
+			}()
+		}
+		for range part {
+			<-done
+		}
+		sealed := make([]ozeki.Sealed, len(part))
+		for i, u := range part {
+			sealed[i] = ozeki.Sealed{Key: opened[i].Key, AD: ozeki.NameAD(u.ID), Data: u.Name}
+		}
+		for i, o := range scheme.Open(ctx, sealed) {
+			if o.Err == nil {
+				opened[i].Name = string(o.Plaintext)
+			}
+		}
+		if ctx.Err() != nil || !e.applyIn(run, state.KeysOpened{Opened: opened}) {
+			return
+		}
+	}
+}
+
+// poller asks for changes.
+type poller struct {
+	cursor  int64
+	delay   time.Duration // until the next poll while the server cannot be reached
+	visible bool
+	busy    bool
+	again   bool // poll once more when the present one is done
+	listDue bool // the list could not be loaded: try at the next poll
+	timer   func()
+}
+
+func (p *poller) cancel() {
+	if p.timer != nil {
+		p.timer()
+		p.timer = nil
+	}
+	p.delay, p.busy, p.again, p.listDue, p.cursor = 0, false, false, false, 0
+}
+
+func (e *Engine) schedulePoll(run int, d time.Duration) {
+	e.mu.Lock()
+	defer e.unlock()
+	if run != e.run || e.ctx.Err() != nil {
+		return
+	}
+	if e.poll.timer != nil {
+		e.poll.timer()
+	}
+	e.poll.timer = e.after(d, func() { e.pollNow(run) })
+}
+
+// Wake asks for changes now: the page is seen again, the network is back.
+func (e *Engine) Wake() {
+	e.mu.Lock()
+	run, in := e.run, e.kept != nil
+	e.poll.delay = 0
+	e.unlock()
+	if in {
+		e.pollNow(run)
+	}
+}
+
+// Visible tells whether the page is seen: while it is not, changes are asked for less often.
+func (e *Engine) Visible(v bool) {
+	e.mu.Lock()
+	e.poll.visible = v
+	e.unlock()
+	if v {
+		e.Wake()
+	}
+}
+
+// wakeLater makes sure that a poll finds out when the server can be reached again.
+func (e *Engine) wakeLater(run int) {
+	e.mu.Lock()
+	busy := e.poll.busy
+	e.unlock()
+	if !busy {
+		e.schedulePoll(run, PollActive)
+	}
+}
+
+func (e *Engine) pollNow(run int) {
+	e.mu.Lock()
+	if run != e.run || e.poll.busy {
+		e.poll.again = run == e.run
+		e.unlock()
+		return
+	}
+	e.poll.busy, e.poll.again = true, false
+	cursor := e.poll.cursor
+	e.unlock()
+	e.goIn(run, func(ctx context.Context, run int) {
+		if !e.client.Session().Has(ozeki.ExtCursor) {
+			cursor = 0
+		}
+		a, err := e.client.Notification(ctx, cursor)
+		next := e.polled(run, a, err)
+		if next >= 0 {
+			e.schedulePoll(run, next)
+		}
+	})
+}
+
+// polled deals with the outcome of a poll and says when to poll next, negative for never.
+func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error) time.Duration {
+	over := err != nil && e.failed(run, err)
+	e.mu.Lock()
+	if run != e.run || over {
+		e.unlock()
+		return -1
+	}
+	e.poll.busy = false
+	next := PollActive
+	if !e.poll.visible {
+		next = PollHidden
+	}
+	if err != nil {
+		e.poll.delay = min(max(2*e.poll.delay, PollActive), maxPollDelay)
+		e.unlock()
+		return e.poll.delay
+	}
+	e.poll.delay = 0
+	if e.poll.again {
+		next = 0
+	}
+	wasOffline := e.current().Offline
+	due := e.poll.listDue
+	e.poll.listDue = false
+	moved := a.Cursor > e.poll.cursor
+	if moved {
+		e.poll.cursor = a.Cursor
+	}
+	if wasOffline {
+		e.applyLocked(state.Connection{})
+	}
+	e.unlock()
+	if moved {
+		e.save(func(k *Kept) { k.Cursor = a.Cursor })
+	}
+	list := len(a.ConversationListChangedOf) > 0
+	if list || len(a.ConversationChangedOf) > 0 {
+		e.neighbours.Tell(Note{ListChanged: list, Conversations: a.ConversationChangedOf})
+	}
+	e.changed(run, list || due, a.ConversationChangedOf)
+	if len(a.FriendAvailabilitiesOf) > 0 && e.Snapshot().FriendsLoaded {
+		e.LoadFriends()
+	}
+	e.flush(run)
+	return next
+}
+
+// changed fetches what changed.
+func (e *Engine) changed(run int, list bool, conversations []ozeki.ConversationID) {
+	if list {
+		e.loadList(run)
+	}
+	for _, id := range conversations {
+		e.goIn(run, func(ctx context.Context, run int) { e.catchUp(ctx, run, id) })
+	}
+}
+
+// flush sends what waits.
+func (e *Engine) flush(run int) {
+	e.mu.Lock()
+	if run != e.run {
+		e.unlock()
+		return
+	}
+	wishes := e.state.Wishes()
+	boxes := make([]*outbox, 0, len(e.sender))
+	for _, o := range e.sender {
+		boxes = append(boxes, o)
+	}
+	e.unlock()
+	for id := range wishes {
+		e.sendStar(run, id)
+	}
+	for _, o := range boxes {
+		e.sendMessages(run, o)
+	}
+}

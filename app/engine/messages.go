@@ -1,0 +1,274 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// outbox holds the messages of one conversation that the server has not confirmed, oldest first. One is sent at a time,
+// so that they arrive in the order in which they were written.
+type outbox struct {
+	conversation ozeki.ConversationID
+	waiting      []draft
+	busy         bool
+}
+
+type draft struct {
+	id   ozeki.MessageID
+	text string
+	at   time.Time
+}
+
+// MaxMessage is the length of the longest message, in bytes.
+const MaxMessage = 16 << 10
+
+// ErrTooLong says that a message has more than MaxMessage bytes.
+var ErrTooLong = errors.New("the message is too long: shorten it, or send it in parts")
+
+// Send sends a message; surrounding white space is removed, an empty text does nothing. It appears at once and is sent
+// in order, when the server can be reached. After ErrTooLong nothing has happened.
+func (e *Engine) Send(id ozeki.ConversationID, text string) error {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return nil
+	}
+	if len(text) > MaxMessage {
+		return ErrTooLong
+	}
+	d := draft{id: ozeki.NewMessageID(), text: text, at: e.client.Now()}
+	e.mu.Lock()
+	run := e.run
+	e.applyLocked(state.MessageWritten{ID: d.id, Conversation: id, Text: text, At: d.at})
+	o := e.sender[id]
+	if o == nil {
+		o = &outbox{conversation: id}
+		e.sender[id] = o
+	}
+	o.waiting = append(o.waiting, d)
+	e.unlock()
+	e.sendMessages(run, o)
+	return nil
+}
+
+// Retry sends a message that was refused once more, under the same id.
+func (e *Engine) Retry(id ozeki.ConversationID, message ozeki.MessageID) {
+	e.mu.Lock()
+	run := e.run
+	m, ok := e.state.Pending(id, message)
+	if !ok || m.State != state.MessageFailed {
+		e.unlock()
+		return
+	}
+	o := e.sender[id]
+	if o == nil {
+		o = &outbox{conversation: id}
+		e.sender[id] = o
+	}
+	o.waiting = append(o.waiting, draft{m.ID, m.Text, m.Created})
+	e.applyLocked(state.MessageMoved{ID: message, Conversation: id, State: state.MessageSending})
+	e.unlock()
+	e.sendMessages(run, o)
+}
+
+// Discard deletes a message that was refused.
+func (e *Engine) Discard(id ozeki.ConversationID, message ozeki.MessageID) {
+	e.apply(state.MessageDropped{ID: message, Conversation: id})
+}
+
+func (e *Engine) sendMessages(run int, o *outbox) {
+	e.mu.Lock()
+	if run != e.run || o.busy || len(o.waiting) == 0 {
+		e.unlock()
+		return
+	}
+	o.busy = true
+	d := o.waiting[0]
+	e.unlock()
+	e.goIn(run, func(ctx context.Context, run int) {
+		err := e.add(ctx, o.conversation, d)
+		unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)
+		moved := state.MessageMoved{ID: d.id, Conversation: o.conversation, State: state.MessageSent}
+		switch {
+		case unreached:
+			moved.State = state.MessageQueued
+		case err != nil:
+			moved.State, moved.Why = state.MessageFailed, Words(err)
+		}
+		e.mu.Lock()
+		o.busy = false
+		if run != e.run {
+			e.unlock()
+			return
+		}
+		events := []state.Event{moved}
+		if unreached {
+			for _, w := range o.waiting[1:] {
+				events = append(events, state.MessageMoved{ID: w.id, Conversation: o.conversation, State: state.MessageQueued})
+			}
+		} else {
+			o.waiting = o.waiting[1:]
+		}
+		e.applyLocked(events...)
+		e.unlock()
+		if err != nil && e.failed(run, err) {
+			return
+		}
+		if unreached {
+			return // sent again, under the same id, by the next poll that succeeds
+		}
+		if err == nil {
+			e.catchUp(ctx, run, o.conversation) // puts it into the server's order
+		}
+		e.sendMessages(run, o)
+	})
+}
+
+// errNoKey says that a conversation's key is not known on this device.
+var errNoKey = errors.New("this conversation's key cannot be opened with your key, so nothing can be written here on this device")
+
+// add seals and sends one message.
+func (e *Engine) add(ctx context.Context, id ozeki.ConversationID, d draft) error {
+	e.mu.Lock()
+	key, instance := e.state.Key(id)
+	session := e.client.Session()
+	e.unlock()
+	if session == nil {
+		return context.Canceled
+	}
+	if key == nil {
+		return errNoKey
+	}
+	plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.text, From: session.UserID})
+	if err != nil {
+		return err
+	}
+	data, err := e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, d.id), plain)
+	if err != nil {
+		return err
+	}
+	_, err = e.client.Add(ctx, id, instance, ozeki.Message{
+		ID: d.id, Type: ozeki.TypeMessage, Created: ozeki.TimeOf(d.at), Data: data,
+	})
+	return err
+}
+
+// loadNewest loads the newest page of a conversation unless it is there.
+func (e *Engine) loadNewest(ctx context.Context, run int, id ozeki.ConversationID) {
+	e.mu.Lock()
+	known := e.state.Timeline(id)
+	if run != e.run || !known.Known || known.Busy {
+		e.unlock()
+		return
+	}
+	if known.Loaded {
+		e.unlock()
+		e.catchUp(ctx, run, id)
+		return
+	}
+	e.applyLocked(state.PageAsked{ID: id})
+	e.unlock()
+	e.openKeys(ctx, run, id)
+	a, err := e.client.DownloadPartial(ctx, ozeki.DownloadPartialRequest{ConversationID: id, Instance: known.Instance, Limit: pageSize})
+	if err != nil {
+		e.pageFailed(run, id, err)
+		return
+	}
+	e.applyIn(run, state.PageLoaded{
+		ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Newest: true, More: len(a.Messages) >= pageSize,
+	})
+}
+
+// Older loads the page before the oldest message of a conversation that is shown.
+func (e *Engine) Older(id ozeki.ConversationID) {
+	e.goRun(func(ctx context.Context, run int) {
+		e.mu.Lock()
+		known := e.state.Timeline(id)
+		if run != e.run || !known.Loaded || known.Busy || !known.More {
+			e.unlock()
+			return
+		}
+		e.applyLocked(state.PageAsked{ID: id, Older: true})
+		e.unlock()
+		a, err := e.client.DownloadPartial(ctx, ozeki.DownloadPartialRequest{
+			ConversationID: id, Instance: known.Instance, Limit: pageSize,
+			LastMessageID: known.First.ID, LastMessageDate: ozeki.TimeOf(known.First.Created),
+		})
+		if err != nil {
+			e.pageFailed(run, id, err)
+			return
+		}
+		e.applyIn(run, state.PageLoaded{
+			ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Older: true, More: len(a.Messages) >= pageSize,
+		})
+	})
+}
+
+// catchUp loads what came after the newest message that is known, if the conversation was loaded at all.
+func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) {
+	e.mu.Lock()
+	known := e.state.Timeline(id)
+	if run != e.run || !known.Known {
+		e.unlock()
+		return
+	}
+	if !known.Loaded {
+		if !known.Busy {
+			e.applyLocked(state.Touched{ID: id, At: e.client.Now()})
+		}
+		e.unlock()
+		return
+	}
+	e.unlock()
+	a, err := e.client.Download(ctx, ozeki.DownloadRequest{
+		ConversationID: id, Instance: known.Instance,
+		FirstMessageID: known.Last.ID, FirstMessageDate: ozeki.TimeOf(known.Last.Created),
+	})
+	if err != nil {
+		e.failed(run, err)
+		return
+	}
+	e.applyIn(run, state.PageLoaded{ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages)})
+}
+
+func (e *Engine) pageFailed(run int, id ozeki.ConversationID, err error) {
+	if !e.failed(run, err) {
+		e.applyIn(run, state.PageFailed{ID: id, Words: Words(err)})
+	}
+}
+
+// openMessages opens a page of messages at once.
+func (e *Engine) openMessages(ctx context.Context, id ozeki.ConversationID, in []ozeki.Message) []state.Message {
+	e.mu.Lock()
+	key, _ := e.state.Key(id)
+	e.unlock()
+	sealed := make([]ozeki.Sealed, len(in))
+	for i, m := range in {
+		sealed[i] = ozeki.Sealed{Key: key, AD: ozeki.MessageAD(id, m.ID), Data: m.Data}
+	}
+	out := make([]state.Message, len(in))
+	for i, o := range e.client.Scheme().Open(ctx, sealed) {
+		m := state.Message{ID: in[i].ID, Created: in[i].Created.Time, From: in[i].From}
+		var content ozeki.Content
+		switch {
+		case in[i].Type != ozeki.TypeMessage:
+			m.Trouble, m.Text = true, "This kind of message is not understood by this version."
+		case o.Err != nil:
+			m.Trouble, m.Text = true, "This message cannot be decrypted with your key."
+		case json.Unmarshal(o.Plaintext, &content) != nil:
+			m.Trouble, m.Text = true, "This message's content is not understood by this version."
+		default:
+			m.Text = content.Text
+			if m.From == "" {
+				m.From = content.From // no server vouches for it
+			}
+		}
+		out[i] = m
+	}
+	return out
+}

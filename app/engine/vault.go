@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"context"
+
+	"starling/ozeki"
+)
+
+// Kept is what a device keeps of a signed-in user between two runs of the program: enough to go on without a password.
+// The key in it cannot be read.
+type Kept struct {
+	Session ozeki.Session
+	Name    string
+	Cursor  int64
+	Order   []ozeki.ConversationID        // the user's own order of favorites
+	Wishes  map[ozeki.ConversationID]bool // stars that the server has not confirmed
+}
+
+// Vault keeps one Kept on this device: IndexedDB in a browser, memory in a native program. All tabs share it.
+type Vault interface {
+	// Load returns what is kept, nil if nothing is. Something unreadable counts as nothing and is an error as well.
+	Load(ctx context.Context) (*Kept, error)
+	// Save replaces what is kept. After an error the old is still there.
+	Save(ctx context.Context, k *Kept) error
+	// Wipe removes everything this program stored on the device. A repeat changes nothing.
+	Wipe(ctx context.Context) error
+}
+
+// Neighbours are the other tabs of the same device, which share the session.
+type Neighbours interface {
+	// Tell sends a note to the other tabs.
+	Tell(n Note)
+	// Listen calls f for each note of another tab, until the program ends.
+	Listen(f func(Note))
+}
+
+// Note is what tabs tell each other.
+type Note struct {
+	SignedOut     bool                   `json:"signedout,omitempty"`
+	SignedIn      bool                   `json:"signedin,omitempty"`
+	ListChanged   bool                   `json:"list,omitempty"`
+	Conversations []ozeki.ConversationID `json:"conversations,omitempty"` // with new messages
+}

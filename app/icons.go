@@ -1,0 +1,20 @@
+package app
+
+import goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
+
+// Icon paths, drawn as lines in a box of 24 by 24.
+const (
+	starPath  = "m12 3.600 2.600 5.300 5.800.8-4.200 4.100 1 5.800-5.200-2.700-5.200 2.700 1-5.800-4.200-4.100 5.800-.8z"
+	pencil    = "M12 5v14M5 12h14"
+	gear      = "M4 7h9m4 0h3M4 17h3m4 0h9M15 4.500v5m-6 5v5"
+	arrowBack = "m14 6-6 6 6 6"
+	cross     = "m6 6 12 12M18 6 6 18"
+)
+
+// svgIcon draws a path. go-app has no type for SVG's elements; Elem gives them their namespace.
+func svgIcon(path string) goapp.UI {
+	const ns = "http://www.w3.org/2000/svg"
+	return goapp.Elem("svg").XMLNS(ns).Attr("viewBox", "0 0 24 24").Attr("aria-hidden", "true").Body(
+		goapp.Elem("path").XMLNS(ns).Attr("d", path),
+	)
+}

@@ -1,0 +1,50 @@
+package app
+
+import (
+	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"starling/app/state"
+)
+
+// noticeList shows the notices over the page. They are announced by the live region, not by themselves.
+type noticeList struct {
+	goapp.Compo
+
+	Notices []state.Notice
+	Actions *root
+}
+
+// Render draws the notices, the newest last.
+func (n *noticeList) Render() goapp.UI {
+	return goapp.Div().Class("notices").Body(
+		goapp.Range(n.Notices).Slice(func(i int) goapp.UI {
+			return &notice{Notice: n.Notices[i], Actions: n.Actions}
+		}),
+	)
+}
+
+// notice is one of them. Its clock stands still while it is hovered or focused.
+type notice struct {
+	goapp.Compo
+
+	Notice  state.Notice
+	Actions *root
+}
+
+// Render draws the notice.
+func (n *notice) Render() goapp.UI {
+	return goapp.Div().Class("notice").
+		OnMouseEnter(n.hold).OnMouseLeave(n.release).
+		On("focusin", n.hold).On("focusout", n.release).Body(
+		goapp.P().Dir("auto").Text(n.Notice.Text),
+		goapp.If(n.Notice.Kind == state.NoticeUndo,
+			goapp.Button().Type("button").Text("Undo").OnClick(n.undo),
+		),
+		goapp.Button().Type("button").Class("icon").Aria("label", "Dismiss").OnClick(n.dismiss).Body(svgIcon(cross)),
+	)
+}
+
+func (n *notice) hold(goapp.Context, goapp.Event)    { n.Actions.hold(n.Notice.ID, true) }
+func (n *notice) release(goapp.Context, goapp.Event) { n.Actions.hold(n.Notice.ID, false) }
+func (n *notice) undo(goapp.Context, goapp.Event)    { n.Actions.undo(n.Notice.Conversation) }
+func (n *notice) dismiss(goapp.Context, goapp.Event) { n.Actions.dismiss(n.Notice.ID) }

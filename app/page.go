@@ -1,0 +1,24 @@
+package app
+
+// pageConfig is what the server told the page at start-up (web.PageConfig).
+type pageConfig struct {
+	API      string `json:"api"`
+	Scheme   string `json:"scheme"`
+	Upstream bool   `json:"upstream"`
+}
+
+// key is a key press with its modifiers.
+type key struct {
+	Name                   string // KeyboardEvent.key
+	Code                   string // KeyboardEvent.code
+	Ctrl, Alt, Shift, Meta bool
+	Typing                 bool // it goes to a text field
+	Text                   bool // that text field holds text
+	Modal                  bool // a dialog is open
+}
+
+// submission is a submitted sign-in form: kind is "signin" or "create", fields are by input name.
+type submission struct {
+	kind   string
+	fields map[string]string
+}

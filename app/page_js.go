@@ -1,0 +1,209 @@
+//go:build js
+
+package app
+
+import (
+	"encoding/json"
+	"syscall/js"
+	"time"
+
+	"starling/ozeki"
+)
+
+// The page, as far as the program touches it outside of its components. Listeners here live as long as the program.
+
+var (
+	window   = js.Global()
+	document = window.Get("document")
+	starling = window.Get("starling") // of boot.js
+)
+
+func readConfig() (c pageConfig, origin string) {
+	text := document.Call("getElementById", "config").Get("textContent").String()
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		panic("the page's configuration is damaged: " + err.Error())
+	}
+	return c, window.Get("location").Get("origin").String()
+}
+
+// onSubmit gives each submitted sign-in form to f, the one that waited for the program first.
+func onSubmit(f func(submission)) {
+	take := func(kind, fields js.Value) {
+		m := map[string]string{}
+		keys := window.Get("Object").Call("keys", fields)
+		for i := range keys.Length() {
+			k := keys.Index(i).String()
+			m[k] = fields.Get(k).String()
+		}
+		go f(submission{kind.String(), m})
+	}
+	starling.Set("submit", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		take(args[0], args[1])
+		return nil
+	}))
+	if w := starling.Get("waiting"); w.Truthy() {
+		starling.Delete("waiting")
+		take(w.Index(0), w.Index(1))
+	}
+}
+
+func submitted(kind, words string)  { starling.Call("submitted", kind, words) }
+func setPhase(phase, reason string) { starling.Call("phase", phase, reason) }
+func setTitle(text string)          { document.Set("title", text) }
+func announce(text string)          { byID("live").Set("textContent", text) }
+func byID(id string) js.Value       { return document.Call("getElementById", id) }
+func pref(name string) string       { return storage("getItem", "starling."+name) }
+func setPref(name, value string)    { storage("setItem", "starling."+name, value) }
+func setTheme(theme string)         { document.Get("documentElement").Get("dataset").Set("theme", theme) }
+func isTouch() bool                 { return window.Call("matchMedia", "(pointer: coarse)").Get("matches").Bool() }
+func openDialog(id string)          { callDialog(id, "showModal", false) }
+func closeDialog(id string)         { callDialog(id, "close", true) }
+func formatTime(t time.Time) string {
+	return intl(&timeFormat, t, map[string]any{"timeStyle": "short"})
+}
+func formatDay(t time.Time) string { return intl(&dayFormat, t, map[string]any{"dateStyle": "full"}) }
+func formatShort(t time.Time) string {
+	return intl(&shortFormat, t, map[string]any{"day": "numeric", "month": "short"})
+}
+
+var timeFormat, dayFormat, shortFormat js.Value
+
+// intl formats in the browser's language and time zone.
+func intl(format *js.Value, t time.Time, options map[string]any) string {
+	if format.IsUndefined() {
+		*format = window.Get("Intl").Get("DateTimeFormat").New(js.Undefined(), options)
+	}
+	return format.Call("format", t.UnixMilli()).String()
+}
+
+// localDay names the day of a moment in the browser's time zone, for grouping.
+func localDay(t time.Time) string {
+	return window.Get("Date").New(t.UnixMilli()).Call("toDateString").String()
+}
+
+func storage(call string, args ...any) (value string) {
+	defer func() { _ = recover() }() // storage can be switched off: preferences then last as long as the page
+	if v := window.Get("localStorage").Call(call, args...); v.Type() == js.TypeString {
+		return v.String()
+	}
+	return ""
+}
+
+func callDialog(id, method string, open bool) {
+	if d := byID(id); d.Truthy() && d.Get("open").Bool() == open {
+		d.Call(method)
+	}
+}
+
+// openConversation returns the conversation that the address bar names, empty for none.
+func openConversation() ozeki.ConversationID {
+	params := window.Get("URLSearchParams").New(window.Get("location").Get("search"))
+	if v := params.Call("get", "c"); v.Type() == js.TypeString {
+		return ozeki.ConversationID(v.String())
+	}
+	return ""
+}
+
+// pushConversation puts a conversation into the address bar, as a new step of the history.
+func pushConversation(id ozeki.ConversationID) {
+	if openConversation() == id {
+		return
+	}
+	url := "/"
+	if id != "" {
+		url = hrefOf(id)
+	}
+	window.Get("history").Call("pushState", nil, "", url)
+}
+
+func replaceAddress() { window.Get("history").Call("replaceState", nil, "", "/") }
+
+func listen(target js.Value, event string, f func(e js.Value)) {
+	target.Call("addEventListener", event, js.FuncOf(func(_ js.Value, args []js.Value) any {
+		f(args[0])
+		return nil
+	}))
+}
+
+func onHistory(f func())       { listen(window, "popstate", func(js.Value) { f() }) }
+func onOnline(f func())        { listen(window, "online", func(js.Value) { f() }) }
+func onVisible(f func(bool))   { listen(document, "visibilitychange", func(js.Value) { f(isVisible()) }) }
+func isVisible() bool          { return document.Get("visibilityState").String() == "visible" }
+func value(id string) string   { return byID(id).Get("value").String() }
+func setValue(id, v string)    { ifThere(id, func(e js.Value) { e.Set("value", v) }) }
+func focusOn(id string)        { ifThere(id, func(e js.Value) { e.Call("focus") }) }
+func isFocused(id string) bool { return document.Get("activeElement").Get("id").String() == id }
+func ifThere(id string, f func(js.Value)) {
+	if e := byID(id); e.Truthy() {
+		f(e)
+	}
+}
+
+// onKey gives key presses to f; one that f takes goes nowhere else.
+func onKey(f func(key) bool) {
+	listen(document, "keydown", func(e js.Value) {
+		if e.Get("isComposing").Bool() || e.Get("key").Type() != js.TypeString {
+			return
+		}
+		target := e.Get("target")
+		typing := target.Truthy() && target.Get("matches").Truthy() &&
+			target.Call("matches", "input:not([type=radio], [type=checkbox]), textarea, [contenteditable]").Bool()
+		k := key{
+			Name: e.Get("key").String(), Code: e.Get("code").String(), Typing: typing,
+			Ctrl: e.Get("ctrlKey").Bool(), Alt: e.Get("altKey").Bool(), Shift: e.Get("shiftKey").Bool(), Meta: e.Get("metaKey").Bool(),
+			Text:  typing && target.Get("value").String() != "",
+			Modal: document.Call("querySelector", "dialog[open]").Truthy(),
+		}
+		if f(k) {
+			e.Call("preventDefault")
+		}
+	})
+}
+
+// guardLinks keeps the framework from taking clicks on links: those of this program are opened by it, all others by the
+// browser, in a new tab without a way back (the framework would end the program on some of them).
+func guardLinks(open func(ozeki.ConversationID)) {
+	document.Call("addEventListener", "click", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		e := args[0]
+		target := e.Get("target")
+		if !target.Truthy() || !target.Get("closest").Truthy() {
+			return nil
+		}
+		a := target.Call("closest", "a[href]")
+		if !a.Truthy() {
+			return nil
+		}
+		e.Call("stopPropagation")
+		plain := e.Get("button").Int() == 0
+		for _, modifier := range []string{"ctrlKey", "metaKey", "shiftKey", "altKey"} {
+			plain = plain && !e.Get(modifier).Bool()
+		}
+		href := window.Get("URL").New(a.Get("href"))
+		own := href.Get("origin").Equal(window.Get("location").Get("origin"))
+		if own && plain && href.Get("pathname").String() == "/" {
+			e.Call("preventDefault")
+			id := href.Get("searchParams").Call("get", "c")
+			if id.Type() == js.TypeString {
+				open(ozeki.ConversationID(id.String()))
+			} else {
+				open("")
+			}
+		}
+		return nil
+	}), map[string]any{"capture": true})
+}
+
+// scroller is an element that scrolls.
+type scroller struct{ js.Value }
+
+func scrollerOf(id string) (scroller, bool) {
+	e := byID(id)
+	return scroller{e}, e.Truthy()
+}
+
+func (s scroller) height() float64  { return s.Get("scrollHeight").Float() }
+func (s scroller) top() float64     { return s.Get("scrollTop").Float() }
+func (s scroller) setTop(v float64) { s.Set("scrollTop", v) }
+func (s scroller) atEnd() bool {
+	return s.height()-s.top()-s.Get("clientHeight").Float() < 48
+}

@@ -1,0 +1,51 @@
+//go:build !js
+
+package app
+
+import (
+	"time"
+
+	"starling/ozeki"
+)
+
+// The native twin of page_js.go: a page that is not there. Components are tested over it.
+
+var prefs = map[string]string{}
+
+func readConfig() (pageConfig, string)       { return pageConfig{}, "" }
+func onSubmit(func(submission))              {}
+func submitted(kind, words string)           {}
+func setPhase(phase, reason string)          {}
+func setTitle(string)                        {}
+func announce(string)                        {}
+func pref(name string) string                { return prefs[name] }
+func setPref(name, value string)             { prefs[name] = value }
+func setTheme(string)                        {}
+func isTouch() bool                          { return false }
+func openDialog(string)                      {}
+func closeDialog(string)                     {}
+func formatTime(t time.Time) string          { return t.UTC().Format("15:04") }
+func formatDay(t time.Time) string           { return t.UTC().Format("Monday, 2 January 2006") }
+func formatShort(t time.Time) string         { return t.UTC().Format("2 Jan") }
+func localDay(t time.Time) string            { return t.UTC().Format("2006-01-02") }
+func openConversation() ozeki.ConversationID { return "" }
+func pushConversation(ozeki.ConversationID)  {}
+func replaceAddress()                        {}
+func onHistory(func())                       {}
+func onOnline(func())                        {}
+func onVisible(func(bool))                   {}
+func isVisible() bool                        { return true }
+func value(string) string                    { return "" }
+func setValue(id, v string)                  {}
+func focusOn(string)                         {}
+func isFocused(string) bool                  { return false }
+func onKey(func(key) bool)                   {}
+func guardLinks(func(ozeki.ConversationID))  {}
+
+type scroller struct{}
+
+func scrollerOf(string) (scroller, bool) { return scroller{}, false }
+func (scroller) height() float64         { return 0 }
+func (scroller) top() float64            { return 0 }
+func (scroller) setTop(float64)          {}
+func (scroller) atEnd() bool             { return true }

@@ -1,0 +1,303 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"starling/app/engine"
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// root is the page: sidebar, conversation, notices and dialogs. It owns the engine and hands its snapshots down.
+type root struct {
+	goapp.Compo
+
+	snap   *state.Snapshot
+	engine *engine.Engine
+	list   *island
+	drafts map[ozeki.ConversationID]string
+
+	said    int    // sequence of the last announcement given to the live region
+	phase   string // as told to the page
+	reason  string
+	current ozeki.ConversationID // the one that the address bar names
+	ctx     goapp.Context
+}
+
+// OnMount starts the engine with the page's configuration.
+func (r *root) OnMount(ctx goapp.Context) {
+	if goapp.IsServer || r.engine != nil {
+		return
+	}
+	cfg, origin := readConfig()
+	scheme, err := ozeki.SchemeByName(cfg.Scheme)
+	if err != nil {
+		panic(err) // the page comes from the server that knows the scheme: an old page with a new server
+	}
+	r.begin(ctx, engine.Options{Client: ozeki.NewClient(ozeki.Options{Base: origin + cfg.API, Scheme: scheme})})
+}
+
+func (r *root) begin(ctx goapp.Context, o engine.Options) {
+	r.ctx = ctx
+	r.drafts = map[ozeki.ConversationID]string{}
+	r.list = newIsland(r)
+	o.OnChange = func(s *state.Snapshot) {
+		// The rows are drawn in the same frame as the click; the rest follows at the framework's next one.
+		r.list.show(s)
+		ctx.Dispatch(func(ctx goapp.Context) { r.take(ctx, s) })
+	}
+	r.engine = engine.New(o)
+	r.snap = r.engine.Snapshot()
+	ctx.Defer(func(goapp.Context) { r.list.attach("lists") })
+	onSubmit(r.submit)
+	onHistory(func() { r.show(openConversation()) })
+	onOnline(func() { r.engine.Wake() })
+	onVisible(r.engine.Visible)
+	onKey(r.key)
+	guardLinks(r.goTo)
+	r.engine.Visible(isVisible())
+	r.engine.Start()
+	r.show(openConversation())
+}
+
+// OnDismount stops the engine.
+func (r *root) OnDismount() {
+	if r.engine != nil {
+		r.list.detach()
+		r.engine.Close()
+	}
+}
+
+// take makes a snapshot the one that is shown.
+func (r *root) take(ctx goapp.Context, s *state.Snapshot) {
+	before := r.snap
+	r.snap = s
+	phase := map[state.Phase]string{state.Starting: r.phase, state.SignedOut: "out", state.SignedIn: "in"}[s.Phase]
+	if phase != "" && (phase != r.phase || s.Reason != r.reason) {
+		if r.phase == "in" && phase == "out" {
+			closeDialog("settings")
+			closeDialog("new-conversation")
+			clear(r.drafts)
+			replaceAddress()
+			r.engine.Open("")
+		}
+		r.phase, r.reason = phase, s.Reason
+		setPhase(phase, s.Reason)
+	}
+	if s.Announcement.Seq != r.said {
+		r.said = s.Announcement.Seq
+		announce(s.Announcement.Text)
+	}
+	setTitle(titleOf(s))
+	r.keepScroll(ctx, before, s)
+}
+
+func titleOf(s *state.Snapshot) string {
+	if s.Phase == state.SignedIn && s.Open != nil && s.Open.Row.Name != "" {
+		return s.Open.Row.Name + " · Starling"
+	}
+	return "Starling"
+}
+
+// Render draws the page around the lists.
+func (r *root) Render() goapp.UI {
+	s := r.snap
+	if s == nil {
+		s = &state.Snapshot{}
+	}
+	class := "app"
+	if s.Open != nil {
+		class += " reading"
+	}
+	return goapp.Div().ID("app").Class(class).Body(
+		goapp.Nav().Class("sidebar").Aria("label", "Conversations").Body(
+			&sidebarHead{Name: s.User.Name, Offline: s.Offline, Trouble: s.Trouble, Ready: s.Phase == state.SignedIn, Actions: r},
+			goapp.Div().ID("lists").Class("lists"),
+		),
+		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Offline: s.Offline, Actions: r},
+		&noticeList{Notices: s.Notices, Actions: r},
+		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), Actions: r},
+		&settingsDialog{Name: s.User.Name, Unsent: s.Unsent, Actions: r},
+		&shortcutsDialog{},
+	)
+}
+
+// submit carries out a sign-in form.
+func (r *root) submit(f submission) {
+	ctx := context.Background()
+	var err error
+	switch {
+	case f.kind == "create":
+		err = r.engine.CreateAccount(ctx, f.fields["name"], f.fields["email"], f.fields["password"])
+	case f.fields["apikey"] != "":
+		err = r.engine.SignInWithKey(ctx, f.fields["apikey"], f.fields["encryption"])
+	default:
+		err = r.engine.SignIn(ctx, f.fields["email"], f.fields["password"])
+	}
+	submitted(f.kind, engine.Words(err))
+}
+
+// The actions that components and rows ask for.
+
+func (r *root) star(id ozeki.ConversationID, on bool) { r.engine.Star(id, on) }
+func (r *root) dismiss(id int)                        { r.engine.Dismiss(id) }
+func (r *root) hold(id int, held bool)                { r.engine.HoldNotice(id, held) }
+func (r *root) filter(text string)                    { r.engine.Filter(text) }
+func (r *root) older(id ozeki.ConversationID)         { r.engine.Older(id) }
+func (r *root) reload()                               { r.engine.Reload() }
+
+func (r *root) undo(id ozeki.ConversationID) {
+	r.engine.Star(id, true)
+	r.list.focusRow(id)
+}
+
+func (r *root) signOut() {
+	closeDialog("settings")
+	r.engine.SignOut()
+}
+
+func (r *root) newConversation() {
+	r.engine.LoadFriends()
+	openDialog("new-conversation")
+}
+
+// goTo opens a conversation, or goes back to the list with the empty id, as a step of the history.
+func (r *root) goTo(id ozeki.ConversationID) {
+	pushConversation(id)
+	r.show(id)
+}
+
+func (r *root) show(id ozeki.ConversationID) {
+	was := r.current
+	r.current = id
+	r.engine.Open(id)
+	if id == "" && was != "" {
+		r.list.focusRow(was)
+	} else if id != "" && id != was && !isTouch() {
+		r.afterFrame(func() { focusOn("composer") })
+	}
+}
+
+// afterFrame calls f when the page shows what has been asked for so far.
+func (r *root) afterFrame(f func()) {
+	r.ctx.Dispatch(func(ctx goapp.Context) { ctx.Defer(func(goapp.Context) { f() }) })
+}
+
+func (r *root) send(id ozeki.ConversationID, text string) error {
+	if err := r.engine.Send(id, text); err != nil {
+		return err
+	}
+	delete(r.drafts, id)
+	return nil
+}
+
+func (r *root) retry(id ozeki.ConversationID, m ozeki.MessageID)   { r.engine.Retry(id, m) }
+func (r *root) discard(id ozeki.ConversationID, m ozeki.MessageID) { r.engine.Discard(id, m) }
+func (r *root) draft(id ozeki.ConversationID) string               { return r.drafts[id] }
+func (r *root) setDraft(id ozeki.ConversationID, text string) {
+	r.drafts[id] = text
+}
+
+func (r *root) converse(f state.Friend) error {
+	id, err := r.engine.Converse(context.Background(), f)
+	if err != nil {
+		return err
+	}
+	closeDialog("new-conversation")
+	r.goTo(id)
+	return nil
+}
+
+func (r *root) addFriend(email string) (state.Friend, error) {
+	return r.engine.AddFriend(context.Background(), email)
+}
+
+// keepScroll keeps the end of the log in view when it was, and the same message in view when older ones come.
+func (r *root) keepScroll(ctx goapp.Context, before, now *state.Snapshot) {
+	if now.Open == nil || len(now.Open.Messages) == 0 {
+		return
+	}
+	log, ok := scrollerOf("log")
+	same := before != nil && before.Open != nil && before.Open.Row.ID == now.Open.Row.ID && len(before.Open.Messages) > 0
+	if !ok || !same {
+		ctx.Defer(func(goapp.Context) { scrollToEnd() })
+		return
+	}
+	was, is := before.Open.Messages, now.Open.Messages
+	last := is[len(is)-1]
+	switch {
+	case was[0].ID != is[0].ID && len(is) > len(was):
+		fromEnd := log.height() - log.top()
+		ctx.Defer(func(goapp.Context) { log.setTop(log.height() - fromEnd) })
+	case log.atEnd() || (last.Mine && last.ID != was[len(was)-1].ID):
+		ctx.Defer(func(goapp.Context) { scrollToEnd() })
+	}
+}
+
+func scrollToEnd() {
+	if log, ok := scrollerOf("log"); ok {
+		log.setTop(log.height())
+	}
+}
+
+// key carries out the shortcuts that hold everywhere; shortcuts is their list for people.
+func (r *root) key(k key) bool {
+	if r.snap == nil || r.snap.Phase != state.SignedIn || k.Modal {
+		return false
+	}
+	command := k.Ctrl || k.Meta
+	switch {
+	case command && !k.Alt && !k.Shift && k.Code == "KeyK":
+		focusOn("filter")
+	case command && !k.Alt && !k.Shift && k.Code == "KeyZ" && !k.Text:
+		return r.engine.UndoLast()
+	case k.Alt && k.Shift && !command && k.Code == "KeyF":
+		if o := r.snap.Open; o != nil && o.Known {
+			r.engine.Star(o.Row.ID, !o.Row.Favorite)
+		}
+	case k.Alt && k.Shift && !command && (k.Name == "ArrowUp" || k.Name == "ArrowDown"):
+		id, ok := r.list.focusedRow()
+		if !ok {
+			id = r.current
+		}
+		r.engine.MoveFavorite(id, map[bool]int{true: -1, false: 1}[k.Name == "ArrowUp"])
+	case k.Alt && !k.Shift && !command && len(k.Code) == 6 && k.Code[:5] == "Digit" && k.Code[5] >= '1':
+		if n := int(k.Code[5] - '1'); n < len(r.snap.Favorites) {
+			r.goTo(r.snap.Favorites[n].ID)
+		}
+	case k.Name == "?" && !k.Typing && !command:
+		openDialog("shortcuts")
+	case k.Name == "Escape" && isFocused("filter"):
+		setValue("filter", "")
+		r.engine.Filter("")
+		r.list.focusFirst()
+	case k.Name == "ArrowDown" && isFocused("filter"):
+		r.list.focusFirst()
+	default:
+		return false
+	}
+	return true
+}
+
+// shortcuts lists the keys, for the dialog.
+var shortcuts = []struct{ keys, what string }{
+	{"F", "Favorite the focused conversation, or not"},
+	{"Alt+Shift+F", "Favorite the open conversation, or not"},
+	{"Alt+1 … Alt+9", "Open a favorite"},
+	{"Alt+Shift+↑ / ↓", "Move the focused favorite"},
+	{"↑ / ↓ / Home / End", "Go through the conversations"},
+	{"Ctrl+K", "Filter conversations"},
+	{"Ctrl+Z", "Undo removing a favorite"},
+	{"Enter / Shift+Enter", "Send the message / begin a new line"},
+	{"?", "Show this list"},
+}
+
+func countWords(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
+}

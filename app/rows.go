@@ -1,0 +1,70 @@
+package app
+
+import (
+	"time"
+
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// The sidebar's lists are an island: an element that the framework leaves alone, filled by rows_js.go. Rows are keyed by
+// conversation, so that a row that moves from one section to the other is the same element with the same focused star,
+// in the same frame as the click; the framework matches by position and draws a frame later. Only the rows in view, and a
+// few around them, are in the page.
+
+const (
+	overscan  = 12  // rows kept above and below the view
+	windowMin = 120 // lists up to this long are in the page whole
+)
+
+// viewOf returns the range of rows to keep in the page for a list of total rows of the given height, scrolled to top in a
+// view of height pixels.
+func viewOf(total int, rowHeight, top, height float64) (start, end int) {
+	if total <= windowMin || rowHeight <= 0 {
+		return 0, total
+	}
+	start = min(max(int(top/rowHeight)-overscan, 0), total)
+	end = min(int((top+height)/rowHeight)+1+overscan, total)
+	return start, max(start, end)
+}
+
+// marksOf is the short text at a row's end.
+func marksOf(r state.Row, now time.Time) string {
+	text := ""
+	if !r.Active.IsZero() {
+		text = formatShort(r.Active)
+		if localDay(r.Active) == localDay(now) {
+			text = formatTime(r.Active)
+		}
+	}
+	if r.Muted {
+		text = joinMarks("Muted", text)
+	}
+	if r.Trouble {
+		text = joinMarks("Locked", text)
+	}
+	return text
+}
+
+func joinMarks(a, b string) string {
+	if b == "" {
+		return a
+	}
+	return a + " · " + b
+}
+
+// wayOf is how far a star is, for looks and for assistive technology.
+func wayOf(p state.StarPhase) (attribute, words string) {
+	switch p {
+	case state.StarPending:
+		return "pending", "Saving"
+	case state.StarQueued:
+		return "queued", "Saved on this device, sent when the connection is back"
+	}
+	return "", ""
+}
+
+// islandActions is what the rows ask for.
+type islandActions interface {
+	star(id ozeki.ConversationID, on bool)
+}

@@ -1,0 +1,499 @@
+//go:build js
+
+package app
+
+import (
+	"strconv"
+	"syscall/js"
+	"time"
+
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// island fills the sidebar's lists. It is used from the browser's one thread only.
+type island struct {
+	actions  islandActions
+	host     js.Value
+	sections [2]*section
+	rows     map[ozeki.ConversationID]*rowNode
+	model    js.Value // a row without content, to clone
+	height   float64  // of a row in pixels
+	snap     *state.Snapshot
+	drawn    bool // a redraw after scrolling is on its way
+	resize   js.Value
+	funcs    []js.Func
+}
+
+// section is one list with its heading.
+type section struct {
+	root, button, scroll, list, empty js.Value
+	name                              string
+	rows                              []state.Row
+	top, view                         float64 // scroll position and visible height in pixels
+	open                              bool
+	total                             int // as set on the list
+}
+
+// rowNode is a row in the page and what it shows.
+type rowNode struct {
+	li, a, name, marks, star js.Value
+	row                      state.Row
+	in                       *section
+	at                       int // index in its list
+	set                      int // length of the list as told to assistive technology, 0 where all rows are in the page
+	current                  bool
+	fresh                    bool
+}
+
+func newIsland(a islandActions) *island {
+	return &island{actions: a, rows: map[ozeki.ConversationID]*rowNode{}}
+}
+
+func element(tag, class string, children ...js.Value) js.Value {
+	e := document.Call("createElement", tag)
+	if class != "" {
+		e.Set("className", class)
+	}
+	for _, c := range children {
+		e.Call("append", c)
+	}
+	return e
+}
+
+func icon(path string) js.Value {
+	const ns = "http://www.w3.org/2000/svg"
+	svg := document.Call("createElementNS", ns, "svg")
+	svg.Call("setAttribute", "viewBox", "0 0 24 24")
+	svg.Call("setAttribute", "aria-hidden", "true")
+	p := document.Call("createElementNS", ns, "path")
+	p.Call("setAttribute", "d", path)
+	svg.Call("append", p)
+	return svg
+}
+
+// attach builds the sections into the element with the given id.
+func (l *island) attach(id string) {
+	l.host = byID(id)
+	l.rows = map[ozeki.ConversationID]*rowNode{}
+	star := element("button", "star", icon(starPath))
+	star.Set("type", "button")
+	l.model = element("li", "row", element("a", "", element("span", "name"), element("span", "marks")), star)
+
+	byElement := js.Global().Get("WeakMap").New()
+	observe := l.on(func(args []js.Value) {
+		entries := args[0]
+		for i := range entries.Length() {
+			n := byElement.Call("get", entries.Index(i).Get("target")).Int()
+			l.sections[n].view = entries.Index(i).Get("contentRect").Get("height").Float()
+		}
+		l.measure()
+		l.redraw()
+	})
+	l.resize = js.Global().Get("ResizeObserver").New(observe)
+	for i, name := range []string{"Favorites", "Conversations"} {
+		s := &section{name: name, view: 900, open: pref("collapsed."+name) == "", total: -1}
+		s.list = element("ul", "")
+		s.list.Call("setAttribute", "aria-label", name)
+		s.empty = element("p", "empty")
+		s.empty.Set("hidden", true)
+		s.scroll = element("div", "scroll", s.list)
+		s.scroll.Set("id", "list-"+strconv.Itoa(i))
+		s.button = element("button", "")
+		s.button.Set("type", "button")
+		s.button.Set("textContent", name)
+		s.button.Call("setAttribute", "aria-controls", "list-"+strconv.Itoa(i))
+		s.root = element("section", []string{"favorites", "conversations"}[i], element("h2", "", s.button), s.empty, s.scroll)
+		s.root.Set("hidden", i == 0)
+		s.button.Call("addEventListener", "click", l.on(func([]js.Value) { l.collapse(s) }))
+		s.scroll.Call("addEventListener", "scroll", l.on(func([]js.Value) {
+			s.top = s.scroll.Get("scrollTop").Float()
+			l.redrawSoon()
+		}), map[string]any{"passive": true})
+		s.setOpen()
+		byElement.Call("set", s.scroll, i)
+		l.resize.Call("observe", s.scroll)
+		l.host.Call("append", s.root)
+		l.sections[i] = s
+	}
+	l.host.Call("addEventListener", "click", l.on(l.click))
+	l.host.Call("addEventListener", "keydown", l.on(l.keydown))
+	l.measure()
+	if l.snap != nil {
+		l.show(l.snap)
+	}
+}
+
+// detach forgets the page; the element is gone.
+func (l *island) detach() {
+	if l.resize.Truthy() {
+		l.resize.Call("disconnect")
+	}
+	for _, f := range l.funcs {
+		f.Release()
+	}
+	l.funcs, l.host, l.snap = nil, js.Undefined(), nil
+	l.rows = map[ozeki.ConversationID]*rowNode{}
+}
+
+func (l *island) on(f func(args []js.Value)) js.Func {
+	fn := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		f(args)
+		return nil
+	})
+	l.funcs = append(l.funcs, fn)
+	return fn
+}
+
+// measure reads the height of a row, which depends on the pointer.
+func (l *island) measure() {
+	text := window.Call("getComputedStyle", document.Get("documentElement")).Call("getPropertyValue", "--row").String()
+	if h := window.Call("parseFloat", text).Float(); h > 0 {
+		l.height = h
+	}
+}
+
+func (l *island) collapse(s *section) {
+	s.open = !s.open
+	value := "1"
+	if s.open {
+		value = ""
+	}
+	setPref("collapsed."+s.name, value)
+	s.setOpen()
+	l.redraw()
+}
+
+func (s *section) setOpen() {
+	s.button.Call("setAttribute", "aria-expanded", strconv.FormatBool(s.open))
+	s.scroll.Set("hidden", !s.open)
+}
+
+// show draws a snapshot, at once.
+func (l *island) show(snap *state.Snapshot) {
+	l.snap = snap
+	if !l.host.Truthy() {
+		return
+	}
+	l.sections[0].rows, l.sections[1].rows = snap.Favorites, snap.Conversations
+	l.redraw()
+	l.sections[0].root.Set("hidden", len(snap.Favorites) == 0)
+	text := ""
+	switch {
+	case len(snap.Conversations) > 0:
+	case !snap.Loaded:
+		if snap.Trouble == "" {
+			text = "Loading…"
+		}
+	case snap.Filter != "" && len(snap.Favorites) == 0:
+		text = "Nothing matches “" + snap.Filter + "”."
+	case snap.Filter == "" && snap.Total == 0:
+		text = "No conversations yet. Start one with the button New conversation above."
+	case snap.Filter == "":
+		text = "All your conversations are favorites."
+	}
+	if empty := l.sections[1].empty; empty.Get("textContent").String() != text {
+		empty.Set("textContent", text)
+		empty.Set("hidden", text == "")
+	}
+}
+
+func (l *island) redrawSoon() {
+	if l.drawn {
+		return
+	}
+	l.drawn = true
+	var f js.Func
+	f = js.FuncOf(func(js.Value, []js.Value) any {
+		f.Release()
+		l.drawn = false
+		if l.host.Truthy() {
+			l.redraw()
+		}
+		return nil
+	})
+	window.Call("requestAnimationFrame", f)
+}
+
+// redraw brings the rows in the page in line with the lists.
+func (l *island) redraw() {
+	focused := document.Get("activeElement")
+	held, focusedStar := l.rowOf(focused)
+	visible := held != nil && focused.Call("matches", ":focus-visible").Bool()
+	var heldIn *section
+	if held != nil {
+		heldIn = held.in
+	}
+	now := time.Now()
+	wanted := map[ozeki.ConversationID]bool{}
+	for _, s := range l.sections {
+		if !s.open {
+			continue
+		}
+		start, end := viewOf(len(s.rows), l.height, s.top, s.view)
+		draw := func(i int) {
+			wanted[s.rows[i].ID] = true
+			l.place(s, i, end-start < len(s.rows), now)
+		}
+		for i := start; i < end; i++ {
+			draw(i)
+		}
+		if held != nil && !wanted[held.row.ID] { // a focused row stays, wherever it is
+			for i, r := range s.rows {
+				if r.ID == held.row.ID {
+					draw(i)
+				}
+			}
+		}
+		if s.total != len(s.rows) {
+			s.total = len(s.rows)
+			s.list.Get("style").Set("height", strconv.FormatFloat(float64(s.total)*l.height, 'f', -1, 64)+"px")
+		}
+	}
+	for id, n := range l.rows {
+		if !wanted[id] {
+			n.li.Call("remove")
+			delete(l.rows, id)
+		}
+	}
+	for _, s := range l.sections {
+		l.order(s)
+	}
+	if held == nil || l.rows[held.row.ID] == nil {
+		return
+	}
+	if !document.Get("activeElement").Equal(focused) {
+		part := held.a
+		if focusedStar {
+			part = held.star
+		}
+		part.Call("focus", map[string]any{"preventScroll": true})
+	}
+	if visible && heldIn != held.in {
+		held.li.Call("scrollIntoView", map[string]any{"block": "nearest"})
+	}
+}
+
+// place makes or updates the row at index i of a section.
+func (l *island) place(s *section, i int, windowed bool, now time.Time) {
+	r := s.rows[i]
+	n := l.rows[r.ID]
+	if n == nil {
+		li := l.model.Call("cloneNode", true)
+		a := li.Get("firstChild")
+		n = &rowNode{
+			li: li, a: a, name: a.Get("firstChild"), marks: a.Get("lastChild"), star: li.Get("lastChild"),
+			fresh: true, at: -1,
+		}
+		li.Get("dataset").Set("id", string(r.ID))
+		a.Set("href", hrefOf(r.ID))
+		l.rows[r.ID] = n
+	}
+	n.in = s
+	if n.at != i {
+		n.at = i
+		n.li.Get("style").Set("transform", "translateY("+strconv.FormatFloat(float64(i)*l.height, 'f', -1, 64)+"px)")
+	}
+	set := 0
+	if windowed {
+		set = len(s.rows)
+		n.li.Call("setAttribute", "aria-posinset", i+1)
+	}
+	if n.set != set {
+		n.set = set
+		if windowed {
+			n.li.Call("setAttribute", "aria-setsize", set)
+		} else {
+			n.li.Call("removeAttribute", "aria-setsize")
+			n.li.Call("removeAttribute", "aria-posinset")
+		}
+	}
+	if current := l.snap.Open != nil && l.snap.Open.Row.ID == r.ID; current != n.current {
+		n.current = current
+		n.li.Get("classList").Call("toggle", "current", current)
+		if current {
+			n.a.Call("setAttribute", "aria-current", "page")
+		} else {
+			n.a.Call("removeAttribute", "aria-current")
+		}
+	}
+	if r == n.row && !n.fresh {
+		return
+	}
+	if r.Name != n.row.Name || n.fresh {
+		n.name.Set("textContent", r.Name)
+		n.star.Call("setAttribute", "aria-label", "Favorite "+r.Name)
+	}
+	if marks := marksOf(r, now); n.fresh || marks != n.marks.Get("textContent").String() {
+		n.marks.Set("textContent", marks)
+	}
+	if r.Favorite != n.row.Favorite || n.fresh {
+		n.star.Call("setAttribute", "aria-pressed", strconv.FormatBool(r.Favorite))
+	}
+	if r.Star != n.row.Star {
+		way, words := wayOf(r.Star)
+		if way == "" {
+			n.star.Call("removeAttribute", "data-way")
+			n.star.Call("removeAttribute", "aria-description")
+		} else {
+			n.star.Call("setAttribute", "data-way", way)
+			n.star.Call("setAttribute", "aria-description", words)
+		}
+	}
+	if r.Color != n.row.Color {
+		n.li.Get("classList").Call("toggle", "tinted", r.Color != "")
+		n.li.Get("style").Call("setProperty", "--tint", r.Color)
+	}
+	n.row, n.fresh = r, false
+}
+
+// order puts a section's rows in the page into the order of the list; a row that comes from elsewhere keeps its focus
+// where the browser can move an element (moveBefore).
+func (l *island) order(s *section) {
+	inPage := make([]*rowNode, 0, 64)
+	for _, n := range l.rows {
+		if n.in == s {
+			inPage = append(inPage, n)
+		}
+	}
+	sortRows(inPage)
+	next := s.list.Get("firstChild")
+	for _, n := range inPage {
+		if n.li.Equal(next) {
+			next = next.Get("nextSibling")
+			continue
+		}
+		if n.li.Get("isConnected").Bool() && s.list.Get("moveBefore").Truthy() {
+			s.list.Call("moveBefore", n.li, next)
+		} else {
+			s.list.Call("insertBefore", n.li, next)
+		}
+	}
+}
+
+func sortRows(rows []*rowNode) {
+	for i := 1; i < len(rows); i++ { // nearly sorted, short
+		for j := i; j > 0 && rows[j].at < rows[j-1].at; j-- {
+			rows[j], rows[j-1] = rows[j-1], rows[j]
+		}
+	}
+}
+
+// rowOf returns the row that an element of the page is in, and whether it is the star.
+func (l *island) rowOf(e js.Value) (*rowNode, bool) {
+	if !e.Truthy() || !l.host.Truthy() || !l.host.Call("contains", e).Bool() {
+		return nil, false
+	}
+	li := e.Call("closest", "li.row")
+	if !li.Truthy() {
+		return nil, false
+	}
+	n := l.rows[ozeki.ConversationID(li.Get("dataset").Get("id").String())]
+	return n, e.Call("closest", ".star").Truthy()
+}
+
+func (l *island) click(args []js.Value) {
+	if n, star := l.rowOf(args[0].Get("target")); n != nil && star {
+		l.actions.star(n.row.ID, !n.row.Favorite)
+	}
+	// Links are taken by guardLinks.
+}
+
+// keydown: arrows, Home and End go through the rows of both lists, F toggles the star of the row.
+func (l *island) keydown(args []js.Value) {
+	e := args[0]
+	n, star := l.rowOf(e.Get("target"))
+	if n == nil || e.Get("ctrlKey").Bool() || e.Get("altKey").Bool() || e.Get("metaKey").Bool() {
+		return
+	}
+	step := 0
+	switch e.Get("key").String() {
+	case "f", "F":
+		l.actions.star(n.row.ID, !n.row.Favorite)
+	case "ArrowDown":
+		step = 1
+	case "ArrowUp":
+		step = -1
+	case "Home":
+		step = -1 << 30
+	case "End":
+		step = 1 << 30
+	default:
+		return
+	}
+	e.Call("preventDefault")
+	if step != 0 {
+		l.focusStep(n, step, star)
+	}
+}
+
+// focusStep moves the focus by a number of rows, through both open lists.
+func (l *island) focusStep(from *rowNode, step int, star bool) {
+	type spot struct {
+		s *section
+		i int
+	}
+	var spots []spot
+	at := 0
+	for _, s := range l.sections {
+		if !s.open {
+			continue
+		}
+		for i := range s.rows {
+			if s == from.in && i == from.at {
+				at = len(spots)
+			}
+			spots = append(spots, spot{s, i})
+		}
+	}
+	if len(spots) == 0 {
+		return
+	}
+	to := spots[min(max(at+step, 0), len(spots)-1)]
+	l.focusAt(to.s, to.i, star)
+}
+
+func (l *island) focusAt(s *section, i int, star bool) {
+	l.place(s, i, len(s.rows) > windowMin, time.Now())
+	l.order(s)
+	n := l.rows[s.rows[i].ID]
+	part := n.a
+	if star {
+		part = n.star
+	}
+	part.Call("focus", map[string]any{"preventScroll": true})
+	n.li.Call("scrollIntoView", map[string]any{"block": "nearest"})
+}
+
+// focusRow focuses a conversation's row, if it is in an open list.
+func (l *island) focusRow(id ozeki.ConversationID) {
+	for _, s := range l.sections {
+		if s == nil || !s.open {
+			continue
+		}
+		for i, r := range s.rows {
+			if r.ID == id {
+				l.focusAt(s, i, false)
+				return
+			}
+		}
+	}
+}
+
+// focusFirst focuses the first row there is.
+func (l *island) focusFirst() {
+	for _, s := range l.sections {
+		if s != nil && s.open && len(s.rows) > 0 {
+			l.focusAt(s, 0, false)
+			return
+		}
+	}
+}
+
+// focusedRow returns the conversation whose row has the focus.
+func (l *island) focusedRow() (ozeki.ConversationID, bool) {
+	if n, _ := l.rowOf(document.Get("activeElement")); n != nil {
+		return n.row.ID, true
+	}
+	return "", false
+}

@@ -1,0 +1,305 @@
+package state
+
+import (
+	"fmt"
+	"time"
+
+	"starling/ozeki"
+)
+
+// Event is something that happened. The types below are all there are.
+type Event interface{ apply(*State) }
+
+// Apply takes an event over.
+func (s *State) Apply(e Event) { e.apply(s) }
+
+// SignInDone: somebody is signed in, just now or from a kept session.
+type SignInDone struct {
+	User       User
+	Extensions []string
+}
+
+func (e SignInDone) apply(s *State) {
+	*s = State{
+		phase: SignedIn, user: e.User, extensions: e.Extensions, conversations: map[ozeki.ConversationID]*conversation{},
+		open: s.open, announcement: s.announcement, noticeSeq: s.noticeSeq, offline: s.offline, order: s.order, tick: s.tick,
+		listStale: true,
+	}
+}
+
+// SignOutDone: nobody is signed in. All that was known is forgotten. Reason is for the user, empty if he asked for it.
+type SignOutDone struct{ Reason string }
+
+func (e SignOutDone) apply(s *State) {
+	*s = State{
+		phase: SignedOut, reason: e.Reason, conversations: map[ozeki.ConversationID]*conversation{},
+		announcement: s.announcement, noticeSeq: s.noticeSeq, tick: s.tick, listStale: true,
+	}
+}
+
+// Connection: the server was reached, or could not be.
+type Connection struct{ Offline bool }
+
+func (e Connection) apply(s *State) { s.offline = e.Offline }
+
+// ListLoaded: the server's list of conversations. AskedAt is Tick at the time of asking: what the server said of a star
+// later than that is not undone by an older list.
+type ListLoaded struct {
+	Conversations []ozeki.Conversation
+	AskedAt       uint64
+}
+
+func (e ListLoaded) apply(s *State) {
+	seen := make(map[ozeki.ConversationID]bool, len(e.Conversations))
+	for i := range e.Conversations {
+		s.take(&e.Conversations[i], e.AskedAt)
+		seen[e.Conversations[i].ID] = true
+	}
+	for id, c := range s.conversations {
+		if !seen[id] && c.answeredAt <= e.AskedAt {
+			delete(s.conversations, id)
+		}
+	}
+	s.loaded, s.trouble, s.listStale = true, "", true
+}
+
+// ListFailed: the list could not be loaded; Words say why.
+type ListFailed struct{ Words string }
+
+func (e ListFailed) apply(s *State) { s.trouble = e.Words }
+
+// ConversationMade: a conversation was created, or is there already.
+type ConversationMade struct{ Conversation ozeki.Conversation }
+
+func (e ConversationMade) apply(s *State) {
+	s.tick++
+	s.take(&e.Conversation, s.tick)
+	s.conversations[e.Conversation.ID].answeredAt = s.tick // a list asked for earlier does not know it
+}
+
+// KeysOpened: conversation keys and names were opened, or did not open.
+type KeysOpened struct{ Opened []OpenedKey }
+
+// OpenedKey is the outcome for one conversation. Key is nil and Name empty where they do not open.
+type OpenedKey struct {
+	ID     ozeki.ConversationID
+	Secret string // that was opened: an outcome for another one is stale
+	Key    []byte
+	Name   string
+}
+
+func (e KeysOpened) apply(s *State) {
+	for _, o := range e.Opened {
+		c := s.conversations[o.ID]
+		if c == nil || c.secret != o.Secret {
+			continue
+		}
+		c.key, c.opened, c.trouble = o.Key, true, o.Key == nil || o.Name == ""
+		if o.Name != "" {
+			c.rename(o.Name)
+		}
+	}
+	s.listStale = true
+}
+
+// FilterChanged: the text of the filter box.
+type FilterChanged struct{ Text string }
+
+func (e FilterChanged) apply(s *State) { s.filter, s.listStale = e.Text, true }
+
+// OrderChanged: the user's own order of favorites.
+type OrderChanged struct{ IDs []ozeki.ConversationID }
+
+func (e OrderChanged) apply(s *State) { s.order, s.listStale = e.IDs, true }
+
+// FavoriteMoved: the user moved a favorite up (-1) or down (+1).
+type FavoriteMoved struct {
+	ID ozeki.ConversationID
+	By int
+}
+
+func (e FavoriteMoved) apply(s *State) {
+	snap := s.Snapshot()
+	ids := make([]ozeki.ConversationID, len(snap.Favorites))
+	at := -1
+	for i, r := range snap.Favorites {
+		ids[i] = r.ID
+		if r.ID == e.ID {
+			at = i
+		}
+	}
+	to := at + e.By
+	if at < 0 || s.filter != "" {
+		return
+	}
+	if to < 0 || to >= len(ids) {
+		s.announce(fmt.Sprintf("%s is already at the %s of the favorites.", snap.Favorites[at].Name, map[bool]string{true: "top", false: "end"}[to < 0]))
+		return
+	}
+	ids[at], ids[to] = ids[to], ids[at]
+	s.order, s.listStale = ids, true
+	s.announce(fmt.Sprintf("%s is now favorite %d of %d.", snap.Favorites[at].Name, to+1, len(ids)))
+}
+
+// FriendsLoaded: the people the user may write to.
+type FriendsLoaded struct{ Friends []Friend }
+
+func (e FriendsLoaded) apply(s *State) { s.friends, s.friendsLoaded = e.Friends, true }
+
+// NoticeAdded shows an error in words.
+type NoticeAdded struct{ Text string }
+
+func (e NoticeAdded) apply(s *State) {
+	s.notify(Notice{Kind: NoticeError, Text: e.Text})
+	s.announce(e.Text)
+}
+
+// NoticeDismissed: a notice is gone, by the user or by time.
+type NoticeDismissed struct{ ID int }
+
+func (e NoticeDismissed) apply(s *State) { s.dropNotices(func(n Notice) bool { return n.ID == e.ID }) }
+
+// Opened: a conversation is open, or none with the empty id.
+type Opened struct{ ID ozeki.ConversationID }
+
+func (e Opened) apply(s *State) { s.open = e.ID }
+
+// Touched: something was written in a conversation whose messages are not loaded.
+type Touched struct {
+	ID ozeki.ConversationID
+	At time.Time
+}
+
+func (e Touched) apply(s *State) {
+	if c := s.conversations[e.ID]; c != nil && e.At.After(c.active) {
+		c.active, s.listStale = e.At, true
+	}
+}
+
+// PageAsked: messages of a conversation are on their way: the newest, or older ones.
+type PageAsked struct {
+	ID    ozeki.ConversationID
+	Older bool
+}
+
+func (e PageAsked) apply(s *State) {
+	if c := s.conversations[e.ID]; c != nil {
+		c.timeline.loading, c.timeline.older = !e.Older && !c.timeline.loaded, e.Older
+		c.timeline.trouble = ""
+	}
+}
+
+// PageLoaded: messages came, oldest first, opened. Instance is the run of the history that they are of.
+type PageLoaded struct {
+	ID       ozeki.ConversationID
+	Instance ozeki.Instance
+	Messages []Message
+	Older    bool
+	Newest   bool // the first page: it tells whether there are older ones
+	More     bool // there are older ones than these
+}
+
+func (e PageLoaded) apply(s *State) {
+	c := s.conversations[e.ID]
+	if c == nil || c.instance != e.Instance {
+		return
+	}
+	t := &c.timeline
+	before := len(t.stored)
+	for i := range e.Messages {
+		m := &e.Messages[i]
+		m.Mine = m.From == s.user.ID
+		m.Sender = nameOf(c.participants, m.From)
+	}
+	t.add(e.Messages, e.Older)
+	t.loading, t.older, t.trouble = false, false, ""
+	if e.Newest {
+		t.loaded = true
+	}
+	if e.Older || e.Newest {
+		t.more = e.More
+	}
+	if n := len(t.stored); n > before && !e.Older {
+		last := t.stored[n-1]
+		if last.Created.After(c.active) {
+			c.active, s.listStale = last.Created, true
+		}
+		if !e.Newest && e.ID == s.open && !last.Mine {
+			s.announce(fmt.Sprintf("%s: %s", last.Sender, last.Text))
+		}
+	}
+}
+
+// PageFailed: messages could not be loaded; Words say why.
+type PageFailed struct {
+	ID    ozeki.ConversationID
+	Words string
+}
+
+func (e PageFailed) apply(s *State) {
+	if c := s.conversations[e.ID]; c != nil {
+		c.timeline.loading, c.timeline.older, c.timeline.trouble = false, false, e.Words
+	}
+}
+
+// MessageWritten: the user sent a message; it is shown at once and is on its way.
+type MessageWritten struct {
+	ID           ozeki.MessageID
+	Conversation ozeki.ConversationID
+	Text         string
+	At           time.Time
+}
+
+func (e MessageWritten) apply(s *State) {
+	if c := s.conversations[e.Conversation]; c != nil {
+		c.timeline.set(Message{
+			ID: e.ID, Text: e.Text, From: s.user.ID, Sender: s.user.Name, Mine: true, Created: e.At, State: MessageSending,
+		})
+		if e.At.After(c.active) {
+			c.active, s.listStale = e.At, true
+		}
+	}
+}
+
+// MessageMoved: what became of a message on its way.
+type MessageMoved struct {
+	ID           ozeki.MessageID
+	Conversation ozeki.ConversationID
+	State        MessageState
+	Why          string
+}
+
+func (e MessageMoved) apply(s *State) {
+	c := s.conversations[e.Conversation]
+	if c == nil {
+		return
+	}
+	if m, ok := c.timeline.find(e.ID); ok {
+		if e.State == MessageFailed && m.State != MessageFailed {
+			s.announce("Message not sent. " + e.Why)
+		}
+		m.State, m.Why = e.State, e.Why
+		c.timeline.set(m)
+	}
+}
+
+// MessageDropped: the user deleted a message that was not sent.
+type MessageDropped struct {
+	ID           ozeki.MessageID
+	Conversation ozeki.ConversationID
+}
+
+func (e MessageDropped) apply(s *State) {
+	if c := s.conversations[e.Conversation]; c != nil {
+		c.timeline.drop(e.ID)
+	}
+}
+
+func nameOf(ps []ozeki.Participant, id ozeki.UserID) string {
+	for _, p := range ps {
+		if p.UserID == id && p.UserName != "" {
+			return p.UserName
+		}
+	}
+	return "Somebody"
+}

@@ -1,0 +1,191 @@
+package state
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"starling/ozeki"
+)
+
+// sortRows makes the three lists of the sidebar: favorites in the user's order and then by name, the others by their
+// last activity, the hidden by name. Every conversation stands in exactly one of them.
+func (s *State) sortRows() {
+	place := make(map[ozeki.ConversationID]int, len(s.order))
+	for i, id := range s.order {
+		place[id] = i + 1
+	}
+	var favorites, others, hidden []*conversation
+	needle := Fold(strings.TrimSpace(s.filter))
+	for _, c := range s.conversations {
+		if needle != "" && !strings.Contains(c.fold, needle) {
+			continue
+		}
+		switch {
+		case c.isHidden():
+			hidden = append(hidden, c)
+		case c.shownFavorite():
+			favorites = append(favorites, c)
+		default:
+			others = append(others, c)
+		}
+	}
+	byName := func(a, b *conversation) int { return cmp.Or(cmp.Compare(a.fold, b.fold), cmp.Compare(a.id, b.id)) }
+	slices.SortFunc(favorites, func(a, b *conversation) int {
+		pa, pb := place[a.id], place[b.id]
+		switch {
+		case pa != 0 && pb != 0:
+			return cmp.Compare(pa, pb)
+		case pa != 0:
+			return -1
+		case pb != 0:
+			return 1
+		}
+		return byName(a, b)
+	})
+	slices.SortFunc(others, func(a, b *conversation) int {
+		return cmp.Or(b.active.Compare(a.active), byName(a, b))
+	})
+	slices.SortFunc(hidden, byName)
+	s.favorites, s.others, s.hidden = rowsOf(favorites), rowsOf(others), rowsOf(hidden)
+}
+
+func rowsOf(cs []*conversation) []Row {
+	rows := make([]Row, len(cs))
+	for i, c := range cs {
+		rows[i] = c.row()
+	}
+	return rows
+}
+
+// apply takes over what the server says of a conversation; flags only if no later answer about them is known.
+func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
+	c := s.conversations[in.ID]
+	if c == nil {
+		c = &conversation{id: in.ID}
+		s.conversations[in.ID] = c
+	}
+	if c.instance != "" && c.instance != in.Instance {
+		c.timeline.restart()
+	}
+	c.participants, c.group, c.instance, c.lastMessage = in.Participants, in.IsGroup, in.Instance, in.LastMessageID
+	if active := time.Unix(in.LastAccess, 0).UTC(); in.LastAccess > 0 && active.After(c.active) {
+		c.active = active
+	}
+	// displayname differs in every answer for the same name: it is opened again only when the key changes or it never opened.
+	if c.secret != in.Secret {
+		c.secret, c.key, c.opened, c.trouble = in.Secret, nil, false, false
+	}
+	c.sealedName = in.DisplayName
+	if !c.opened {
+		c.rename(participantsName(in.Participants, s.user.ID))
+	}
+	if askedAt >= c.answeredAt {
+		if p, ok := in.PropertyOf(s.user.ID); ok {
+			s.takeFlags(c, p)
+		}
+	}
+	s.listStale = true
+}
+
+func (s *State) takeFlags(c *conversation, p ozeki.Property) {
+	c.favorite, c.muted, c.hideID, c.color = p.IsFavorite, p.IsMuted, p.HideID, ""
+	if validColor(p.Color) && !strings.EqualFold(p.Color, "#ffffff") {
+		c.color = strings.ToLower(p.Color)
+	}
+	if c.wish != nil && c.inFlight == 0 && !c.wish.queued && c.wish.on == c.favorite {
+		c.wish = nil
+	}
+	s.listStale = true
+}
+
+func (c *conversation) rename(name string) {
+	if name != c.name {
+		c.name, c.fold = name, Fold(name)
+	}
+}
+
+// participantsName names a conversation by the people in it other than the user.
+func participantsName(ps []ozeki.Participant, me ozeki.UserID) string {
+	names := make([]string, 0, len(ps))
+	for _, p := range ps {
+		if p.UserID != me && p.UserName != "" {
+			names = append(names, p.UserName)
+		}
+	}
+	if len(names) == 0 {
+		for _, p := range ps {
+			if p.UserName != "" {
+				return p.UserName
+			}
+		}
+		return "Unnamed conversation"
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+func validColor(s string) bool {
+	if len(s) != 7 || s[0] != '#' {
+		return false
+	}
+	for _, c := range s[1:] {
+		if !strings.ContainsRune("0123456789abcdefABCDEF", c) {
+			return false
+		}
+	}
+	return true
+}
+
+func containsInstance(hideID string, instance ozeki.Instance) bool {
+	for _, v := range strings.Split(hideID, ";") {
+		if v != "" && v == string(instance) {
+			return true
+		}
+	}
+	return false
+}
+
+// Fold returns a text for comparing and searching: lower case, Latin letters without their diacritics, ß as ss.
+// It covers Latin-1 and Latin Extended-A, which is what European names need, in a few hundred bytes instead of the
+// tables of golang.org/x/text.
+func Fold(s string) string {
+	ascii := true
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c >= 0x80 || (c >= 'A' && c <= 'Z') {
+			ascii = false
+			break
+		}
+	}
+	if ascii {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for _, r := range s {
+		switch {
+		case r >= 0x300 && r <= 0x36f: // combining marks
+		case r == 'ß':
+			b.WriteString("ss")
+		case r == 'æ' || r == 'Æ':
+			b.WriteString("ae")
+		case r == 'œ' || r == 'Œ':
+			b.WriteString("oe")
+		default:
+			r = unicode.ToLower(r)
+			if i := strings.IndexRune(foldFrom, r); i >= 0 {
+				// both strings have one rune a letter, foldFrom two bytes each and foldTo one
+				r = rune(foldTo[i/2])
+			}
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+const (
+	foldFrom = "àáâãäåāăąçćĉċčďđèéêëēĕėęěĝğġģĥħìíîïĩīĭįıĵķĺļľŀłñńņňòóôõöøōŏőŕŗřśŝşšţťŧùúûüũūŭůűųŵýÿŷźżž"
+	foldTo   = "aaaaaaaaacccccddeeeeeeeeegggghhiiiiiiiiijklllllnnnnooooooooorrrsssstttuuuuuuuuuuwyyyzzz"
+)

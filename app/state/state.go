@@ -1,0 +1,349 @@
+// Package state is what the client knows: plain Go without a framework and without a browser. It changes only in Apply,
+// by events; what people see is read from a Snapshot, which never changes once it is made.
+package state
+
+import (
+	"time"
+
+	"starling/ozeki"
+)
+
+// Phase says where the user stands.
+type Phase int
+
+const (
+	Starting  Phase = iota // not known yet whether somebody is signed in
+	SignedOut              // the sign-in form is shown
+	SignedIn
+)
+
+// User is who is signed in.
+type User struct {
+	ID   ozeki.UserID
+	Name string
+}
+
+// StarPhase says how far a star on its way is.
+type StarPhase int
+
+const (
+	StarSettled StarPhase = iota // as the server said
+	StarPending                  // on its way to the server
+	StarQueued                   // the server cannot be reached: sent when it can
+)
+
+// Row is a conversation as the sidebar shows it. Rows are comparable: equal rows look the same.
+type Row struct {
+	ID       ozeki.ConversationID
+	Name     string
+	Trouble  bool // the name or the key does not open: named by its participants, with a quiet mark
+	Favorite bool // as shown: the user's wish where there is one, else the server's word
+	Star     StarPhase
+	Muted    bool
+	Color    string // "#rrggbb", empty for none
+	Active   time.Time
+}
+
+// NoticeKind tells notices apart.
+type NoticeKind int
+
+const (
+	NoticeUndo  NoticeKind = iota // an unfavorite that can be undone
+	NoticeError                   // something was refused
+)
+
+// Notice is a short message over the page.
+type Notice struct {
+	ID           int
+	Kind         NoticeKind
+	Text         string
+	Conversation ozeki.ConversationID // of an undo
+}
+
+// Announcement is a text for the live region; Seq grows with each, so that the same text can be said twice.
+type Announcement struct {
+	Seq  int
+	Text string
+}
+
+// Open is the conversation that is open.
+type Open struct {
+	Row      Row
+	Known    bool // false: the id of the address bar is not among the conversations (yet)
+	Messages []Message
+	Loading  bool   // the first page is on its way
+	More     bool   // there are older messages
+	Older    bool   // older ones are on their way
+	Trouble  string // why the messages could not be loaded, in words
+	CanWrite bool   // the conversation's key is known
+}
+
+// Snapshot is an immutable view of the state.
+type Snapshot struct {
+	Phase         Phase
+	Reason        string // why the user was signed out, in words
+	User          User
+	Extensions    []string
+	Loaded        bool   // the list was loaded at least once
+	Trouble       string // why the list could not be loaded, in words
+	Offline       bool
+	Favorites     []Row
+	Conversations []Row
+	Hidden        []Row
+	Filter        string
+	Total         int // conversations in all, the filter aside
+	Unsent        int // messages that the server does not have yet
+	Open          *Open
+	Notices       []Notice
+	Announcement  Announcement
+	Friends       []Friend
+	FriendsLoaded bool
+}
+
+// Has reports whether the server offers an extension.
+func (s *Snapshot) Has(extension string) bool {
+	for _, e := range s.Extensions {
+		if e == extension {
+			return true
+		}
+	}
+	return false
+}
+
+// State is the client's whole knowledge. It is not safe for use by several goroutines at once: its owner serialises.
+type State struct {
+	phase         Phase
+	reason        string
+	user          User
+	extensions    []string
+	loaded        bool
+	trouble       string
+	offline       bool
+	conversations map[ozeki.ConversationID]*conversation
+	order         []ozeki.ConversationID // the user's own order of favorites; those not in it follow by name
+	filter        string
+	open          ozeki.ConversationID
+	notices       []Notice
+	noticeSeq     int
+	announcement  Announcement
+	friends       []Friend
+	friendsLoaded bool
+	tick          uint64 // logical time: grows with every star that is asked for or answered
+
+	listStale bool // the sorted rows must be made again
+	favorites []Row
+	others    []Row
+	hidden    []Row
+}
+
+// New returns the state of a client that has just started.
+func New() *State {
+	return &State{conversations: map[ozeki.ConversationID]*conversation{}, listStale: true}
+}
+
+// conversation is what is known of one conversation.
+type conversation struct {
+	id           ozeki.ConversationID
+	participants []ozeki.Participant
+	group        bool
+	name         string // as shown
+	fold         string // name for sorting and filtering
+	opened       bool   // name comes from the opened displayname
+	trouble      bool
+	sealedName   string
+	secret       string
+	key          []byte
+	instance     ozeki.Instance
+	lastMessage  ozeki.MessageID
+	active       time.Time
+	muted        bool
+	hideID       string
+	color        string
+
+	favorite   bool   // the server's word
+	answeredAt uint64 // logical time of the last answer about the flags
+	wish       *wish
+	inFlight   uint64 // seq of the star request on its way, 0 none
+	uncertain  bool   // a request was lost: it may have taken effect, so favorite may be wrong
+
+	timeline timeline
+}
+
+// wish is what the user wants a star to be while the server has not said so.
+type wish struct {
+	on     bool
+	seq    uint64
+	queued bool
+}
+
+func (c *conversation) shownFavorite() bool {
+	if c.wish != nil {
+		return c.wish.on
+	}
+	return c.favorite
+}
+
+func (c *conversation) row() Row {
+	r := Row{ID: c.id, Name: c.name, Trouble: c.trouble, Favorite: c.shownFavorite(), Muted: c.muted, Color: c.color, Active: c.active}
+	if c.wish != nil {
+		r.Star = StarPending
+		if c.wish.queued {
+			r.Star = StarQueued
+		}
+	}
+	return r
+}
+
+func (c *conversation) isHidden() bool {
+	// Hidden is the instance, not the conversation: it comes back with a new instance.
+	return c.hideID != "" && containsInstance(c.hideID, c.instance)
+}
+
+// Friend is somebody the user may write to.
+type Friend struct {
+	ID        ozeki.UserID
+	Name      string
+	PublicKey string // base64 DER SubjectPublicKeyInfo
+	Available bool
+}
+
+// Snapshot returns the current view.
+func (s *State) Snapshot() *Snapshot {
+	if s.listStale {
+		s.sortRows()
+		s.listStale = false
+	}
+	snap := &Snapshot{
+		Phase: s.phase, Reason: s.reason, User: s.user, Extensions: s.extensions, Loaded: s.loaded, Trouble: s.trouble,
+		Offline: s.offline, Favorites: s.favorites, Conversations: s.others, Hidden: s.hidden, Filter: s.filter,
+		Total: len(s.conversations), Notices: s.notices[:len(s.notices):len(s.notices)], Announcement: s.announcement,
+		Friends: s.friends, FriendsLoaded: s.friendsLoaded,
+	}
+	for _, c := range s.conversations {
+		for _, m := range c.timeline.pending {
+			if m.State != MessageSent {
+				snap.Unsent++
+			}
+		}
+	}
+	if s.open != "" {
+		snap.Open = s.openView()
+	}
+	return snap
+}
+
+func (s *State) openView() *Open {
+	c := s.conversations[s.open]
+	if c == nil {
+		return &Open{Row: Row{ID: s.open}, Loading: !s.loaded}
+	}
+	t := &c.timeline
+	return &Open{
+		Row: c.row(), Known: true, Messages: t.view(), Loading: t.loading, More: t.more, Older: t.older,
+		Trouble: t.trouble, CanWrite: c.key != nil,
+	}
+}
+
+func (s *State) announce(text string) {
+	s.announcement = Announcement{s.announcement.Seq + 1, text}
+}
+
+// notify adds a notice and returns its id. A newer error or undo replaces the older of the same conversation.
+func (s *State) notify(n Notice) int {
+	s.noticeSeq++
+	n.ID = s.noticeSeq
+	kept := make([]Notice, 0, len(s.notices)+1)
+	for _, old := range s.notices {
+		if old.Kind != n.Kind || (n.Conversation != "" && old.Conversation != n.Conversation) || (n.Kind == NoticeError && old.Text != n.Text) {
+			kept = append(kept, old)
+		}
+	}
+	if len(kept) > 2 {
+		kept = kept[len(kept)-2:]
+	}
+	s.notices = append(kept, n)
+	return n.ID
+}
+
+func (s *State) dropNotices(match func(Notice) bool) {
+	kept := make([]Notice, 0, len(s.notices))
+	for _, n := range s.notices {
+		if !match(n) {
+			kept = append(kept, n)
+		}
+	}
+	s.notices = kept
+}
+
+// OpenID returns the id of the conversation that is open, empty for none.
+func (s *State) OpenID() ozeki.ConversationID { return s.open }
+
+// Order returns the user's own order of favorites.
+func (s *State) Order() []ozeki.ConversationID { return s.order }
+
+// Unopened is a conversation whose key was not tried yet.
+type Unopened struct {
+	ID     ozeki.ConversationID
+	Secret string
+	Name   string // sealed
+}
+
+// Unopened lists the conversations whose keys were not tried yet, those that are seen first in front; with ids, only
+// those among them.
+func (s *State) Unopened(ids ...ozeki.ConversationID) []Unopened {
+	if len(ids) == 0 {
+		snap := s.Snapshot()
+		for _, rows := range [][]Row{snap.Favorites, snap.Conversations, snap.Hidden} {
+			for _, r := range rows {
+				ids = append(ids, r.ID)
+			}
+		}
+	}
+	var list []Unopened
+	for _, id := range ids {
+		if c := s.conversations[id]; c != nil && !c.opened {
+			list = append(list, Unopened{c.id, c.secret, c.sealedName})
+		}
+	}
+	return list
+}
+
+// Key returns a conversation's key, nil if it is not known, and its current instance.
+func (s *State) Key(id ozeki.ConversationID) ([]byte, ozeki.Instance) {
+	if c := s.conversations[id]; c != nil {
+		return c.key, c.instance
+	}
+	return nil, ""
+}
+
+// Pending returns a message that the server has not confirmed.
+func (s *State) Pending(id ozeki.ConversationID, message ozeki.MessageID) (Message, bool) {
+	if c := s.conversations[id]; c != nil {
+		return c.timeline.find(message)
+	}
+	return Message{}, false
+}
+
+// Known says what is known of a conversation's messages.
+type Known struct {
+	Known       bool // the conversation is among the user's
+	Loaded      bool // its newest page was loaded
+	Busy        bool // a page is on its way
+	More        bool // there are older messages
+	Instance    ozeki.Instance
+	First, Last Message // of those that the server has
+}
+
+// Timeline says what is known of a conversation's messages.
+func (s *State) Timeline(id ozeki.ConversationID) Known {
+	c := s.conversations[id]
+	if c == nil {
+		return Known{}
+	}
+	t := &c.timeline
+	k := Known{Known: true, Loaded: t.loaded, Busy: t.loading || t.older, More: t.more, Instance: c.instance}
+	if n := len(t.stored); n > 0 {
+		k.First, k.Last = t.stored[0], t.stored[n-1]
+	}
+	return k
+}

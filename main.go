@@ -1,0 +1,206 @@
+// Starling is a chat client for the Ozeki Chat API that runs in the browser, and the server that hosts it: with an
+// embedded chat server of its own, or in front of an Ozeki server.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"starling/chatserver"
+	"starling/chatserver/relay"
+	"starling/chatserver/store"
+	"starling/ozeki"
+)
+
+// Config is what an operator can choose. Every flag has an environment twin: --addr is STARLING_ADDR.
+type Config struct {
+	Addr             string        // host:port to listen on; port 0 takes a free one
+	Data             string        // directory of the embedded server's database
+	Upstream         string        // URL of an Ozeki server's index.php; empty: the embedded server
+	UpstreamListener string        // ws(s) URL of the Ozeki server's notification socket; empty: as its login answers say
+	Scheme           string        // name of the signing and sealing scheme
+	TLSCert, TLSKey  string        // PEM files; empty: plain HTTP
+	StopTimeout      time.Duration // how long a stop waits for requests that are being served
+	Verbose          bool          // log every request
+
+	Users, Conversations, Messages int // of seed
+}
+
+const usage = `Starling: a chat client in the browser, and its server.
+
+  starling [serve]   serve the client with the embedded chat server, or in front of an Ozeki server (--upstream)
+  starling demo      the same with two demo accounts and conversations to try it
+  starling seed      fill the embedded server's database for measurements
+  starling version   print the version
+
+Options (each has an environment twin, e.g. STARLING_ADDR for --addr):
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// run is the program: it takes the command line and the environment and returns the exit status. It ends when ctx does.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	command := "serve"
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		command, args = args[0], args[1:]
+	}
+	cfg, err := parse(args, getenv, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	}
+	switch command {
+	case "serve":
+		err = serve(ctx, cfg, false, stdout, stderr)
+	case "demo":
+		err = serve(ctx, cfg, true, stdout, stderr)
+	case "seed":
+		err = seed(ctx, cfg, stdout)
+	case "version":
+		fmt.Fprintln(stdout, "starling", version())
+	default:
+		fmt.Fprintf(stderr, "starling: unknown command %q: try serve, demo, seed or version\n", command)
+		return 2
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "starling: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func parse(args []string, getenv func(string) string, stderr io.Writer) (Config, error) {
+	cfg := Config{Addr: "127.0.0.1:8000", Data: defaultData(getenv), Scheme: ozeki.DefaultScheme, StopTimeout: 10 * time.Second,
+		Users: 50, Conversations: 100, Messages: 20}
+	fs := flag.NewFlagSet("starling", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&cfg.Addr, "addr", cfg.Addr, "`host:port` to listen on; port 0 takes a free one")
+	fs.StringVar(&cfg.Data, "data", cfg.Data, "`directory` of the embedded server's database; made if missing")
+	fs.StringVar(&cfg.Upstream, "upstream", "", "`URL` of an Ozeki server's index.php to stand in front of")
+	fs.StringVar(&cfg.UpstreamListener, "upstream-listener", "", "ws or wss `URL` of the Ozeki server's notification socket (default: the host of --upstream and the port that its login answer names)")
+	fs.StringVar(&cfg.Scheme, "scheme", cfg.Scheme, "`name` of the scheme that signs and seals: "+strings.Join(ozeki.SchemeNames, ", "))
+	fs.StringVar(&cfg.TLSCert, "tls-cert", "", "`file` with the certificate chain (PEM); with --tls-key serves https")
+	fs.StringVar(&cfg.TLSKey, "tls-key", "", "`file` with the certificate's key (PEM)")
+	fs.DurationVar(&cfg.StopTimeout, "stop-timeout", cfg.StopTimeout, "how long a stop waits for requests being served")
+	fs.BoolVar(&cfg.Verbose, "verbose", false, "log every request")
+	fs.IntVar(&cfg.Users, "users", cfg.Users, "seed: `number` of accounts")
+	fs.IntVar(&cfg.Conversations, "conversations", cfg.Conversations, "seed: `number` of conversations of the first account")
+	fs.IntVar(&cfg.Messages, "messages", cfg.Messages, "seed: `number` of messages in each")
+	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
+	var bad error
+	fs.VisitAll(func(f *flag.Flag) {
+		name := "STARLING_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if v := getenv(name); v != "" {
+			if err := fs.Set(f.Name, v); err != nil && bad == nil {
+				bad = fmt.Errorf("%s=%q: %w", name, v, err)
+			}
+		}
+	})
+	if bad == nil {
+		if err := fs.Parse(args); err != nil {
+			return cfg, err // said by the flag package
+		}
+		if fs.NArg() > 0 {
+			bad = fmt.Errorf("unexpected argument %q", fs.Arg(0))
+		}
+	}
+	if bad != nil {
+		fmt.Fprintf(stderr, "starling: %v\n", bad)
+	}
+	return cfg, bad
+}
+
+func defaultData(getenv func(string) string) string {
+	if dir := getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "starling")
+	}
+	if home := getenv("HOME"); home != "" {
+		return filepath.Join(home, ".local", "share", "starling")
+	}
+	return "starling-data"
+}
+
+func serve(ctx context.Context, cfg Config, demo bool, stdout, stderr io.Writer) (err error) {
+	level := slog.LevelInfo
+	if cfg.Verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	scheme, err := ozeki.SchemeByName(cfg.Scheme)
+	if err != nil {
+		return err
+	}
+	options := siteOptions{Scheme: scheme.Name(), Log: log}
+	if cfg.Upstream != "" {
+		if demo {
+			return errors.New("demo needs the embedded server: leave --upstream out")
+		}
+		if options.Relay, err = relay.New(cfg.Upstream, cfg.UpstreamListener, apiPath, listenerPath, log); err != nil {
+			return err
+		}
+	} else {
+		st, closeStore, err := openStore(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		defer closeStore()
+		if demo {
+			info, err := chatserver.SeedDemo(ctx, st, scheme, time.Now())
+			if err != nil {
+				return fmt.Errorf("seed the demo: %w", err)
+			}
+			fmt.Fprintf(stdout, "Sign in as %s or %s with the password %s\n", info.Emails[0], info.Emails[1], info.Password)
+		}
+		api, closeAPI := newChatServer(st, scheme, log)
+		defer closeAPI()
+		options.API = api
+	}
+	site, err := newSite(options)
+	if err != nil {
+		return err
+	}
+	return listenAndServe(ctx, cfg, site, log, stderr)
+}
+
+func openStore(ctx context.Context, cfg Config) (store.Store, func(), error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("the data directory cannot be made: %w; choose another with --data", err)
+	}
+	st, err := store.OpenSQLite(ctx, filepath.Join(cfg.Data, "starling.db"))
+	if err != nil {
+		return nil, nil, err
+	}
+	return st, func() { st.Close() }, nil
+}
+
+func seed(ctx context.Context, cfg Config, stdout io.Writer) error {
+	scheme, err := ozeki.SchemeByName(cfg.Scheme)
+	if err != nil {
+		return err
+	}
+	st, closeStore, err := openStore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	return chatserver.Seed(ctx, st, scheme, chatserver.SeedOptions{
+		Users: cfg.Users, Conversations: cfg.Conversations, Messages: cfg.Messages, Now: time.Now(),
+		Progress: func(s string) { fmt.Fprintln(stdout, s) },
+	})
+}

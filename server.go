@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/klauspost/compress/gzhttp"
+
+	"starling/chatserver"
+	"starling/chatserver/bus"
+	"starling/chatserver/relay"
+	"starling/chatserver/store"
+	"starling/ozeki"
+	"starling/web"
+)
+
+// Where the API lives on the page's own origin: at the path of the published examples.
+const (
+	apiPath      = "/ozeki/index.php"
+	listenerPath = "/ozeki/listener"
+)
+
+// siteOptions say what a site serves: exactly one of API and Relay is set.
+type siteOptions struct {
+	Scheme string
+	API    http.Handler // the embedded chat server
+	Relay  *relay.Relay // in front of an Ozeki server
+	Log    *slog.Logger
+}
+
+// site serves the page, the program and the API under one origin.
+type site struct {
+	bundle web.Bundle
+	mux    *http.ServeMux
+	log    *slog.Logger
+}
+
+// newSite prepares everything that is served. web.ErrNoProgram if the browser program was not built in.
+func newSite(o siteOptions) (*site, error) {
+	cfg := web.PageConfig{API: apiPath, Scheme: o.Scheme, Upstream: o.Relay != nil}
+	if o.Relay != nil {
+		cfg.Listener = listenerPath
+	}
+	bundle, err := web.Load(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{bundle: bundle, mux: http.NewServeMux(), log: o.Log}
+	api := o.API
+	ready := func(context.Context) error { return nil }
+	if o.Relay != nil {
+		api = o.Relay.API
+		s.mux.Handle(listenerPath, withOrigin(o.Relay.Listener))
+		ready = o.Relay.Ready
+	}
+	s.mux.Handle(apiPath, withOrigin(gzhttp.GzipHandler(api)))
+	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { sayOK(w, nil) })
+	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { sayOK(w, ready(r.Context())) })
+	s.mux.HandleFunc("/", s.file)
+	return s, nil
+}
+
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+	// Answers that are not the page may do nothing at all, should a browser ever show them as one.
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	if r.TLS != nil {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "api", r.URL.Query().Get("api"))
+	s.mux.ServeHTTP(w, r)
+}
+
+// file serves the bundle from memory in the best form that the browser takes.
+func (s *site) file(w http.ResponseWriter, r *http.Request) {
+	f := s.bundle[r.URL.Path]
+	h := w.Header()
+	switch {
+	case f == nil:
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `<!doctype html><html lang="en"><meta charset="utf-8"><title>Not found · Starling</title><h1>There is nothing here</h1><p><a href="/">Open Starling</a></p></html>`)
+		return
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		h.Set("Allow", "GET, HEAD")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	coding := bestCoding(r.Header.Get("Accept-Encoding"), f.Forms)
+	body := f.Forms[coding]
+	h.Set("Content-Type", f.Type)
+	h.Set("Cache-Control", "no-cache")
+	if f.Immutable {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		h.Del("Content-Security-Policy") // of a script or style it says nothing; a worker would inherit it
+	}
+	if r.URL.Path == "/sw.js" {
+		h.Set("Content-Security-Policy", "default-src 'self'")
+	}
+	for k, v := range f.Header {
+		h.Set(k, v)
+	}
+	if len(f.Forms) > 1 {
+		h.Set("Vary", "Accept-Encoding")
+	}
+	etag := f.ETag
+	if coding != "" {
+		h.Set("Content-Encoding", coding)
+		etag = strings.TrimSuffix(etag, `"`) + "-" + coding + `"`
+	}
+	h.Set("ETag", etag)
+	if match := r.Header.Get("If-None-Match"); match != "" && strings.Contains(match, etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(body) // a browser that goes away is no error of ours
+	}
+}
+
+// bestCoding picks the smallest of the forms that an Accept-Encoding header takes (RFC 9110, 12.5.3).
+func bestCoding(accept string, forms map[string][]byte) string {
+	best := ""
+	for _, part := range strings.Split(accept, ",") {
+		name, params, _ := strings.Cut(part, ";")
+		name = strings.ToLower(strings.TrimSpace(name))
+		if q, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q="); ok {
+			if v, err := strconv.ParseFloat(q, 64); err != nil || v == 0 {
+				continue
+			}
+		}
+		if form, ok := forms[name]; ok && len(form) < len(forms[best]) {
+			best = name
+		}
+	}
+	return best
+}
+
+func sayOK(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, err)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+func withOrigin(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme := "http"
+		if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+			scheme = "https"
+		}
+		h.ServeHTTP(w, r.WithContext(relay.WithOrigin(r.Context(), scheme+"://"+r.Host)))
+	})
+}
+
+// newChatServer wires the embedded chat server to its store. The second result stops it.
+func newChatServer(st store.Store, scheme ozeki.Scheme, log *slog.Logger) (http.Handler, func()) {
+	b := bus.NewLocal()
+	s := chatserver.New(chatserver.Config{Store: st, Bus: b, Scheme: scheme, Log: log, PublicPath: apiPath})
+	return s, func() {
+		if err := errors.Join(s.Close(), b.Close()); err != nil {
+			log.Error("stop the chat server", "err", err)
+		}
+	}
+}
+
+// listenAndServe serves until ctx ends, then lets the requests that are being served finish.
+func listenAndServe(ctx context.Context, cfg Config, h http.Handler, log *slog.Logger, stderr io.Writer) error {
+	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key go together")
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
+	if err != nil {
+		return listenError(cfg.Addr, err)
+	}
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	scheme := "http"
+	done := make(chan error, 1)
+	if cfg.TLSCert != "" {
+		scheme = "https"
+		go func() { done <- srv.ServeTLS(l, cfg.TLSCert, cfg.TLSKey) }()
+	} else {
+		go func() { done <- srv.Serve(l) }()
+	}
+	fmt.Fprintf(stderr, "listening on %s://%s\n", scheme, l.Addr())
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.StopTimeout)
+	defer cancel()
+	if err := srv.Shutdown(stopping); err != nil {
+		return fmt.Errorf("stop: %w (some requests were cut)", err)
+	}
+	return nil
+}
+
+func listenError(addr string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("the address %s is in use: stop the other program, or choose another with --addr (port 0 takes a free one)", addr)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("no permission to listen on %s: choose a port above 1023 with --addr", addr)
+	}
+	return fmt.Errorf("cannot listen on %s: %w; choose another with --addr", addr, err)
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}

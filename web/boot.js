@@ -1,0 +1,137 @@
+// The page before the program: what the program needs from the page, the sign-in form, which works before the program is
+// there, and the service worker. Everything else is Go.
+"use strict";
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const root = document.documentElement;
+  const starling = (window.starling = { config: JSON.parse($("config").textContent) });
+
+  // What go-app's client asks of its page.
+  window.goappGetenv = (k) => (k === "GOAPP_INTERNAL_URLS" ? "[]" : "");
+
+  // ---- A notice about the page itself, outside of the program.
+  const pageNotice = (text, action) => {
+    const n = $("page-notice");
+    n.firstElementChild.textContent = text;
+    n.querySelector("button").onclick = action;
+    n.hidden = false;
+  };
+
+  // ---- Sign-in form. A submit before the program is there waits for it.
+  const fieldError = (input) => {
+    const value = input.type === "password" ? input.value : input.value.trim();
+    if (!value) return input.dataset.empty;
+    if (input.type === "email" && !/^[^\s@]+@[^\s@]+$/.test(value)) return input.dataset.invalid;
+    if (input.minLength > 0 && value.length < input.minLength) return input.dataset.short;
+    return "";
+  };
+  const say = (form, text, field) => {
+    const error = form.querySelector(".error");
+    error.textContent = text;
+    for (const input of form.querySelectorAll("input")) {
+      const hint = input.id + "-hint";
+      const described = [$(hint) ? hint : "", input === field ? error.id : ""].filter(Boolean).join(" ");
+      input.toggleAttribute("aria-invalid", input === field);
+      if (input === field) input.setAttribute("aria-invalid", "true");
+      described ? input.setAttribute("aria-describedby", described) : input.removeAttribute("aria-describedby");
+    }
+    if (field) field.focus();
+  };
+  const busy = (form, on) => {
+    form.toggleAttribute("aria-busy", on);
+    const button = form.querySelector("button[type=submit]");
+    button.setAttribute("aria-disabled", String(on));
+    form.classList.toggle("busy", on);
+  };
+  const submit = (form, kind) => {
+    if (form.classList.contains("busy")) return;
+    for (const input of form.querySelectorAll("input")) {
+      const error = fieldError(input);
+      if (error) return say(form, error, input);
+    }
+    say(form, "");
+    busy(form, true);
+    const fields = Object.fromEntries(new FormData(form));
+    if (starling.submit) starling.submit(kind, fields);
+    else starling.waiting = [kind, fields];
+  };
+  const forms = { signin: $("signin-form"), create: $("create-form") };
+  for (const [kind, form] of Object.entries(forms)) {
+    form?.addEventListener("submit", (e) => {
+      e.preventDefault();
+      submit(form, kind);
+    });
+  }
+  const show = (kind) => {
+    for (const [k, form] of Object.entries(forms)) {
+      form.hidden = k !== kind;
+      form.nextElementSibling.hidden = k !== kind;
+    }
+    $("signin-title").textContent = kind === "create" ? "Create account" : "Sign in";
+    const [from, to] = kind === "create" ? [$("email"), $("new-email")] : [$("new-email"), $("email")];
+    if (!to.value) to.value = from.value;
+    forms[kind].querySelector("input").focus();
+  };
+  $("to-create")?.addEventListener("click", () => show("create"));
+  $("to-signin")?.addEventListener("click", () => show("signin"));
+
+  // The program says how a submit ended: error is empty where it succeeded.
+  starling.submitted = (kind, error) => {
+    const form = forms[kind];
+    busy(form, false);
+    say(form, error);
+    if (error) form.querySelector("input[type=password]").focus();
+    else for (const f of Object.values(forms)) f?.reset();
+  };
+  // The program says which of the two the page shows, and why nobody is signed in any more.
+  starling.phase = (phase, reason) => {
+    const changed = root.dataset.phase !== phase;
+    root.dataset.phase = phase;
+    const r = $("signin-reason");
+    r.textContent = reason;
+    r.hidden = !reason;
+    if (phase === "out" && changed) forms.signin.querySelector("input").focus();
+  };
+
+  // ---- The program.
+  const go = new Go();
+  const failed = (err) => {
+    console.error("Starling has stopped", err);
+    pageNotice("Starling has stopped because of an error. What you sent is safe.", () => location.reload());
+  };
+  const instantiate = async () => {
+    // The response is used as it is, not wrapped, so that the browser can keep its compiled code.
+    const response = await window.starlingProgram;
+    if (!response.ok) throw new Error("HTTP " + response.status);
+    return WebAssembly.instantiateStreaming(response, go.importObject);
+  };
+  instantiate().then(
+    ({ instance }) => go.run(instance).then(() => failed("the program ended"), failed),
+    (err) => {
+      console.error("Starling could not be loaded", err);
+      for (const form of Object.values(forms)) if (form?.classList.contains("busy")) busy(form, false);
+      pageNotice("Starling could not be loaded. Check your connection and reload the page.", () => location.reload());
+    },
+  );
+
+  // ---- Service worker: the page and the program start without a network; a new version waits until it is asked for.
+  if ("serviceWorker" in navigator) {
+    const url = window.trustedTypes
+      ? trustedTypes.createPolicy("starling-sw", { createScriptURL: () => "/sw.js" }).createScriptURL("")
+      : "/sw.js";
+    navigator.serviceWorker.register(url).then((reg) => {
+      const offer = (worker) =>
+        pageNotice("A new version of Starling is ready.", () => {
+          navigator.serviceWorker.addEventListener("controllerchange", () => location.reload());
+          worker.postMessage("activate");
+        });
+      if (reg.waiting && navigator.serviceWorker.controller) offer(reg.waiting);
+      reg.addEventListener("updatefound", () => {
+        const worker = reg.installing;
+        worker.addEventListener("statechange", () => {
+          if (worker.state === "installed" && navigator.serviceWorker.controller) offer(worker);
+        });
+      });
+    }, (err) => console.warn("No offline start: " + err.message));
+  }
+})();

@@ -1,0 +1,253 @@
+// Package web holds the page around the program: markup, styles, scripts, icons and, once it is built, app.wasm. Load
+// prepares them for serving: names with a hash of the content, compressed forms, and the page's Content-Security-Policy.
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"sort"
+	"strings"
+	"text/template"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+)
+
+//go:embed *.html *.js *.css *.svg *.png *.webmanifest all:wasm
+var embedded embed.FS
+
+// ErrNoProgram says that app.wasm was not built into the binary.
+var ErrNoProgram = errors.New("the browser program is missing from this binary: build it with 'make build'")
+
+// PageConfig is what the page tells the program at start-up.
+type PageConfig struct {
+	API      string `json:"api"`      // path of the API on the page's origin
+	Listener string `json:"listener"` // path of the notification socket, empty for none
+	Scheme   string `json:"scheme"`   // name for ozeki.SchemeByName
+	Upstream bool   `json:"upstream"` // in front of an Ozeki server: sign in by api key, no accounts here
+	Version  string `json:"version"`
+}
+
+// File is one file ready to be served.
+type File struct {
+	Type      string            // Content-Type
+	Immutable bool              // its name holds its hash: it never changes
+	ETag      string            // quoted
+	Forms     map[string][]byte // content coding ("", "gzip", "br", "zstd") → bytes; "" is always there
+	Header    map[string]string // more headers
+}
+
+// Bundle is everything the browser gets, by URL path. The page itself is at "/".
+type Bundle map[string]*File
+
+var types = map[string]string{
+	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
+	".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json", ".wasm": "application/wasm",
+}
+
+// inlineScript matches the page's one inline script, which the policy allows by its hash.
+var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+
+// Load prepares the embedded files. ErrNoProgram if app.wasm was not built.
+func Load(cfg PageConfig) (Bundle, error) {
+	b := Bundle{}
+	hashed := map[string]string{} // file name → URL path
+	add := func(name string, f *File) {
+		ext := path.Ext(name)
+		sum := sha256.Sum256(f.Forms[""])
+		f.Type, f.Immutable = types[ext], true
+		f.ETag = `"` + hex.EncodeToString(sum[:12]) + `"`
+		url := "/assets/" + strings.TrimSuffix(path.Base(name), ext) + "." + hex.EncodeToString(sum[:6]) + ext
+		hashed[path.Base(name)] = url
+		b[url] = f
+	}
+	program, err := loadCompressed("wasm/app.wasm")
+	if err != nil {
+		return nil, err
+	}
+	add("app.wasm", program)
+	names, err := fs.Glob(embedded, "*.*")
+	if err != nil {
+		return nil, err
+	}
+	names = append(names, "wasm/wasm_exec.js")
+	templates := map[string]bool{"index.html": true, "sw.js": true, "app.webmanifest": true}
+	for _, name := range names {
+		if templates[name] {
+			continue
+		}
+		content, err := embedded.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, ErrNoProgram
+		} else if err != nil {
+			return nil, err
+		}
+		f, err := compress(name, content)
+		if err != nil {
+			return nil, err
+		}
+		add(name, f)
+	}
+
+	// The version is the hash of all that is hashed: it changes when any of it does.
+	urls := make([]string, 0, len(hashed))
+	for _, u := range hashed {
+		urls = append(urls, u)
+	}
+	sort.Strings(urls)
+	sum := sha256.Sum256([]byte(strings.Join(urls, "\n") + cfg.Scheme + fmt.Sprint(cfg.Upstream)))
+	if cfg.Version == "" {
+		cfg.Version = hex.EncodeToString(sum[:6])
+	}
+	config, err := json.Marshal(cfg)
+	if err != nil {
+		return nil, err
+	}
+	data := map[string]any{"Config": string(config), "Upstream": cfg.Upstream, "Version": cfg.Version, "Assets": urls}
+	for url, name := range map[string]string{"/app.webmanifest": "app.webmanifest", "/sw.js": "sw.js", "/": "index.html"} {
+		content, err := render(name, data, hashed)
+		if err != nil {
+			return nil, err
+		}
+		f, err := compress(name, content)
+		if err != nil {
+			return nil, err
+		}
+		fileSum := sha256.Sum256(content)
+		f.Type, f.ETag = types[path.Ext(name)], `"`+hex.EncodeToString(fileSum[:12])+`"`
+		if name == "index.html" {
+			f.Header = map[string]string{"Content-Security-Policy": policy(content)}
+		}
+		b[url] = f
+	}
+	return b, nil
+}
+
+func render(name string, data any, hashed map[string]string) ([]byte, error) {
+	content, err := embedded.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	t, err := template.New(name).Delims("[[", "]]").Funcs(template.FuncMap{
+		"asset": func(name string) (string, error) {
+			if url := hashed[name]; url != "" {
+				return url, nil
+			}
+			return "", fmt.Errorf("no file %q in web/", name)
+		},
+		"json": func(v any) (string, error) {
+			b, err := json.Marshal(v)
+			return string(b), err
+		},
+	}).Parse(string(content))
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = t.Execute(&out, data)
+	return out.Bytes(), err
+}
+
+// policy is the page's Content-Security-Policy: nothing but this origin's files, the one inline script by its hash, and
+// no string may become script (Trusted Types; the boot script's policy only names the service worker).
+func policy(page []byte) string {
+	script := "script-src 'self' 'wasm-unsafe-eval'"
+	for _, m := range inlineScript.FindAllSubmatch(page, -1) {
+		sum := sha256.Sum256(m[1])
+		script += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	return strings.Join([]string{
+		"default-src 'none'", script, "style-src 'self'", "img-src 'self' data: blob:", "connect-src 'self'", "font-src 'self'",
+		"manifest-src 'self'", "worker-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+		"require-trusted-types-for 'script'", "trusted-types starling-sw",
+	}, "; ")
+}
+
+// compress makes the compressed forms of a small file, those that are smaller.
+func compress(name string, content []byte) (*File, error) {
+	f := &File{Forms: map[string][]byte{"": content}}
+	if ext := path.Ext(name); ext == ".png" {
+		return f, nil
+	}
+	for coding, pack := range Codings {
+		packed, err := pack(content)
+		if err != nil {
+			return nil, fmt.Errorf("compress %s: %w", name, err)
+		}
+		if len(packed) < len(content) {
+			f.Forms[coding] = packed
+		}
+	}
+	return f, nil
+}
+
+// loadCompressed reads the forms that the build made, since the highest compression takes its time. The plain form is
+// made from them, so that the binary need not hold it.
+func loadCompressed(name string) (*File, error) {
+	f := &File{Forms: map[string][]byte{}}
+	for coding, ext := range Extensions {
+		packed, err := embedded.ReadFile(name + ext)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, ErrNoProgram
+		} else if err != nil {
+			return nil, err
+		}
+		f.Forms[coding] = packed
+	}
+	r, err := gzip.NewReader(bytes.NewReader(f.Forms["gzip"]))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	var plain bytes.Buffer
+	if _, err := plain.ReadFrom(r); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	f.Forms[""] = plain.Bytes()
+	return f, nil
+}
+
+// Extensions are the file name endings of the compressed forms, by content coding.
+var Extensions = map[string]string{"br": ".br", "zstd": ".zst", "gzip": ".gz"}
+
+// Codings compress as well as they can, by content coding (RFC 9110, RFC 7932, RFC 8878).
+var Codings = map[string]func([]byte) ([]byte, error){
+	"br": func(b []byte) ([]byte, error) {
+		var out bytes.Buffer
+		w := brotli.NewWriterLevel(&out, brotli.BestCompression)
+		if _, err := w.Write(b); err != nil {
+			return nil, err
+		}
+		err := w.Close()
+		return out.Bytes(), err
+	},
+	"zstd": func(b []byte) ([]byte, error) {
+		w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression))
+		if err != nil {
+			return nil, err
+		}
+		defer w.Close()
+		return w.EncodeAll(b, nil), nil
+	},
+	"gzip": func(b []byte) ([]byte, error) {
+		var out bytes.Buffer
+		w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(b); err != nil {
+			return nil, err
+		}
+		err = w.Close()
+		return out.Bytes(), err
+	},
+}
