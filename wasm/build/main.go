@@ -1,5 +1,6 @@
-// Command build makes the browser program: it compiles ./wasm for js/wasm, compresses it and puts it, with the matching
-// wasm_exec.js of the toolchain, into web/wasm, from where the server embeds it. Run it in the project's top directory.
+// Command build makes the browser program: it compiles ./wasm for js/wasm with a copy of go-app that goapp.patch makes
+// smaller, compresses it and puts it, with the matching wasm_exec.js of the toolchain, into web/wasm, from where the
+// server embeds it. Run it in the project's top directory.
 package main
 
 import (
@@ -19,23 +20,36 @@ import (
 const (
 	program = ".cache/app.wasm"
 	out     = "web/wasm"
+
+	goapp   = "github.com/maxence-charriere/go-app/v9"
+	patch   = "wasm/goapp.patch"
+	patched = ".cache/goapp"    // the patched copy of go-app
+	modfile = ".cache/wasm.mod" // go.mod with go-app replaced by it
 )
 
 func main() {
 	report := flag.Bool("size", false, "print the sizes in bytes, raw and brotli")
+	plain := flag.Bool("plain", false, "build with go-app as it is, without the patch")
 	flag.Parse()
-	if err := run(*report); err != nil {
+	if err := run(*report, *plain); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-func run(report bool) error {
+func run(report, plain bool) error {
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return err
 	}
 	before, _ := os.ReadFile(program) // missing at first
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./wasm")
+	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", program}
+	if !plain {
+		if err := patchGoApp(); err != nil {
+			return fmt.Errorf("patch go-app: %w", err)
+		}
+		args = append(args, "-modfile="+modfile)
+	}
+	cmd := exec.Command("go", append(args, "./wasm")...)
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
@@ -67,6 +81,83 @@ func run(report bool) error {
 			return err
 		}
 		fmt.Printf("{\"figure\":\"bundle bytes\",\"raw\":%d,\"brotli\":%d}\n", len(raw), len(br))
+	}
+	return nil
+}
+
+// patchGoApp makes the patched copy of the go-app that go.mod names, and the module file that uses it. The module itself
+// stays as it is: native tests and a build with -plain use it.
+func patchGoApp() error {
+	download := exec.Command("go", "mod", "download", goapp)
+	download.Stderr = os.Stderr
+	if err := download.Run(); err != nil {
+		return err
+	}
+	from, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", goapp).Output()
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(patched); err != nil {
+		return err
+	}
+	for _, dir := range []string{"pkg/app", "pkg/errors"} {
+		if err := copyGo(filepath.Join(strings.TrimSpace(string(from)), dir), filepath.Join(patched, dir)); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(patched, "go.mod"), []byte("module "+goapp+"\n\ngo 1.18\n"), 0o644); err != nil {
+		return err
+	}
+	diff, err := filepath.Abs(patch)
+	if err != nil {
+		return err
+	}
+	top, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	apply := exec.Command("git", "apply", "--whitespace=nowarn", diff)
+	apply.Dir = patched
+	// The copy lies inside this project's work tree, where git would take the patch's paths for the project's own.
+	apply.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Join(top, filepath.Dir(patched)))
+	apply.Stderr = os.Stderr
+	if err := apply.Run(); err != nil {
+		return fmt.Errorf("%s does not fit: %w", patch, err)
+	}
+	for _, name := range []string{".mod", ".sum"} {
+		content, err := os.ReadFile("go" + name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(strings.TrimSuffix(modfile, ".mod")+name, content, 0o644); err != nil {
+			return err
+		}
+	}
+	edit := exec.Command("go", "mod", "edit", "-replace="+goapp+"=./"+patched, modfile)
+	edit.Stderr = os.Stderr
+	return edit.Run()
+}
+
+// copyGo copies the Go files of a package, its tests excepted.
+func copyGo(from, to string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() || filepath.Ext(e.Name()) != ".go" || strings.HasSuffix(e.Name(), "_test.go") {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(from, e.Name()))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, e.Name()), content, 0o644); err != nil {
+			return err
+		}
 	}
 	return nil
 }
