@@ -24,7 +24,7 @@ func ParseTime(s string) (Time, error) {
 	if err != nil {
 		return Time{}, fmt.Errorf("time %q is not of the form yyyy-MM-dd HH:mm:ss", s)
 	}
-	return Time{t}, nil
+	return TimeOf(t), nil // Go takes fractions of a second too
 }
 
 // String returns the wire form.
