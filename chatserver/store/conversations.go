@@ -9,15 +9,14 @@ import (
 	"starling/ozeki"
 )
 
-const conversationQuery = `SELECT c.conversation_id, c.is_group, c.instance, c.last_message_id, c.last_report_id, c.last_access,
-	m.secret, m.display_name, m.is_favorite, m.is_muted, m.hide_id, m.color
-	FROM member m JOIN conversation c ON c.conversation_id = m.conversation_id WHERE m.user_id = ?`
+const conversationColumns = `c.conversation_id, c.is_group, c.instance, c.last_message_id, c.last_report_id, c.last_access,
+	m.secret, m.display_name, m.is_favorite, m.is_muted, m.hide_id, m.color`
 
-func scanConversation(rows *sql.Rows, c *Conversation) error {
+func scanConversation(rows *sql.Rows, c *Conversation, more ...any) error {
 	var group, favorite, muted int
 	var access int64
-	err := rows.Scan(&c.ID, &group, &c.Instance, &c.LastMessageID, &c.LastReportID, &access,
-		&c.Secret, &c.DisplayName, &favorite, &muted, &c.HideID, &c.Color)
+	err := rows.Scan(append([]any{&c.ID, &group, &c.Instance, &c.LastMessageID, &c.LastReportID, &access,
+		&c.Secret, &c.DisplayName, &favorite, &muted, &c.HideID, &c.Color}, more...)...)
 	c.IsGroup, c.Favorite, c.Muted, c.LastAccess = group != 0, favorite != 0, muted != 0, fromUnix(access)
 	return err
 }
@@ -26,7 +25,10 @@ func (r reader) Conversations(ctx context.Context, user ozeki.UserID) ([]Convers
 	var out []Conversation
 	err := r.snapshot(ctx, func(r reader) error {
 		var err error
-		if out, err = list(ctx, r, scanConversation, conversationQuery, string(user)); err != nil {
+		scan := func(rows *sql.Rows, c *Conversation) error { return scanConversation(rows, c) }
+		out, err = list(ctx, r, scan, `SELECT `+conversationColumns+`
+			FROM member m JOIN conversation c ON c.conversation_id = m.conversation_id WHERE m.user_id = ?`, string(user))
+		if err != nil {
 			return err
 		}
 		return r.participants(ctx, out, `SELECT m.conversation_id, m.user_id, a.full_name
@@ -43,23 +45,32 @@ func (r reader) Conversations(ctx context.Context, user ozeki.UserID) ([]Convers
 }
 
 func (r reader) Conversation(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID) (Conversation, error) {
-	var out []Conversation
-	err := r.snapshot(ctx, func(r reader) error {
-		var err error
-		out, err = list(ctx, r, scanConversation, conversationQuery+` AND m.conversation_id = ?`, string(user), string(id))
-		if err != nil {
-			return err
-		}
-		if len(out) == 0 {
-			return ErrNotFound
-		}
-		return r.participants(ctx, out, `SELECT m.conversation_id, m.user_id, a.full_name
-			FROM member m JOIN account a ON a.user_id = m.user_id WHERE m.conversation_id = ?`, string(id))
-	})
+	// One row for each participant: the conversation is repeated, which costs less than a second query for one.
+	var c Conversation
+	rows, err := r.query(ctx, `SELECT `+conversationColumns+`, p.user_id, a.full_name
+		FROM member m JOIN conversation c ON c.conversation_id = m.conversation_id
+		JOIN member p ON p.conversation_id = m.conversation_id JOIN account a ON a.user_id = p.user_id
+		WHERE m.user_id = ? AND m.conversation_id = ? ORDER BY p.user_id`, string(user), string(id))
 	if err != nil {
-		return Conversation{}, r.d.wrap("read conversation", err)
+		return c, r.d.wrap("read conversation", err)
 	}
-	return out[0], nil
+	defer rows.Close()
+	var participants []Participant
+	for rows.Next() {
+		var p Participant
+		if err := scanConversation(rows, &c, &p.UserID, &p.Name); err != nil {
+			return c, r.d.wrap("read conversation", err)
+		}
+		participants = append(participants, p)
+	}
+	if err := rows.Err(); err != nil {
+		return c, r.d.wrap("read conversation", err)
+	}
+	if participants == nil {
+		return c, r.d.wrap("read conversation", ErrNotFound)
+	}
+	c.Participants = participants
+	return c, nil
 }
 
 // participants fills in the members that the query gives, by user id.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"starling/ozeki"
@@ -66,6 +67,44 @@ type reader struct {
 	d    *dialect
 	q    querier
 	pool *sql.DB // nil inside a transaction
+}
+
+// prepared is a pool that compiles each query once per connection. The queries are constants of this package, so there
+// are few; closing the pool closes them.
+type prepared struct {
+	*sql.DB
+	statements sync.Map // query → *sql.Stmt
+}
+
+func (p *prepared) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := p.statements.Load(query); ok {
+		return s.(*sql.Stmt), nil
+	}
+	s, err := p.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if was, loaded := p.statements.LoadOrStore(query, s); loaded {
+		_ = s.Close()
+		return was.(*sql.Stmt), nil
+	}
+	return s, nil
+}
+
+func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := p.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	s, err := p.statement(ctx, query)
+	if err != nil {
+		return p.DB.QueryRowContext(ctx, query, args...) // which reports the error
+	}
+	return s.QueryRowContext(ctx, args...)
 }
 
 // snapshot runs fn so that all its queries see one state of the database.

@@ -53,7 +53,7 @@ func OpenSQLite(ctx context.Context, path string) (Store, error) {
 		write.Close()
 		return nil, fmt.Errorf("database %s: %w", abs, err)
 	}
-	return &sqlStore{reader: reader{d: d, q: read, pool: read}, write: write, read: read}, nil
+	return &sqlStore{reader: reader{d: d, q: &prepared{DB: read}, pool: read}, write: write, read: read}, nil
 }
 
 func openPool(path string, size int, more string) (*sql.DB, error) {
