@@ -7,6 +7,7 @@ import (
 	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"starling/app/state"
+	"starling/ozeki"
 )
 
 // conversationPane is the open conversation: its name, star, messages and composer.
@@ -16,29 +17,30 @@ type conversationPane struct {
 	View    *state.Open
 	Empty   bool // the user has no conversations at all
 	Offline bool
+	Refused string // why the text in the composer was not taken, in words
 	Actions *root
 
-	shown string // conversation whose draft stands in the composer
-	long  string // why the text was not taken, in words
+	shown ozeki.ConversationID // whose draft stands in the composer
 }
 
 // OnUpdate puts the draft of the newly opened conversation into the composer.
-func (p *conversationPane) OnUpdate(ctx goapp.Context) { p.putDraft(ctx) }
+func (p *conversationPane) OnUpdate(ctx goapp.Context) { p.prepare(ctx) }
 
 // OnMount does the same for the first one.
-func (p *conversationPane) OnMount(ctx goapp.Context) { p.putDraft(ctx) }
+func (p *conversationPane) OnMount(ctx goapp.Context) { p.prepare(ctx) }
 
-func (p *conversationPane) putDraft(ctx goapp.Context) {
-	id := ""
+func (p *conversationPane) prepare(ctx goapp.Context) {
+	ctx.Defer(func(goapp.Context) { watchLog() })
+	id := ozeki.ConversationID("")
 	if p.View != nil && p.View.CanWrite {
-		id = string(p.View.Row.ID)
+		id = p.View.Row.ID
 	}
 	if id == p.shown {
 		return
 	}
-	p.shown, p.long = id, ""
+	p.shown = id
 	if id != "" {
-		draft := p.Actions.draft(p.View.Row.ID)
+		draft := p.Actions.drafts[id]
 		ctx.Defer(func(goapp.Context) { setValue("composer", draft) })
 	}
 }
@@ -130,57 +132,26 @@ func (p *conversationPane) log() goapp.UI {
 		before = m
 	}
 	return goapp.Div().ID("log").Class("log").Attr("role", "log").Aria("label", "Messages").TabIndex(0).
-		OnScroll(p.scrolled).Body(items...)
+		Body(items...)
 }
 
 func (p *conversationPane) reload(goapp.Context, goapp.Event) { p.Actions.engine.Open(p.View.Row.ID) }
 func (p *conversationPane) older(goapp.Context, goapp.Event)  { p.Actions.older(p.View.Row.ID) }
 
-// scrolled loads older messages when the top comes near.
-func (p *conversationPane) scrolled(goapp.Context, goapp.Event) {
-	if log, ok := scrollerOf("log"); ok && p.View != nil && p.View.More && !p.View.Older && log.top() < 200 {
-		p.Actions.older(p.View.Row.ID)
-	}
-}
-
+// composer has no handlers of the framework's but submit: each would draw the pane again at every key press. The root
+// hears of keys and input from the page.
 func (p *conversationPane) composer() goapp.UI {
 	return goapp.Form().Attr("novalidate", "").OnSubmit(p.submit).Body(
-		goapp.If(p.long != "", goapp.P().ID("composer-error").Class("error composer-trouble").Attr("role", "alert").Text(p.long)),
+		goapp.If(p.Refused != "", goapp.P().Class("error composer-trouble").Attr("role", "alert").Text(p.Refused)),
 		goapp.Div().Class("composer").Body(
-			goapp.Textarea().ID("composer").Rows(1).Aria("label", "Message "+p.View.Row.Name).Placeholder("Message").Dir("auto").
-				OnInput(p.typed).OnKeyDown(p.key),
+			goapp.Textarea().ID("composer").Rows(1).Aria("label", "Message "+p.View.Row.Name).Placeholder("Message").Dir("auto"),
 			goapp.Button().Type("submit").Class("primary").Text("Send"),
 		),
 	)
 }
 
-func (p *conversationPane) typed(goapp.Context, goapp.Event) {
-	p.long = ""
-	p.Actions.setDraft(p.View.Row.ID, value("composer"))
-}
-
-// key sends on Enter. A composing input method keeps its Enter.
-func (p *conversationPane) key(ctx goapp.Context, e goapp.Event) {
-	if e.Get("key").String() == "Enter" && !e.Get("shiftKey").Bool() && !e.Get("isComposing").Bool() {
-		e.PreventDefault()
-		p.send()
-	}
-}
-
-func (p *conversationPane) submit(ctx goapp.Context, e goapp.Event) {
+func (p *conversationPane) submit(_ goapp.Context, e goapp.Event) {
 	e.PreventDefault()
-	p.send()
+	p.Actions.send()
 	focusOn("composer")
-}
-
-func (p *conversationPane) send() {
-	if p.View == nil || !p.View.CanWrite {
-		return
-	}
-	if err := p.Actions.send(p.View.Row.ID, value("composer")); err != nil {
-		p.long = "Not sent: " + err.Error() + "."
-		return
-	}
-	p.long = ""
-	setValue("composer", "")
 }

@@ -12,9 +12,10 @@ type key struct {
 	Name                   string // KeyboardEvent.key
 	Code                   string // KeyboardEvent.code
 	Ctrl, Alt, Shift, Meta bool
-	Typing                 bool // it goes to a text field
-	Text                   bool // that text field holds text
-	Modal                  bool // a dialog is open
+	Target                 string // id of the element that it goes to
+	Typing                 bool   // it goes to a text field
+	Text                   bool   // that text field holds text
+	Modal                  bool   // a dialog is open
 }
 
 // submission is a submitted sign-in form: kind is "signin" or "create", fields are by input name.

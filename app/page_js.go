@@ -151,8 +151,9 @@ func onKey(f func(key) bool) {
 		k := key{
 			Name: e.Get("key").String(), Code: e.Get("code").String(), Typing: typing,
 			Ctrl: e.Get("ctrlKey").Bool(), Alt: e.Get("altKey").Bool(), Shift: e.Get("shiftKey").Bool(), Meta: e.Get("metaKey").Bool(),
-			Text:  typing && target.Get("value").String() != "",
-			Modal: document.Call("querySelector", "dialog[open]").Truthy(),
+			Text:   typing && target.Get("value").String() != "",
+			Target: target.Get("id").String(),
+			Modal:  document.Call("querySelector", "dialog[open]").Truthy(),
 		}
 		if f(k) {
 			e.Call("preventDefault")
@@ -192,6 +193,45 @@ func guardLinks(open func(ozeki.ConversationID)) {
 		return nil
 	}), map[string]any{"capture": true})
 }
+
+// onTyped gives the text of a field to f whenever the user changes it.
+func onTyped(id string, f func(string)) {
+	listen(document, "input", func(e js.Value) {
+		if target := e.Get("target"); target.Get("id").String() == id {
+			f(target.Get("value").String())
+		}
+	})
+}
+
+// The log keeps its end in view when its size changes (a phone's keyboard, a narrower window), if the end was in view.
+var (
+	logAtEnd    = true
+	logObserver js.Value
+)
+
+// onNearTop calls f when the log is scrolled near to its top.
+func onNearTop(f func()) {
+	document.Call("addEventListener", "scroll", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		target := args[0].Get("target")
+		if target.Get("id").Type() == js.TypeString && target.Get("id").String() == "log" {
+			s := scroller{target}
+			logAtEnd = s.atEnd()
+			if s.top() < 200 {
+				f()
+			}
+		}
+		return nil
+	}), map[string]any{"capture": true, "passive": true})
+	logObserver = window.Get("ResizeObserver").New(js.FuncOf(func(js.Value, []js.Value) any {
+		if logAtEnd {
+			scrollToEnd()
+		}
+		return nil
+	}))
+}
+
+// watchLog watches the log that is in the page now; a repeat changes nothing.
+func watchLog() { ifThere("log", func(e js.Value) { logObserver.Call("observe", e) }) }
 
 // scroller is an element that scrolls.
 type scroller struct{ js.Value }

@@ -40,6 +40,9 @@ func setValue(id, v string)                  {}
 func focusOn(string)                         {}
 func isFocused(string) bool                  { return false }
 func onKey(func(key) bool)                   {}
+func onTyped(string, func(string))           {}
+func onNearTop(func())                       {}
+func watchLog()                              {}
 func guardLinks(func(ozeki.ConversationID))  {}
 
 type scroller struct{}

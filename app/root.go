@@ -15,10 +15,11 @@ import (
 type root struct {
 	goapp.Compo
 
-	snap   *state.Snapshot
-	engine *engine.Engine
-	list   *island
-	drafts map[ozeki.ConversationID]string
+	snap    *state.Snapshot
+	refused string // why the text in the composer was not taken, in words
+	engine  *engine.Engine
+	list    *island
+	drafts  map[ozeki.ConversationID]string
 
 	said    int    // sequence of the last announcement given to the live region
 	phase   string // as told to the page
@@ -57,6 +58,8 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	onOnline(func() { r.engine.Wake() })
 	onVisible(r.engine.Visible)
 	onKey(r.key)
+	onTyped("composer", r.typed)
+	onNearTop(r.nearTop)
 	guardLinks(r.goTo)
 	r.engine.Visible(isVisible())
 	r.engine.Start()
@@ -82,10 +85,13 @@ func (r *root) take(ctx goapp.Context, s *state.Snapshot) {
 			closeDialog("new-conversation")
 			clear(r.drafts)
 			replaceAddress()
-			r.engine.Open("")
+			r.current = ""
 		}
 		r.phase, r.reason = phase, s.Reason
 		setPhase(phase, s.Reason)
+		if phase == "in" && s.Open == nil {
+			r.show(openConversation()) // of a link that was followed before signing in
+		}
 	}
 	if s.Announcement.Seq != r.said {
 		r.said = s.Announcement.Seq
@@ -117,7 +123,7 @@ func (r *root) Render() goapp.UI {
 			&sidebarHead{Name: s.User.Name, Offline: s.Offline, Trouble: s.Trouble, Ready: s.Phase == state.SignedIn, Actions: r},
 			goapp.Div().ID("lists").Class("lists"),
 		),
-		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Offline: s.Offline, Actions: r},
+		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Offline: s.Offline, Refused: r.refused, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},
 		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), Actions: r},
 		&settingsDialog{Name: s.User.Name, Unsent: s.Unsent, Actions: r},
@@ -186,21 +192,43 @@ func (r *root) afterFrame(f func()) {
 	r.ctx.Dispatch(func(ctx goapp.Context) { ctx.Defer(func(goapp.Context) { f() }) })
 }
 
-func (r *root) send(id ozeki.ConversationID, text string) error {
-	if err := r.engine.Send(id, text); err != nil {
-		return err
+// send sends what stands in the composer; it stays there if it is not taken.
+func (r *root) send() {
+	o := r.engine.Snapshot().Open
+	if o == nil || !o.CanWrite || r.current != o.Row.ID {
+		return
 	}
-	delete(r.drafts, id)
-	return nil
+	words := ""
+	if err := r.engine.Send(o.Row.ID, value("composer")); err != nil {
+		words = "Not sent: " + err.Error() + "."
+	} else {
+		delete(r.drafts, o.Row.ID)
+		setValue("composer", "")
+	}
+	r.refuse(words)
+}
+
+func (r *root) refuse(words string) {
+	if words != r.refused {
+		r.ctx.Dispatch(func(goapp.Context) { r.refused = words })
+	}
+}
+
+// typed keeps what stands in the composer as the conversation's draft.
+func (r *root) typed(text string) {
+	r.drafts[r.current] = text
+	r.refuse("")
+}
+
+// nearTop loads older messages when the reader comes near to the oldest.
+func (r *root) nearTop() {
+	if s := r.engine.Snapshot(); s.Open != nil && s.Open.More && !s.Open.Older {
+		r.engine.Older(s.Open.Row.ID)
+	}
 }
 
 func (r *root) retry(id ozeki.ConversationID, m ozeki.MessageID)   { r.engine.Retry(id, m) }
 func (r *root) discard(id ozeki.ConversationID, m ozeki.MessageID) { r.engine.Discard(id, m) }
-func (r *root) draft(id ozeki.ConversationID) string               { return r.drafts[id] }
-func (r *root) setDraft(id ozeki.ConversationID, text string) {
-	r.drafts[id] = text
-}
-
 func (r *root) converse(f state.Friend) error {
 	id, err := r.engine.Converse(context.Background(), f)
 	if err != nil {
@@ -247,6 +275,10 @@ func scrollToEnd() {
 func (r *root) key(k key) bool {
 	if r.snap == nil || r.snap.Phase != state.SignedIn || k.Modal {
 		return false
+	}
+	if k.Target == "composer" && k.Name == "Enter" && !k.Shift {
+		r.send()
+		return true
 	}
 	command := k.Ctrl || k.Meta
 	switch {
