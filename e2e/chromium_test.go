@@ -29,7 +29,7 @@ const testTimeout = 60 * time.Second
 // newBrowser opens a page on a fresh device: its own cookies, storage, caches and workers, apart from every other call's.
 // All devices live in one Chromium process. The page is closed and the device forgotten when the test ends; the test
 // then fails if the page had reported an error that was not allowed with allowConsole.
-func newBrowser(t *testing.T) context.Context {
+func newBrowser(t testing.TB) context.Context {
 	t.Helper()
 	root := startChromium(t)
 	ctx, cancel := context.WithTimeout(cdp.WithExecutor(root, chromedp.FromContext(root).Browser), testTimeout)
@@ -50,13 +50,13 @@ func newBrowser(t *testing.T) context.Context {
 
 // newTab opens one more page on the device of ctx, which newBrowser or newTab gave, and watches it in the same way. The
 // page of ctx may be closed (chromedp.Cancel) meanwhile: the device and its storage stay until the test ends.
-func newTab(t *testing.T, ctx context.Context) context.Context {
+func newTab(t testing.TB, ctx context.Context) context.Context {
 	t.Helper()
 	return openTab(t, startChromium(t), watchOf(t, ctx).device)
 }
 
 // allowConsole excuses the page of ctx for errors whose text contains the substring, also for those reported before.
-func allowConsole(t *testing.T, ctx context.Context, substring string) {
+func allowConsole(t testing.TB, ctx context.Context, substring string) {
 	t.Helper()
 	w := watchOf(t, ctx)
 	w.mu.Lock()
@@ -65,7 +65,7 @@ func allowConsole(t *testing.T, ctx context.Context, substring string) {
 }
 
 // console returns what the page of ctx has written to its console so far, errors included, one entry per line.
-func console(t *testing.T, ctx context.Context) string {
+func console(t testing.TB, ctx context.Context) string {
 	t.Helper()
 	w := watchOf(t, ctx)
 	w.mu.Lock()
@@ -86,7 +86,7 @@ type watch struct {
 
 type watchKey struct{}
 
-func watchOf(t *testing.T, ctx context.Context) *watch {
+func watchOf(t testing.TB, ctx context.Context) *watch {
 	t.Helper()
 	w, ok := ctx.Value(watchKey{}).(*watch)
 	if !ok {
@@ -95,7 +95,7 @@ func watchOf(t *testing.T, ctx context.Context) *watch {
 	return w
 }
 
-func openTab(t *testing.T, root context.Context, device cdp.BrowserContextID) context.Context {
+func openTab(t testing.TB, root context.Context, device cdp.BrowserContextID) context.Context {
 	t.Helper()
 	// Every page has a window of its own: Chromium makes no tab in a device without windows, and none is hidden by another.
 	ctx, cancel := context.WithTimeout(cdp.WithExecutor(root, chromedp.FromContext(root).Browser), testTimeout)
@@ -131,7 +131,7 @@ func (w *watch) flush() {
 	_ = chromedp.Run(ctx, chromedp.Evaluate("0", nil)) // the test may have closed or crashed the page
 }
 
-func (w *watch) judge(t *testing.T) {
+func (w *watch) judge(t testing.TB) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, p := range w.problems {
@@ -199,7 +199,7 @@ var chromium struct {
 }
 
 // startChromium starts the one Chromium process of this test binary if it does not run yet.
-func startChromium(t *testing.T) context.Context {
+func startChromium(t testing.TB) context.Context {
 	t.Helper()
 	chromium.mu.Lock()
 	defer chromium.mu.Unlock()
