@@ -222,7 +222,11 @@ func decodeAnswer(call Call, res *Response, answer json.Unmarshaler) error {
 		}
 		return fmt.Errorf("%s: %w (no status)", call.Name, ErrNotJSON)
 	case head.Status != nil && *head.Status != StatusOK:
-		return &RefusedError{Call: call.Name, Status: *head.Status, Message: head.ErrorMessage, Code: head.ErrorCode}
+		refused := &RefusedError{Call: call.Name, Status: *head.Status, Message: head.ErrorMessage, Code: head.ErrorCode}
+		if refused.Code == "" && (res.Status >= 500 || res.Status == 429) {
+			refused.Code = CodeInternal // a proxy's words for a server that is down: not available, and worth another try
+		}
+		return refused
 	case !ok:
 		return unavailable(call, res)
 	}

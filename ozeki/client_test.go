@@ -265,6 +265,7 @@ func TestNothingButAnAnswerOfTheAPILooksLikeSuccess(t *testing.T) {
 		{"redirect's page", 302, "text/html", "<a href=/login>Found</a>", ErrUnavailable, ErrNotJSON},
 		{"not found", 404, "text/html", "<h1>Not found</h1>", ErrUnavailable, ErrNotJSON},
 		{"server's own error", 500, "application/json", `{"status":"ERROR","errorcode":"internal"}`, ErrRefused, ErrNotJSON},
+		{"a relay's words for a server that is down", 502, "application/json", `{"status":"ERROR","errormessage":"down"}`, ErrUnavailable, ErrNotJSON},
 		{"too much", 429, "application/json", `{"status":"ERROR","errorcode":"limit"}`, ErrUnavailable, ErrNotJSON},
 	}
 	for _, c := range cases {
