@@ -32,7 +32,7 @@ func (p *conversationPane) OnMount(ctx goapp.Context) { p.prepare(ctx) }
 func (p *conversationPane) prepare(ctx goapp.Context) {
 	ctx.Defer(func(goapp.Context) { watchLog() })
 	id := ozeki.ConversationID("")
-	if p.View != nil && p.View.CanWrite {
+	if p.writable() {
 		id = p.View.Row.ID
 	}
 	if id == p.shown {
@@ -43,6 +43,11 @@ func (p *conversationPane) prepare(ctx goapp.Context) {
 		draft := p.Actions.drafts[id]
 		ctx.Defer(func(goapp.Context) { setValue("composer", draft) })
 	}
+}
+
+// writable reports whether there is a composer. Text can be typed while the key is still being opened.
+func (p *conversationPane) writable() bool {
+	return p.View != nil && p.View.Known && (p.View.CanWrite || !p.View.Row.Trouble)
 }
 
 // Render draws the pane.
@@ -81,8 +86,8 @@ func (p *conversationPane) Render() goapp.UI {
 	return goapp.Main().Class("pane").Body(
 		goapp.Header().Class("pane-head").Body(p.back(), goapp.H1().Text(v.Row.Name), star),
 		p.log(),
-		goapp.If(v.CanWrite, p.composer()),
-		goapp.If(!v.CanWrite && v.Row.Trouble,
+		goapp.If(p.writable(), p.composer()),
+		goapp.If(!p.writable(),
 			goapp.P().Class("closed").Text("The key of this conversation does not open with your key on this device, so its messages cannot be read or written here."),
 		),
 	)
@@ -141,6 +146,9 @@ func (p *conversationPane) older(goapp.Context, goapp.Event)  { p.Actions.older(
 // composer has no handlers of the framework's but submit: each would draw the pane again at every key press. The root
 // hears of keys and input from the page.
 func (p *conversationPane) composer() goapp.UI {
+	if !p.writable() {
+		return nil // If takes both of its branches
+	}
 	return goapp.Form().Attr("novalidate", "").OnSubmit(p.submit).Body(
 		goapp.If(p.Refused != "", goapp.P().Class("error composer-trouble").Attr("role", "alert").Text(p.Refused)),
 		goapp.Div().Class("composer").Body(

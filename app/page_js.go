@@ -26,6 +26,16 @@ func readConfig() (c pageConfig, origin string) {
 	return c, window.Get("location").Get("origin").String()
 }
 
+// announce gives a text to the live region. The same text again is told apart by an invisible space, or it would not be
+// read again.
+func announce(text string) {
+	live := byID("live")
+	if live.Get("textContent").String() == text {
+		text += "\u00a0"
+	}
+	live.Set("textContent", text)
+}
+
 // onSubmit gives each submitted sign-in form to f, the one that waited for the program first.
 func onSubmit(f func(submission)) {
 	take := func(kind, fields js.Value) {
@@ -50,7 +60,6 @@ func onSubmit(f func(submission)) {
 func submitted(kind, words string)  { starling.Call("submitted", kind, words) }
 func setPhase(phase, reason string) { starling.Call("phase", phase, reason) }
 func setTitle(text string)          { document.Set("title", text) }
-func announce(text string)          { byID("live").Set("textContent", text) }
 func byID(id string) js.Value       { return document.Call("getElementById", id) }
 func pref(name string) string       { return storage("getItem", "starling."+name) }
 func setPref(name, value string)    { storage("setItem", "starling."+name, value) }

@@ -195,11 +195,13 @@ func (r *root) afterFrame(f func()) {
 // send sends what stands in the composer; it stays there if it is not taken.
 func (r *root) send() {
 	o := r.engine.Snapshot().Open
-	if o == nil || !o.CanWrite || r.current != o.Row.ID {
+	if o == nil || !o.Known || r.current != o.Row.ID {
 		return
 	}
 	words := ""
-	if err := r.engine.Send(o.Row.ID, value("composer")); err != nil {
+	if !o.CanWrite {
+		words = "Not sent yet: the conversation is still being opened. Try again in a moment."
+	} else if err := r.engine.Send(o.Row.ID, value("composer")); err != nil {
 		words = "Not sent: " + err.Error() + "."
 	} else {
 		delete(r.drafts, o.Row.ID)
