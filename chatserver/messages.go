@@ -69,11 +69,12 @@ func parseMessage(text string) (store.Message, error) {
 	}
 	extra := ""
 	if len(m.Extra) > 0 {
-		// Programs may read names of fields in either case (Go's do): an unknown "from" must not pass as the verified From.
+		// A known field is here if its value is not of the right kind. And as many programs (Go's among them) read names of
+		// fields in either case, an unknown "from" must not pass as the verified From.
 		for name := range m.Extra {
 			for _, known := range []string{"ID", "Type", "Created", "ValidUntil", "Data", "From"} {
 				if strings.EqualFold(name, known) {
-					return store.Message{}, errInvalid.saying("The message has the field " + known + " in another spelling. Send it as " + known + " only.")
+					return store.Message{}, errInvalid.saying("The message's field " + known + " is not of the form that the API describes, or spelt otherwise. Correct it.")
 				}
 			}
 		}
