@@ -308,8 +308,11 @@ func (c *Client) SignIn(ctx context.Context, station StationID, apiKey, encrypti
 	key, err := c.scheme.ImportKey(ctx, der)
 	publicKey := base64.StdEncoding.EncodeToString(publicOfPKCS1(der))
 	clear(der)
+	if errors.Is(err, errDamagedKey) { // what a wrong password or an altered key has left
+		err = fmt.Errorf("%w: %w", ErrPassword, err)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open key: %w", err)
 	}
 	c.SetSession(&Session{UserID: a.UserID, Station: station, Key: key, PublicKey: publicKey, Extensions: a.Extensions, URLs: a.URLs})
 	return a, nil

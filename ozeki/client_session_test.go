@@ -284,6 +284,7 @@ func TestSigningInGivesASessionThatSigns(t *testing.T) {
 }
 
 func TestAFailedSignInChangesNothing(t *testing.T) {
+	vectors := readVectors(t)
 	for what, c := range map[string]struct {
 		answer, password string
 		want             error
@@ -293,14 +294,15 @@ func TestAFailedSignInChangesNothing(t *testing.T) {
 		"no user id":         {loginAnswer(t, func(a *LoginAnswer) { a.UserID = "" }), "example", ErrNotJSON},
 		"malformed user id":  {loginAnswer(t, func(a *LoginAnswer) { a.UserID = "../../" }), "example", ErrNotJSON},
 		"no key":             {loginAnswer(t, func(a *LoginAnswer) { a.RSAKey = "" }), "example", nil},
-		"a key of 1024 bits": {loginAnswer(t, func(a *LoginAnswer) { a.RSAKey = smallPEM(t, "example") }), "example", nil},
+		"an altered key":     {loginAnswer(t, func(a *LoginAnswer) { a.RSAKey = pemOf(t, flipped(vectors.Key.PKCS1, 100)) }), "example", ErrPassword},
+		"a key of 1024 bits": {loginAnswer(t, func(a *LoginAnswer) { a.RSAKey = pemOf(t, vectors.Sizes[0].PKCS1) }), "example", nil},
 		"a proxy's page":     {`<html>`, "example", ErrNotJSON},
 	} {
 		f := newFakeServer(t, saying(c.answer))
 		client := f.signedIn(t)
 		before := client.Session()
 		answer, err := client.SignIn(t.Context(), testStation, "key", c.password)
-		if err == nil || answer != nil || (c.want != nil && !errors.Is(err, c.want)) {
+		if err == nil || answer != nil || (c.want != nil && !errors.Is(err, c.want)) || (c.want == nil && errors.Is(err, ErrPassword)) {
 			t.Errorf("%s: got %v, %v; want %v", what, answer, err, c.want)
 		}
 		if client.Session() != before {
@@ -309,9 +311,9 @@ func TestAFailedSignInChangesNothing(t *testing.T) {
 	}
 }
 
-func smallPEM(t *testing.T, password string) string {
+func pemOf(t *testing.T, pkcs1 []byte) string {
 	t.Helper()
-	pem, err := SealPEM(readVectors(t).Sizes[0].PKCS1, password)
+	pem, err := SealPEM(pkcs1, "example")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,11 +27,14 @@ var (
 	ErrUnavailable = errors.New("server not available")
 	// ErrNotJSON: the answer is not JSON of the API, e.g. the HTML page of a proxy.
 	ErrNotJSON = errors.New("answer is not JSON")
-	// ErrPassword: the password does not open the key.
+	// ErrPassword: the password does not open the key, or the key was altered, which cannot always be told apart.
 	ErrPassword = errors.New("wrong password")
 	// ErrUndecryptable: a sealed text or a wrapped key does not open (another key, damaged).
 	ErrUndecryptable = errors.New("cannot be decrypted")
 )
+
+// errDamagedKey: what should be imported is no key, or its numbers do not belong together.
+var errDamagedKey = errors.New("the key is damaged")
 
 // Error codes that the embedded server sends beside errormessage in the field errorcode, an extension of this project.
 // A server that sends none is still understood: every status but OK is an ErrRefused.

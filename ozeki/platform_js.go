@@ -27,9 +27,6 @@ func (k *PrivateKey) Handles() (sign, unwrap js.Value) { return k.signing, k.unw
 // PrivateKeyFromHandles is the inverse of Handles. The handles belong to the scheme that imported the key.
 func PrivateKeyFromHandles(sign, unwrap js.Value) *PrivateKey { return &PrivateKey{sign, unwrap} }
 
-// Key sizes that are taken, in bits. The published ones have 2048.
-const minKeyBits, maxKeyBits = 2048, 4096
-
 const (
 	algSign = "RSASSA-PKCS1-v1_5"
 	algWrap = "RSA-OAEP"
@@ -52,13 +49,13 @@ func importPair(format string, der []byte, hash Hash, signUse, wrapUse string) (
 		data.Call("fill", 0)
 	}
 	if err != nil {
+		if strings.HasPrefix(err.Error(), "DataError") {
+			err = fmt.Errorf("%w: %w", errDamagedKey, err)
+		}
 		return js.Undefined(), js.Undefined(), err
 	}
 	signing, wrapping = pair.Index(0), pair.Index(1)
-	if bits := signing.Get("algorithm").Get("modulusLength").Int(); bits < minKeyBits || bits > maxKeyBits {
-		err = fmt.Errorf("RSA key of %d bits: %d to %d are taken", bits, minKeyBits, maxKeyBits)
-	}
-	return signing, wrapping, err
+	return signing, wrapping, checkKeySize(signing.Get("algorithm").Get("modulusLength").Int())
 }
 
 func importPrivateKey(_ context.Context, pkcs1 []byte, hash Hash) (*PrivateKey, error) {

@@ -35,20 +35,10 @@ type PublicKey struct {
 	hash Hash
 }
 
-// Key sizes that are taken, in bits. The published ones have 2048.
-const minKeyBits, maxKeyBits = 2048, 4096
-
-func checkKeySize(bits int) error {
-	if bits < minKeyBits || bits > maxKeyBits {
-		return fmt.Errorf("RSA key of %d bits: %d to %d are taken", bits, minKeyBits, maxKeyBits)
-	}
-	return nil
-}
-
 func importPrivateKey(_ context.Context, pkcs1 []byte, hash Hash) (*PrivateKey, error) {
 	key, err := x509.ParsePKCS1PrivateKey(pkcs1)
 	if err != nil {
-		return nil, fmt.Errorf("import key: %w", err)
+		return nil, fmt.Errorf("import key: %w: %w", errDamagedKey, err)
 	}
 	if err := checkKeySize(key.N.BitLen()); err != nil {
 		return nil, err

@@ -234,6 +234,16 @@ func credentials(ctx context.Context, email, password string, rounds int) (Crede
 // NewConversationKey returns a fresh random conversation key.
 func NewConversationKey() ([]byte, error) { return randomBytes(ConversationKeySize) }
 
+// Key sizes that are taken, in bits. The published ones have 2048.
+const minKeyBits, maxKeyBits = 2048, 4096
+
+func checkKeySize(bits int) error {
+	if bits < minKeyBits || bits > maxKeyBits {
+		return fmt.Errorf("RSA key of %d bits: %d to %d are taken", bits, minKeyBits, maxKeyBits)
+	}
+	return nil
+}
+
 // GenerateKey makes a new RSA-2048 key pair: the private key as PKCS#1 DER, for SealPEM, and the public key as DER
 // SubjectPublicKeyInfo.
 func GenerateKey(ctx context.Context) (pkcs1, spki []byte, err error) { return generateKey(ctx) }
