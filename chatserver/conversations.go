@@ -25,9 +25,9 @@ func (s *Server) conversations(ctx context.Context, req *request, _ *ozeki.Empty
 	if err != nil {
 		return nil, err
 	}
-	a := ozeki.ConversationsAnswer{Answer: ok, Conversations: make([]ozeki.Conversation, len(list))}
+	a := listAnswer{Answer: ok, Conversations: make([]conversationWire, len(list))}
 	for i, c := range list {
-		a.Conversations[i] = conversationFor(req.user, c)
+		a.Conversations[i] = wireOf(conversationFor(req.user, c))
 	}
 	return a, nil
 }

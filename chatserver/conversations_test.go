@@ -231,3 +231,23 @@ func TestTwoPeopleOpenTheSameConversationAtOnce(t *testing.T) {
 		t.Errorf("%+v %+v", a, b)
 	}
 }
+
+func TestTheListIsWrittenAsTheTypesOfTheAPIWriteIt(t *testing.T) {
+	f := newFixture(t)
+	if _, err := SeedDemo(t.Context(), f.store, scheme, f.clock.now()); err != nil {
+		t.Fatal(err)
+	}
+	alice := ozeki.UserIDOf("alice@example.com")
+	list, err := f.store.Conversations(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := ozeki.ConversationsAnswer{Answer: ok}, listAnswer{Answer: ok}
+	for _, c := range list {
+		want.Conversations = append(want.Conversations, conversationFor(alice, c))
+		got.Conversations = append(got.Conversations, wireOf(conversationFor(alice, c)))
+	}
+	if a, b := encode(got), encode(want); string(a) != string(b) {
+		t.Errorf("%s\nwant\n%s", a, b)
+	}
+}
