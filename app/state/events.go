@@ -23,7 +23,7 @@ func (e SignInDone) apply(s *State) {
 	*s = State{
 		phase: SignedIn, user: e.User, extensions: e.Extensions, conversations: map[ozeki.ConversationID]*conversation{},
 		open: s.open, announcement: s.announcement, noticeSeq: s.noticeSeq, offline: s.offline, order: s.order, tick: s.tick,
-		listStale: true,
+		lists: lists{stale: true},
 	}
 }
 
@@ -33,7 +33,7 @@ type SignOutDone struct{ Reason string }
 func (e SignOutDone) apply(s *State) {
 	*s = State{
 		phase: SignedOut, reason: e.Reason, conversations: map[ozeki.ConversationID]*conversation{},
-		announcement: s.announcement, noticeSeq: s.noticeSeq, tick: s.tick, listStale: true,
+		announcement: s.announcement, noticeSeq: s.noticeSeq, tick: s.tick, lists: lists{stale: true},
 	}
 }
 
@@ -50,6 +50,7 @@ type ListLoaded struct {
 }
 
 func (e ListLoaded) apply(s *State) {
+	s.refreshAll()
 	seen := make(map[ozeki.ConversationID]bool, len(e.Conversations))
 	for i := range e.Conversations {
 		s.take(&e.Conversations[i], e.AskedAt)
@@ -60,7 +61,7 @@ func (e ListLoaded) apply(s *State) {
 			delete(s.conversations, id)
 		}
 	}
-	s.loaded, s.trouble, s.listStale = true, "", true
+	s.loaded, s.trouble = true, ""
 }
 
 // ListFailed: the list could not be loaded; Words say why.
@@ -94,23 +95,26 @@ func (e KeysOpened) apply(s *State) {
 		if c == nil || c.secret != o.Secret {
 			continue
 		}
+		before := c.row()
 		c.key, c.opened, c.trouble = o.Key, true, o.Key == nil || o.Name == ""
 		if o.Name != "" {
 			c.rename(o.Name)
 		}
+		if c.row() != before {
+			s.refresh(c)
+		}
 	}
-	s.listStale = true
 }
 
 // FilterChanged: the text of the filter box.
 type FilterChanged struct{ Text string }
 
-func (e FilterChanged) apply(s *State) { s.filter, s.listStale = e.Text, true }
+func (e FilterChanged) apply(s *State) { s.filter = e.Text; s.refreshAll() }
 
 // OrderChanged: the user's own order of favorites.
 type OrderChanged struct{ IDs []ozeki.ConversationID }
 
-func (e OrderChanged) apply(s *State) { s.order, s.listStale = e.IDs, true }
+func (e OrderChanged) apply(s *State) { s.order = e.IDs; s.refreshAll() }
 
 // FavoriteMoved: the user moved a favorite up (-1) or down (+1).
 type FavoriteMoved struct {
@@ -137,8 +141,30 @@ func (e FavoriteMoved) apply(s *State) {
 		return
 	}
 	ids[at], ids[to] = ids[to], ids[at]
-	s.order, s.listStale = ids, true
+	s.order = s.orderWith(ids)
+	s.refreshAll()
 	s.announce(fmt.Sprintf("%s is now favorite %d of %d.", snap.Favorites[at].Name, to+1, len(ids)))
+}
+
+// orderWith returns the order with the favorites in a new one. Those that are no favorites at the moment keep their
+// places, for an undo or a refusal.
+func (s *State) orderWith(favorites []ozeki.ConversationID) []ozeki.ConversationID {
+	moved := make(map[ozeki.ConversationID]bool, len(favorites))
+	for _, id := range favorites {
+		moved[id] = true
+	}
+	order := make([]ozeki.ConversationID, 0, len(s.order)+len(favorites))
+	next := 0
+	for _, id := range s.order {
+		switch {
+		case moved[id]:
+			order = append(order, favorites[next])
+			next++
+		case s.conversations[id] != nil:
+			order = append(order, id)
+		}
+	}
+	return append(order, favorites[next:]...)
 }
 
 // FriendsLoaded: the people the user may write to.
@@ -172,7 +198,8 @@ type Touched struct {
 
 func (e Touched) apply(s *State) {
 	if c := s.conversations[e.ID]; c != nil && e.At.After(c.active) {
-		c.active, s.listStale = e.At, true
+		c.active = e.At
+		s.refresh(c)
 	}
 }
 
@@ -222,7 +249,8 @@ func (e PageLoaded) apply(s *State) {
 	if n := len(t.stored); n > before && !e.Older {
 		last := t.stored[n-1]
 		if last.Created.After(c.active) {
-			c.active, s.listStale = last.Created, true
+			c.active = last.Created
+			s.refresh(c)
 		}
 		if !e.Newest && e.ID == s.open && !last.Mine {
 			s.announce(fmt.Sprintf("%s: %s", last.Sender, last.Text))
@@ -255,8 +283,13 @@ func (e MessageWritten) apply(s *State) {
 		c.timeline.set(Message{
 			ID: e.ID, Text: e.Text, From: s.user.ID, Sender: s.user.Name, Mine: true, Created: e.At, State: MessageSending,
 		})
+		if s.writing == nil {
+			s.writing = map[ozeki.ConversationID]bool{}
+		}
+		s.writing[e.Conversation] = true
 		if e.At.After(c.active) {
-			c.active, s.listStale = e.At, true
+			c.active = e.At
+			s.refresh(c)
 		}
 	}
 }

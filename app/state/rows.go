@@ -1,7 +1,6 @@
 package state
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -10,57 +9,7 @@ import (
 	"starling/ozeki"
 )
 
-// sortRows makes the three lists of the sidebar: favorites in the user's order and then by name, the others by their
-// last activity, the hidden by name. Every conversation stands in exactly one of them.
-func (s *State) sortRows() {
-	place := make(map[ozeki.ConversationID]int, len(s.order))
-	for i, id := range s.order {
-		place[id] = i + 1
-	}
-	var favorites, others, hidden []*conversation
-	needle := Fold(strings.TrimSpace(s.filter))
-	for _, c := range s.conversations {
-		if needle != "" && !strings.Contains(c.fold, needle) {
-			continue
-		}
-		switch {
-		case c.isHidden():
-			hidden = append(hidden, c)
-		case c.shownFavorite():
-			favorites = append(favorites, c)
-		default:
-			others = append(others, c)
-		}
-	}
-	byName := func(a, b *conversation) int { return cmp.Or(cmp.Compare(a.fold, b.fold), cmp.Compare(a.id, b.id)) }
-	slices.SortFunc(favorites, func(a, b *conversation) int {
-		pa, pb := place[a.id], place[b.id]
-		switch {
-		case pa != 0 && pb != 0:
-			return cmp.Compare(pa, pb)
-		case pa != 0:
-			return -1
-		case pb != 0:
-			return 1
-		}
-		return byName(a, b)
-	})
-	slices.SortFunc(others, func(a, b *conversation) int {
-		return cmp.Or(b.active.Compare(a.active), byName(a, b))
-	})
-	slices.SortFunc(hidden, byName)
-	s.favorites, s.others, s.hidden = rowsOf(favorites), rowsOf(others), rowsOf(hidden)
-}
-
-func rowsOf(cs []*conversation) []Row {
-	rows := make([]Row, len(cs))
-	for i, c := range cs {
-		rows[i] = c.row()
-	}
-	return rows
-}
-
-// apply takes over what the server says of a conversation; flags only if no later answer about them is known.
+// take takes over what the server says of a conversation; flags only if no later answer about them is known.
 func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
 	c := s.conversations[in.ID]
 	if c == nil {
@@ -87,7 +36,7 @@ func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
 			s.takeFlags(c, p)
 		}
 	}
-	s.listStale = true
+	s.refresh(c)
 }
 
 func (s *State) takeFlags(c *conversation, p ozeki.Property) {
@@ -95,10 +44,11 @@ func (s *State) takeFlags(c *conversation, p ozeki.Property) {
 	if validColor(p.Color) && !strings.EqualFold(p.Color, "#ffffff") {
 		c.color = strings.ToLower(p.Color)
 	}
-	if c.wish != nil && c.inFlight == 0 && !c.wish.queued && c.wish.on == c.favorite {
+	// After a lost request only an answer settles a wish: what is said here may be from before the request took effect.
+	if c.wish != nil && c.inFlight == 0 && !c.uncertain && c.wish.on == c.favorite {
 		c.wish = nil
 	}
-	s.listStale = true
+	s.refresh(c)
 }
 
 func (c *conversation) rename(name string) {

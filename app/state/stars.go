@@ -18,7 +18,12 @@ type StarWanted struct {
 
 func (e StarWanted) apply(s *State) {
 	c := s.conversations[e.ID]
-	if c == nil || c.shownFavorite() == e.On {
+	if c == nil {
+		return
+	}
+	if c.shownFavorite() == e.On {
+		// Nothing to do, not even to undo: another device was faster.
+		s.dropNotices(func(n Notice) bool { return e.On && n.Kind == NoticeUndo && n.Conversation == e.ID })
 		return
 	}
 	s.tick++
@@ -26,7 +31,7 @@ func (e StarWanted) apply(s *State) {
 	if c.inFlight == 0 && !c.uncertain && c.favorite == e.On {
 		c.wish = nil // back to what the server has: nothing to send
 	}
-	s.listStale = true
+	s.refresh(c)
 	s.dropNotices(func(n Notice) bool { return n.Conversation == e.ID })
 	if e.On {
 		s.announce(fmt.Sprintf("%s added to favorites.", c.name))
@@ -48,7 +53,7 @@ func (e StarSent) apply(s *State) {
 		if c.wish != nil && c.wish.queued {
 			c.wish = &wish{on: c.wish.on, seq: c.wish.seq}
 		}
-		s.listStale = true
+		s.refresh(c)
 	}
 }
 
@@ -76,7 +81,7 @@ func (e StarAnswered) apply(s *State) {
 		// No entry of ours in the answer: the status said OK, so the wish holds until the next list tells.
 		c.favorite, c.wish = c.wish.on, nil
 	}
-	s.listStale = true
+	s.refresh(c)
 }
 
 // StarRefused: the server refused; Words say why. If the user has changed his mind since, the refusal is of no interest.
@@ -92,7 +97,7 @@ func (e StarRefused) apply(s *State) {
 		return
 	}
 	c.inFlight = 0
-	s.listStale = true
+	s.refresh(c)
 	switch {
 	case c.wish == nil:
 	case c.wish.seq == e.Seq:
@@ -122,7 +127,7 @@ func (e StarUnreached) apply(s *State) {
 		return
 	}
 	c.inFlight = 0
-	s.listStale = true
+	s.refresh(c)
 	c.uncertain = true
 	if c.wish != nil {
 		c.wish = &wish{on: c.wish.on, seq: c.wish.seq, queued: true}
@@ -140,7 +145,7 @@ func (e WishesKept) apply(s *State) {
 			c.wish = &wish{on: on, seq: s.tick, queued: true}
 		}
 	}
-	s.listStale = true
+	s.refreshAll()
 }
 
 // NextStar returns what has to be sent for a conversation now, if anything.

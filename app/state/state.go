@@ -130,15 +130,13 @@ type State struct {
 	friendsLoaded bool
 	tick          uint64 // logical time: grows with every star that is asked for or answered
 
-	listStale bool // the sorted rows must be made again
-	favorites []Row
-	others    []Row
-	hidden    []Row
+	lists   lists
+	writing map[ozeki.ConversationID]bool // conversations with messages that the server does not have
 }
 
 // New returns the state of a client that has just started.
 func New() *State {
-	return &State{conversations: map[ozeki.ConversationID]*conversation{}, listStale: true}
+	return &State{conversations: map[ozeki.ConversationID]*conversation{}, lists: lists{stale: true}}
 }
 
 // conversation is what is known of one conversation.
@@ -166,6 +164,7 @@ type conversation struct {
 	inFlight   uint64 // seq of the star request on its way, 0 none
 	uncertain  bool   // a request was lost: it may have taken effect, so favorite may be wrong
 
+	in       section // the list of the sidebar that it stands in
 	timeline timeline
 }
 
@@ -209,21 +208,16 @@ type Friend struct {
 
 // Snapshot returns the current view.
 func (s *State) Snapshot() *Snapshot {
-	if s.listStale {
-		s.sortRows()
-		s.listStale = false
-	}
+	s.settle()
 	snap := &Snapshot{
 		Phase: s.phase, Reason: s.reason, User: s.user, Extensions: s.extensions, Loaded: s.loaded, Trouble: s.trouble,
-		Offline: s.offline, Favorites: s.favorites, Conversations: s.others, Hidden: s.hidden, Filter: s.filter,
+		Offline: s.offline, Favorites: s.lists.rows[inFavorites], Conversations: s.lists.rows[inOthers], Hidden: s.lists.rows[inHidden], Filter: s.filter,
 		Total: len(s.conversations), Notices: s.notices[:len(s.notices):len(s.notices)], Announcement: s.announcement,
 		Friends: s.friends, FriendsLoaded: s.friendsLoaded,
 	}
-	for _, c := range s.conversations {
-		for _, m := range c.timeline.pending {
-			if m.State != MessageSent {
-				snap.Unsent++
-			}
+	for id := range s.writing {
+		if c := s.conversations[id]; c != nil {
+			snap.Unsent += c.timeline.unsent()
 		}
 	}
 	if s.open != "" {

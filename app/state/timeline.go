@@ -105,3 +105,13 @@ func (t *timeline) find(id ozeki.MessageID) (Message, bool) {
 	}
 	return Message{}, false
 }
+
+// unsent counts the messages that the server does not have.
+func (t *timeline) unsent() (n int) {
+	for _, m := range t.pending {
+		if m.State != MessageSent {
+			n++
+		}
+	}
+	return n
+}
