@@ -54,15 +54,26 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
-func BenchmarkOpen1000(b *testing.B) {
-	s, key, text := schemeNamed(b, ""), newKey(b), []byte(strings.Repeat("x", 200))
+// A page of messages has one key.
+func BenchmarkOpen1000(b *testing.B) { benchmarkOpen(b, 1) }
+
+// A list of names has a key for each.
+func BenchmarkOpen1000OfManyKeys(b *testing.B) { benchmarkOpen(b, 1000) }
+
+func benchmarkOpen(b *testing.B, keys int) {
+	s, text := schemeNamed(b, ""), []byte(strings.Repeat("x", 200))
 	page := make([]Sealed, 1000)
 	for i := range page {
-		data, err := s.Seal(b.Context(), key, fmt.Sprint(i), text)
-		if err != nil {
+		page[i] = Sealed{AD: fmt.Sprint(i)}
+		if i < keys {
+			page[i].Key = newKey(b)
+		} else {
+			page[i].Key = page[i%keys].Key
+		}
+		var err error
+		if page[i].Data, err = s.Seal(b.Context(), page[i].Key, page[i].AD, text); err != nil {
 			b.Fatal(err)
 		}
-		page[i] = Sealed{key, fmt.Sprint(i), data}
 	}
 	for b.Loop() {
 		for _, o := range s.Open(b.Context(), page) {

@@ -30,7 +30,6 @@ func PrivateKeyFromHandles(sign, unwrap js.Value) *PrivateKey { return &PrivateK
 const (
 	algSign = "RSASSA-PKCS1-v1_5"
 	algWrap = "RSA-OAEP"
-	algGCM  = "AES-GCM"
 )
 
 func rsaParams(name string, hash Hash) map[string]any {
@@ -159,92 +158,6 @@ func randomBytes(n int) ([]byte, error) {
 		return js.Undefined()
 	})
 	return b, err
-}
-
-func gcmParams(nonce, ad js.Value) map[string]any {
-	return map[string]any{"name": algGCM, "iv": nonce, "additionalData": ad}
-}
-
-func sealGCM(_ context.Context, key, nonce, ad, plaintext []byte) ([]byte, error) {
-	handle, err := await(func(subtle js.Value) js.Value {
-		return subtle.Call("importKey", "raw", toJS(key), algGCM, false, []any{"encrypt"})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return awaitBytes(func(subtle js.Value) js.Value {
-		return subtle.Call("encrypt", gcmParams(toJS(nonce), toJS(ad)), handle, toJS(plaintext))
-	})
-}
-
-// openGCM starts everything at once and waits once: each distinct key is imported once and then starts its boxes.
-func openGCM(_ context.Context, boxes []gcmBox) []Opened {
-	out := make([]Opened, len(boxes))
-	for i := range out {
-		out[i].Err = ErrUndecryptable
-	}
-	if len(boxes) == 0 {
-		return out
-	}
-	var packed []byte // nonce, additional data and ciphertext of every box, moved to JavaScript in one copy
-	var keys []string // distinct keys
-	byKey := map[string][]int{}
-	start := make([]int, len(boxes))
-	for i, b := range boxes {
-		start[i] = len(packed)
-		packed = append(append(append(packed, b.nonce...), b.ad...), b.box...)
-		if byKey[string(b.key)] == nil {
-			keys = append(keys, string(b.key))
-		}
-		byKey[string(b.key)] = append(byKey[string(b.key)], i)
-	}
-	memory := toJS(packed)
-
-	var started []js.Func
-	results, err := await(func(subtle js.Value) js.Value {
-		perKey := make([]js.Value, len(keys))
-		for n, key := range keys {
-			boxesOf := byKey[key]
-			open := js.FuncOf(func(_ js.Value, args []js.Value) any {
-				opening := make([]js.Value, len(boxesOf))
-				done, err := try(func() js.Value {
-					for j, i := range boxesOf {
-						nonce := start[i]
-						ad := nonce + len(boxes[i].nonce)
-						box := ad + len(boxes[i].ad)
-						params := gcmParams(memory.Call("subarray", nonce, ad), memory.Call("subarray", ad, box))
-						opening[j] = subtle.Call("decrypt", params, args[0], memory.Call("subarray", box, box+len(boxes[i].box)))
-					}
-					return allSettled(opening...)
-				})
-				if err != nil {
-					return nil
-				}
-				return done
-			})
-			started = append(started, open)
-			perKey[n] = subtle.Call("importKey", "raw", toJS([]byte(key)), algGCM, false, []any{"decrypt"}).Call("then", open)
-		}
-		return allSettled(perKey...)
-	})
-	for _, f := range started {
-		f.Release()
-	}
-	if err != nil {
-		return out
-	}
-	for n, key := range keys {
-		opened := results.Index(n).Get("value")
-		if !opened.Truthy() {
-			continue // the key is not one
-		}
-		for j, i := range byKey[key] {
-			if plain := opened.Index(j).Get("value"); plain.Truthy() {
-				out[i] = Opened{Plaintext: toGo(plain)}
-			}
-		}
-	}
-	return out
 }
 
 // fetchTransport is the browser's Transport.
@@ -390,8 +303,6 @@ func errorOf(reason js.Value) error {
 }
 
 func all(promises ...js.Value) js.Value { return promiseOf("all", promises) }
-
-func allSettled(promises ...js.Value) js.Value { return promiseOf("allSettled", promises) }
 
 func promiseOf(combinator string, promises []js.Value) js.Value {
 	list := js.Global().Get("Array").New(len(promises))

@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/rand"
@@ -119,34 +117,6 @@ func randomBytes(n int) ([]byte, error) {
 	b := make([]byte, n)
 	_, err := rand.Read(b)
 	return b, err
-}
-
-func sealGCM(_ context.Context, key, nonce, ad, plaintext []byte) ([]byte, error) {
-	aead, err := newGCM(key)
-	if err != nil {
-		return nil, err
-	}
-	return aead.Seal(nil, nonce, plaintext, ad), nil
-}
-
-func openGCM(_ context.Context, boxes []gcmBox) []Opened {
-	out := make([]Opened, len(boxes))
-	for i, b := range boxes {
-		aead, err := newGCM(b.key)
-		if err == nil {
-			out[i].Plaintext, err = aead.Open(nil, b.nonce, b.box, b.ad)
-		}
-		out[i].Err = err
-	}
-	return out
-}
-
-func newGCM(key []byte) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
 }
 
 // httpTransport is the native Transport.

@@ -183,7 +183,7 @@ func TestSealedTextOpensOnlyWithItsKeyAndInItsPlace(t *testing.T) {
 func TestSealedTextsAreTheDocumentedOnes(t *testing.T) {
 	s := schemeNamed(t, "")
 	for _, v := range readVectors(t).Sealed {
-		got, err := sealWithNonce(t.Context(), v.ConversationKey, v.Nonce, v.AD, []byte(v.Plaintext))
+		got, err := sealWithNonce(v.ConversationKey, v.Nonce, v.AD, []byte(v.Plaintext))
 		if err != nil || got != v.Sealed {
 			t.Errorf("%s: sealed as %s, %v", v.What, got, err)
 		}
@@ -358,12 +358,12 @@ func TestCryptographyWithstandsKnownAttacks(t *testing.T) {
 		for _, c := range w.GCM {
 			boxes = append(boxes, gcmBox{c.Key, c.Nonce, c.AD, c.Box})
 			if c.Valid {
-				if got, err := sealGCM(t.Context(), c.Key, c.Nonce, c.AD, c.Plaintext); err != nil || !bytes.Equal(got, c.Box) {
+				if got, err := sealGCM(c.Key, c.Nonce, c.AD, c.Plaintext); err != nil || !bytes.Equal(got, c.Box) {
 					t.Errorf("case %d: sealed %x, %v", c.ID, got, err)
 				}
 			}
 		}
-		for i, o := range openGCM(t.Context(), boxes) {
+		for i, o := range openGCM(boxes) {
 			c := w.GCM[i]
 			if (o.Err == nil) != c.Valid || (c.Valid && !bytes.Equal(o.Plaintext, c.Plaintext)) {
 				t.Errorf("case %d: opened %x, %v; want valid = %t", c.ID, o.Plaintext, o.Err, c.Valid)

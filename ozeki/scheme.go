@@ -27,7 +27,7 @@ type Scheme interface {
 	UnwrapKey(ctx context.Context, key *PrivateKey, secret string) ([]byte, error)
 	// Seal encrypts a text under a conversation key, bound to ad (NameAD or MessageAD); base64.
 	Seal(ctx context.Context, conversationKey []byte, ad string, plaintext []byte) (string, error)
-	// Open is the inverse for many texts at once, in the order given: a page of messages costs one turn of the event loop.
+	// Open is the inverse for many texts at once, in the order given.
 	// A text that does not open has an Err that is ErrUndecryptable.
 	Open(ctx context.Context, sealed []Sealed) []Opened
 	// Credentials derives what signs a person in from what the person remembers. It takes a noticeable part of a second, on purpose.
@@ -167,26 +167,26 @@ func checkConversationKey(key []byte) error {
 
 const nonceSize = 12
 
-func (s standard) Seal(ctx context.Context, key []byte, ad string, plaintext []byte) (string, error) {
+func (s standard) Seal(_ context.Context, key []byte, ad string, plaintext []byte) (string, error) {
 	nonce, err := randomBytes(nonceSize)
 	if err != nil {
 		return "", fmt.Errorf("seal: %w", err)
 	}
-	return sealWithNonce(ctx, key, nonce, ad, plaintext)
+	return sealWithNonce(key, nonce, ad, plaintext)
 }
 
-func sealWithNonce(ctx context.Context, key, nonce []byte, ad string, plaintext []byte) (string, error) {
+func sealWithNonce(key, nonce []byte, ad string, plaintext []byte) (string, error) {
 	if err := checkConversationKey(key); err != nil {
 		return "", fmt.Errorf("seal: %w", err)
 	}
-	box, err := sealGCM(ctx, key, nonce, []byte(ad), plaintext)
+	box, err := sealGCM(key, nonce, []byte(ad), plaintext)
 	if err != nil {
 		return "", fmt.Errorf("seal: %w", err)
 	}
 	return base64.StdEncoding.EncodeToString(append(append([]byte(nil), nonce...), box...)), nil
 }
 
-func (s standard) Open(ctx context.Context, sealed []Sealed) []Opened {
+func (s standard) Open(_ context.Context, sealed []Sealed) []Opened {
 	out := make([]Opened, len(sealed))
 	boxes := make([]gcmBox, 0, len(sealed))
 	at := make([]int, 0, len(sealed))
@@ -199,7 +199,7 @@ func (s standard) Open(ctx context.Context, sealed []Sealed) []Opened {
 		boxes = append(boxes, gcmBox{v.Key, raw[:nonceSize], []byte(v.AD), raw[nonceSize:]})
 		at = append(at, i)
 	}
-	for i, o := range openGCM(ctx, boxes) {
+	for i, o := range openGCM(boxes) {
 		if o.Err != nil {
 			o = Opened{Err: ErrUndecryptable}
 		}
@@ -207,9 +207,6 @@ func (s standard) Open(ctx context.Context, sealed []Sealed) []Opened {
 	}
 	return out
 }
-
-// gcmBox is one AES-256-GCM ciphertext with its tag at the end.
-type gcmBox struct{ key, nonce, ad, box []byte }
 
 func (s standard) Credentials(ctx context.Context, email, password string) (Credentials, error) {
 	return credentials(ctx, email, password, CredentialRounds)
