@@ -328,6 +328,9 @@ func TestPageErrorsFailAStoryAndDevicesAreApart(t *testing.T) {
 
 	w := watchOf(t, first)
 	w.flush()
+	if got := console(t, first); !strings.Contains(got, "console.log: all is well") {
+		t.Errorf("the console shows %q", got)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, want := range []string{"Content Security Policy", "a console error", "an exception", "404"} {

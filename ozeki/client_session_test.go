@@ -263,7 +263,8 @@ func TestSigningInGivesASessionThatSigns(t *testing.T) {
 		t.Fatal(answer, err)
 	}
 	s := c.Session()
-	if s.UserID != testUser || s.Station != testStation || !s.Has(ExtRequestID) || s.Has(ExtCursor) {
+	if s.UserID != testUser || s.Station != testStation || !s.Has(ExtRequestID) || s.Has(ExtCursor) ||
+		!bytes.Equal(unbase64(t, s.PublicKey), readVectors(t).Key.SPKI) {
 		t.Errorf("session %+v", s)
 	}
 	if err := c.Availability(t.Context()); err != nil {
@@ -280,6 +281,24 @@ func TestSigningInGivesASessionThatSigns(t *testing.T) {
 	c.SetSession(nil)
 	if err := c.Availability(t.Context()); !errors.Is(err, ErrSignature) || len(f.received()) != 2 {
 		t.Errorf("signed out: %v after %d requests", err, len(f.received()))
+	}
+}
+
+func TestASessionThatIsNotHeldAnyMoreCanBeSignedOut(t *testing.T) {
+	f := newFakeServer(t, saying(plainOK))
+	c := f.signedIn(t, ExtLogout)
+	left := c.Session()
+	c.SetSession(nil)
+	if err := c.LogoutSession(t.Context(), left); err != nil {
+		t.Fatal(err)
+	}
+	r := f.only(t)
+	_, public := testKeys(t, c.Scheme())
+	if err := c.Scheme().Verify(t.Context(), public, []byte(r.body), r.header.Get(HeaderSignature)); err != nil {
+		t.Error(err)
+	}
+	if r.path != "/ozeki/index.php"+CallLogout.Query() || r.fields["action"] != "logout" || r.header.Get(HeaderUser) != string(testUser) || c.Session() != nil {
+		t.Errorf("got %+v", r)
 	}
 }
 

@@ -59,6 +59,18 @@ func TestWhatIsNoEncryptedKeyIsNotTakenForAWrongPassword(t *testing.T) {
 	}
 }
 
+func TestThePublicHalfComesFromTheKeyItself(t *testing.T) {
+	v := readVectors(t)
+	if got := publicOfPKCS1(v.Key.PKCS1); !bytes.Equal(got, v.Key.SPKI) {
+		t.Errorf("got %x, want %x", got, v.Key.SPKI)
+	}
+	for _, k := range v.Sizes {
+		if got := publicOfPKCS1(k.PKCS1); !bytes.Equal(got, k.SPKI) {
+			t.Errorf("%d bits: got %x, want %x", k.Bits, got, k.SPKI)
+		}
+	}
+}
+
 // CFB is malleable: a server that alters the key must not get a program to crash or to sign with a half-known key. The
 // change is either noticed by the form of the key or refused when the key is imported.
 func TestAnAlteredKeyIsNoUsableKey(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall/js"
 	"time"
@@ -302,14 +303,12 @@ func errorOf(reason js.Value) error {
 	return errors.New(name.String() + ": " + message.String())
 }
 
-func all(promises ...js.Value) js.Value { return promiseOf("all", promises) }
-
-func promiseOf(combinator string, promises []js.Value) js.Value {
+func all(promises ...js.Value) js.Value {
 	list := js.Global().Get("Array").New(len(promises))
 	for i, p := range promises {
 		list.SetIndex(i, p)
 	}
-	return js.Global().Get("Promise").Call(combinator, list)
+	return js.Global().Get("Promise").Call("all", list)
 }
 
 // toJS copies b into a new Uint8Array.
@@ -334,9 +333,10 @@ var pkcs8Head = []byte{0x02, 1, 0, 0x30, 13, 0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0x
 
 // pkcs8Of puts a PKCS#1 private key into the PKCS#8 form, the only one that WebCrypto imports.
 func pkcs8Of(pkcs1 []byte) []byte {
-	body := append([]byte(nil), pkcs8Head...)
-	body = append(append(body, derHead(0x04, len(pkcs1))...), pkcs1...)
-	pkcs8 := append(derHead(0x30, len(body)), body...)
+	key := derWrap(0x04, pkcs1)
+	body := slices.Concat(pkcs8Head, key)
+	pkcs8 := derWrap(0x30, body)
+	clear(key)
 	clear(body)
 	return pkcs8
 }
@@ -349,16 +349,4 @@ func pkcs1Of(pkcs8 []byte) (pkcs1 []byte, ok bool) {
 	}
 	content, _, ok := derValue(body[len(pkcs8Head):], 0x04)
 	return append([]byte(nil), content...), ok
-}
-
-func derHead(tag byte, n int) []byte {
-	switch {
-	case n < 0x80:
-		return []byte{tag, byte(n)}
-	case n < 0x100:
-		return []byte{tag, 0x81, byte(n)}
-	case n < 0x10000:
-		return []byte{tag, 0x82, byte(n >> 8), byte(n)}
-	}
-	return []byte{tag, 0x83, byte(n >> 16), byte(n >> 8), byte(n)}
 }
