@@ -42,18 +42,11 @@ func (s *State) refreshAll() { s.lists.stale, s.lists.moved = true, nil }
 // settle brings the rows in line with the conversations.
 func (s *State) settle() {
 	l := &s.lists
-	if len(l.moved) > 64 {
-		s.refreshAll()
-	}
-	if l.stale {
+	switch {
+	case l.stale:
 		s.sortRows()
-	}
-	// All leave before any comes back: a list with one at its old place is not in order.
-	for _, c := range l.moved {
-		s.takeRow(c)
-	}
-	for _, c := range l.moved {
-		s.placeRow(c)
+	case len(l.moved) > 0:
+		s.moveRows()
 	}
 	l.stale, l.moved = false, nil
 }
@@ -116,28 +109,55 @@ func (s *State) sortRows() {
 	}
 }
 
-// takeRow takes a conversation out of its list.
-func (s *State) takeRow(c *conversation) {
-	rows := s.lists.rows[c.in]
-	if i := slices.IndexFunc(rows, func(r Row) bool { return r.ID == c.id }); i >= 0 {
-		s.lists.rows[c.in] = append(rows[:i:i], rows[i+1:]...)
+// moveRows places the conversations that have changed, in one pass over each list that they leave or come to.
+func (s *State) moveRows() {
+	moved := make(map[ozeki.ConversationID]bool, len(s.lists.moved))
+	var touched [sections]bool
+	var come [sections][]*conversation
+	needle := s.needle()
+	for _, c := range s.lists.moved {
+		if s.conversations[c.id] != c || moved[c.id] {
+			continue // gone, which refreshAll has dealt with, or seen already
+		}
+		moved[c.id], touched[c.in] = true, true
+		c.in = s.sectionOf(c, needle)
+		touched[c.in] = true
+		come[c.in] = append(come[c.in], c)
 	}
-	c.in = nowhere
+	for k := inFavorites; k < sections; k++ {
+		if touched[k] {
+			slices.SortFunc(come[k], func(a, b *conversation) int { return s.compare(k, a, b) })
+			s.lists.rows[k] = s.merge(k, moved, come[k])
+		}
+	}
 }
 
-// placeRow puts a conversation that is in no list to its place.
-func (s *State) placeRow(c *conversation) {
-	if s.conversations[c.id] != c || c.in != nowhere {
-		return // gone, or placed already
+// merge returns a list without those that moved and with those that come to it, which are sorted.
+func (s *State) merge(k section, moved map[ozeki.ConversationID]bool, come []*conversation) []Row {
+	old := s.lists.rows[k]
+	rows := make([]Row, 0, len(old)+len(come))
+	if len(moved) == 1 { // a star: a comparison for each row is quicker than the map
+		for id := range moved {
+			i := slices.IndexFunc(old, func(r Row) bool { return r.ID == id })
+			if i < 0 {
+				i = len(old)
+			}
+			rows = append(append(rows, old[:i]...), old[min(i+1, len(old)):]...)
+		}
+	} else {
+		for _, r := range old {
+			if !moved[r.ID] {
+				rows = append(rows, r)
+			}
+		}
 	}
-	c.in = s.sectionOf(c, s.needle())
-	if c.in == nowhere {
-		return
+	// Each newcomer, the last first, moves what stands behind its place by the number of newcomers up to itself.
+	end := len(rows)
+	rows = rows[:end+len(come)]
+	for n := len(come) - 1; n >= 0; n-- {
+		at := sort.Search(end, func(i int) bool { return s.compare(k, s.conversations[rows[i].ID], come[n]) > 0 })
+		copy(rows[at+n+1:], rows[at:end])
+		rows[at+n], end = come[n].row(), at
 	}
-	rows := s.lists.rows[c.in]
-	i := sort.Search(len(rows), func(i int) bool { return s.compare(c.in, s.conversations[rows[i].ID], c) > 0 })
-	with := make([]Row, 0, len(rows)+1)
-	with = append(with, rows[:i]...)
-	with = append(with, c.row())
-	s.lists.rows[c.in] = append(with, rows[i:]...)
+	return rows
 }
