@@ -99,7 +99,7 @@ func containsInstance(hideID string, instance ozeki.Instance) bool {
 }
 
 // Fold returns a text for comparing and searching: lower case, Latin letters without their diacritics, ß as ss.
-// It covers Latin-1 and Latin Extended-A, which is what European names need, in a few hundred bytes instead of the
+// It covers Latin-1, Latin Extended-A and the Romanian ș and ț, which is what European names need, in a few hundred bytes instead of the
 // tables of golang.org/x/text.
 func Fold(s string) string {
 	ascii := true
@@ -117,12 +117,14 @@ func Fold(s string) string {
 	for _, r := range s {
 		switch {
 		case r >= 0x300 && r <= 0x36f: // combining marks
-		case r == 'ß':
+		case r == 'ß' || r == 'ẞ':
 			b.WriteString("ss")
 		case r == 'æ' || r == 'Æ':
 			b.WriteString("ae")
 		case r == 'œ' || r == 'Œ':
 			b.WriteString("oe")
+		case r == 'þ' || r == 'Þ':
+			b.WriteString("th")
 		default:
 			r = unicode.ToLower(r)
 			if i := strings.IndexRune(foldFrom, r); i >= 0 {
@@ -136,6 +138,6 @@ func Fold(s string) string {
 }
 
 const (
-	foldFrom = "àáâãäåāăąçćĉċčďđèéêëēĕėęěĝğġģĥħìíîïĩīĭįıĵķĺļľŀłñńņňòóôõöøōŏőŕŗřśŝşšţťŧùúûüũūŭůűųŵýÿŷźżž"
-	foldTo   = "aaaaaaaaacccccddeeeeeeeeegggghhiiiiiiiiijklllllnnnnooooooooorrrsssstttuuuuuuuuuuwyyyzzz"
+	foldFrom = "àáâãäåāăąçćĉċčďđðèéêëēĕėęěĝğġģĥħìíîïĩīĭįıĵķĺļľŀłñńņňòóôõöøōŏőŕŗřśŝşšșţťŧțùúûüũūŭůűųŵýÿŷźżž"
+	foldTo   = "aaaaaaaaacccccdddeeeeeeeeegggghhiiiiiiiiijklllllnnnnooooooooorrrsssssttttuuuuuuuuuuwyyyzzz"
 )

@@ -42,7 +42,15 @@ type timeline struct {
 }
 
 // restart begins a new run of the history; what the user wrote and the server has not stored stays.
-func (t *timeline) restart() { *t = timeline{pending: t.pending} }
+func (t *timeline) restart() {
+	var unsent []Message
+	for _, m := range t.pending {
+		if m.State != MessageSent {
+			unsent = append(unsent, m)
+		}
+	}
+	*t = timeline{pending: unsent}
+}
 
 func (t *timeline) view() []Message {
 	all := make([]Message, 0, len(t.stored)+len(t.pending))
