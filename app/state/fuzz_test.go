@@ -1,0 +1,118 @@
+package state
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"starling/ozeki"
+)
+
+// play turns bytes into events, three bytes each, of five conversations and eight messages.
+func play(t testing.TB, script []byte) {
+	s := signedIn(conv(0, "Anna"), conv(1, "Bert", favorite(true)), conv(2, "Čeněk"))
+	if len(script) > 600 {
+		script = script[:600]
+	}
+	names := []string{"Anna", "Bert", "Čeněk", "Dora", "Émile"}
+	for len(script) >= 3 {
+		kind, a, b := script[0], int(script[1]), int(script[2])
+		script = script[3:]
+		n := a % 5
+		id := idOf(n)
+		instance := ozeki.Instance(fmt.Sprintf("inst%06d", b%3))
+		m := ozeki.MessageID(fmt.Sprint("m", b%8))
+		on := b%2 == 0
+		made := func(n int) ozeki.Conversation {
+			return conv(n, names[n], favorite(on), func(c *ozeki.Conversation) {
+				c.Instance = instance
+				c.LastAccess += int64(b) * 60
+				c.Properties[0].HideID = []string{"", "inst000000;", "inst000001;"}[a/5%3]
+				if a > 250 {
+					c.Properties = nil
+				}
+			})
+		}
+		still := unchanged(t, s.Snapshot())
+		var e Event
+		switch kind % 22 {
+		case 0, 1, 2:
+			e = StarWanted{id, on}
+		case 3, 4:
+			if _, seq, ok := s.NextStar(id); ok {
+				e = StarSent{id, seq}
+			}
+		case 5:
+			e = StarAnswered{id, s.flying(id), made(n)}
+		case 6:
+			e = StarRefused{id, s.flying(id), "No."}
+		case 7:
+			e = StarUnreached{id, s.flying(id)}
+		case 8:
+			list := []ozeki.Conversation{}
+			for i := range 5 {
+				if b>>i&1 == 1 || i == n {
+					list = append(list, made(i))
+				}
+			}
+			e = ListLoaded{list, s.Tick() - min(s.Tick(), uint64(a%4))}
+		case 9:
+			e = ConversationMade{made(n)}
+		case 10:
+			e = KeysOpened{[]OpenedKey{{ID: id, Secret: fmt.Sprint("secret", n), Key: make([]byte, 32), Name: []string{"", "Renamed", "abc"}[b%3]}}}
+		case 11:
+			e = FilterChanged{[]string{"", "a", "cenek", " E "}[b%4]}
+		case 12:
+			e = FavoriteMoved{id, 1 - 2*(b%2)}
+		case 13:
+			e = Opened{[]ozeki.ConversationID{"", id}[b%2]}
+		case 14:
+			e = PageAsked{id, on}
+		case 15:
+			from := []ozeki.UserID{me, userOf(n)}[a/5%2]
+			e = PageLoaded{ID: id, Instance: instance, Older: on, Newest: b%3 == 0, Messages: []Message{{ID: m, From: from, Created: noon.Add(time.Duration(b) * time.Minute)}, {ID: m + "x", From: from}}}
+		case 16:
+			e = PageFailed{id, "No."}
+		case 17:
+			e = MessageWritten{m, id, "text", noon.Add(time.Duration(b) * time.Minute)}
+		case 18:
+			e = MessageMoved{m, id, MessageState(a / 5 % 4), "why"}
+		case 19:
+			e = MessageDropped{m, id}
+		case 20:
+			e = WishesKept{map[ozeki.ConversationID]bool{id: on, idOf(77): true}}
+		case 21:
+			e = []Event{NoticeAdded{"Something."}, NoticeDismissed{b}, Connection{on}, Touched{id, noon.Add(time.Duration(b) * time.Minute)}, ListFailed{"No."},
+				OrderChanged{[]ozeki.ConversationID{id, idOf(b % 5)}}, FriendsLoaded{}}[a/5%7]
+		}
+		if e != nil {
+			s.Apply(e)
+		}
+		still()
+		snap := checkSnapshot(t, s)
+		for id, on := range s.Wishes() {
+			if r, in := rowIn(snap, id); in != "" && r.Favorite != on {
+				t.Fatalf("a wish is not what is shown: %+v", r)
+			}
+		}
+		if len(snap.Notices) > 3 {
+			t.Fatalf("notices pile up: %+v", snap.Notices)
+		}
+	}
+}
+
+func (s *State) flying(id ozeki.ConversationID) uint64 {
+	if c := s.conversations[id]; c != nil {
+		return c.inFlight
+	}
+	return 0
+}
+
+func FuzzNoOrderOfEventsBreaksWhatIsShown(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 3, 0, 0, 5, 0, 0})
+	f.Add([]byte{0, 0, 0, 3, 0, 0, 0, 0, 1, 5, 0, 0, 3, 0, 1, 7, 0, 0, 8, 0, 31})
+	f.Add([]byte{0, 1, 1, 3, 1, 1, 6, 1, 1, 12, 1, 0, 12, 1, 1, 20, 2, 0})
+	f.Add([]byte{13, 0, 1, 14, 0, 1, 15, 0, 3, 17, 0, 4, 15, 0, 4, 18, 0, 4, 18, 10, 4, 19, 0, 4})
+	f.Add([]byte{8, 3, 7, 9, 4, 1, 10, 4, 1, 11, 0, 1, 8, 251, 2, 21, 25, 3, 0, 4, 0, 8, 0, 0})
+	f.Fuzz(func(t *testing.T, script []byte) { play(t, script) })
+}
