@@ -30,7 +30,11 @@ type newConversation struct {
 	search string
 	busy   bool
 	words  string // what went wrong
+	ctx    goapp.Context
 }
+
+// OnMount keeps the component's own context: that of a button ends when the button is drawn anew.
+func (d *newConversation) OnMount(ctx goapp.Context) { d.ctx = ctx }
 
 // Render draws the dialog; it is in the page closed.
 func (d *newConversation) Render() goapp.UI {
@@ -54,18 +58,19 @@ func (d *newConversation) Render() goapp.UI {
 	}
 	return goapp.Elem("dialog").ID("new-conversation").Aria("labelledby", "new-conversation-title").Body(
 		dialogHead("new-conversation", "New conversation"),
-		goapp.If(d.words != "", goapp.P().Class("error").Attr("role", "alert").Text(d.words)),
-		goapp.If(len(d.Friends) > 0 && d.CanCreate,
+		// Parts that come and go have a place of their own, so that the fields after them stay the same ones.
+		goapp.P().Class("error").Attr("role", "alert").Text(d.words),
+		goapp.Div().Body(goapp.If(len(d.Friends) > 0 && d.CanCreate,
 			goapp.Input().ID("friend-search").Type("search").Aria("label", "Search friends").Placeholder("Search friends").OnInput(d.searched),
-		),
-		goapp.If(text != "", goapp.P().Class("hint").Text(text)),
-		goapp.If(d.CanCreate,
+		)),
+		goapp.P().Class("hint").Text(text),
+		goapp.Div().Body(goapp.If(d.CanCreate,
 			goapp.Ul().Class("friends").Aria("label", "Friends").Body(
 				goapp.Range(found).Slice(func(i int) goapp.UI {
 					return &friendRow{Friend: found[i], Choose: d}
 				}),
 			),
-		),
+		)),
 		goapp.If(d.CanAdd && d.CanCreate,
 			goapp.Form().Attr("novalidate", "").OnSubmit(d.add).Body(
 				goapp.Label().For("friend-email").Body(goapp.H3().Text("Somebody else, by email")),
@@ -80,11 +85,11 @@ func (d *newConversation) Render() goapp.UI {
 
 func (d *newConversation) searched(goapp.Context, goapp.Event) { d.search = value("friend-search") }
 
-func (d *newConversation) choose(ctx goapp.Context, f state.Friend) {
-	d.work(ctx, func() error { return d.Actions.converse(f) })
+func (d *newConversation) choose(f state.Friend) {
+	d.work(func() error { return d.Actions.converse(f) })
 }
 
-func (d *newConversation) add(ctx goapp.Context, e goapp.Event) {
+func (d *newConversation) add(_ goapp.Context, e goapp.Event) {
 	e.PreventDefault()
 	email := strings.TrimSpace(value("friend-email"))
 	if at := strings.IndexByte(email, '@'); at < 1 || at == len(email)-1 {
@@ -92,7 +97,7 @@ func (d *newConversation) add(ctx goapp.Context, e goapp.Event) {
 		focusOn("friend-email")
 		return
 	}
-	d.work(ctx, func() error {
+	d.work(func() error {
 		f, err := d.Actions.addFriend(email)
 		if err == nil {
 			err = d.Actions.converse(f)
@@ -105,14 +110,14 @@ func (d *newConversation) add(ctx goapp.Context, e goapp.Event) {
 }
 
 // work does one thing at a time and shows what went wrong.
-func (d *newConversation) work(ctx goapp.Context, f func() error) {
+func (d *newConversation) work(f func() error) {
 	if d.busy {
 		return
 	}
 	d.busy, d.words = true, ""
-	ctx.Async(func() {
+	d.ctx.Async(func() {
 		err := f()
-		ctx.Dispatch(func(goapp.Context) { d.busy, d.words = false, engine.Words(err) })
+		d.ctx.Dispatch(func(goapp.Context) { d.busy, d.words = false, engine.Words(err) })
 	})
 }
 
@@ -132,7 +137,7 @@ func (f *friendRow) Render() goapp.UI {
 	))
 }
 
-func (f *friendRow) click(ctx goapp.Context, _ goapp.Event) { f.Choose.choose(ctx, f.Friend) }
+func (f *friendRow) click(goapp.Context, goapp.Event) { f.Choose.choose(f.Friend) }
 
 // settingsDialog holds the few settings there are, and signs out.
 type settingsDialog struct {

@@ -16,7 +16,7 @@ type noticeList struct {
 
 // Render draws the notices, the newest last.
 func (n *noticeList) Render() goapp.UI {
-	return goapp.Div().Class("notices").Body(
+	return goapp.Section().Class("notices").Aria("label", "Notices").Body(
 		goapp.Range(n.Notices).Slice(func(i int) goapp.UI {
 			return &notice{Notice: n.Notices[i], Actions: n.Actions}
 		}),
