@@ -9,8 +9,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -76,7 +78,11 @@ func New(c Config) *Server {
 	s.routes = s.table()
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
-	s.work.Go(func() { s.purgeRequests(ctx) })
+	tick := time.NewTicker(max(s.window/5, time.Second))
+	s.work.Go(func() {
+		defer tick.Stop()
+		s.purgeRequests(ctx, tick.C)
+	})
 	return s
 }
 
@@ -100,20 +106,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Date", s.clock().UTC().Format(http.TimeFormat))
 	}
 	status, body := s.serve(w, r)
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "6")
+	}
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
 		s.log.Debug("answer not delivered", "error", err)
 	}
 }
 
-// serve returns the HTTP status and the body of the answer.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) (int, []byte) {
+// serve returns the HTTP status and the body of the answer. A panic of a handler is a fault like any other.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) (status int, body []byte) {
+	defer func() {
+		if p := recover(); p != nil {
+			status, body = s.refuse(r, "", fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
 	req, err := s.parse(w, r)
 	if err != nil {
 		return s.refuse(r, "", err)
 	}
-	body, err := req.route.serve(r.Context(), req)
-	if err != nil {
+	if body, err = req.route.serve(r.Context(), req); err != nil {
 		return s.refuse(r, req.route.call.Name, err)
 	}
 	return http.StatusOK, body
@@ -154,15 +167,13 @@ func (s *Server) update(ctx context.Context, fn func(store.Tx) error) error {
 	return nil
 }
 
-// purgeRequests forgets request ids that cannot come again, until ctx ends.
-func (s *Server) purgeRequests(ctx context.Context) {
-	tick := time.NewTicker(max(s.window/5, time.Second))
-	defer tick.Stop()
+// purgeRequests forgets request ids that cannot come again, at every tick until ctx ends.
+func (s *Server) purgeRequests(ctx context.Context, tick <-chan time.Time) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-tick:
 			if _, err := s.purge(ctx); err != nil && ctx.Err() == nil {
 				s.log.Warn("old request ids not purged", "error", err)
 			}

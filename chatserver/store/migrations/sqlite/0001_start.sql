@@ -1,10 +1,11 @@
 -- The first tables. Times are unix seconds (UTC) unless the name ends in _ms; flags are 0 or 1; ids are the API's own
 -- texts. A seq is a value of the one counter 'seq', given out inside the transaction that makes the change.
+-- WITHOUT ROWID keeps rows in the order of their primary key: what is listed together lies together.
 
 CREATE TABLE counter (
     name  TEXT   NOT NULL PRIMARY KEY,
     value BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 INSERT INTO counter (name, value) VALUES ('seq', 0);
 
 CREATE TABLE account (
@@ -23,7 +24,7 @@ CREATE TABLE station (
     user_id    TEXT   NOT NULL REFERENCES account (user_id),
     polled_seq BIGINT NOT NULL,          -- what its notification calls without a cursor have been told
     bound_at   BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 CREATE INDEX station_user ON station (user_id);
 
 CREATE TABLE friend (
@@ -31,7 +32,7 @@ CREATE TABLE friend (
     friend_id TEXT   NOT NULL REFERENCES account (user_id),
     seq       BIGINT NOT NULL,           -- when user_id was last to be told about friend_id
     PRIMARY KEY (user_id, friend_id)
-);
+) WITHOUT ROWID;
 CREATE INDEX friend_seq ON friend (user_id, seq, friend_id);
 
 CREATE TABLE conversation (
@@ -42,7 +43,7 @@ CREATE TABLE conversation (
     last_report_id  TEXT    NOT NULL,
     last_access     BIGINT  NOT NULL,
     created_at      BIGINT  NOT NULL
-);
+) WITHOUT ROWID;
 
 CREATE TABLE member (
     user_id         TEXT    NOT NULL REFERENCES account (user_id),
@@ -56,7 +57,7 @@ CREATE TABLE member (
     list_seq        BIGINT  NOT NULL,    -- when the entry in user_id's list last changed
     content_seq     BIGINT  NOT NULL,    -- when messages last changed, 0 while there are none
     PRIMARY KEY (user_id, conversation_id)
-);
+) WITHOUT ROWID;
 CREATE INDEX member_conversation ON member (conversation_id, user_id);
 CREATE INDEX member_list_seq ON member (user_id, list_seq, conversation_id);
 CREATE INDEX member_content_seq ON member (user_id, content_seq, conversation_id);
@@ -84,5 +85,5 @@ CREATE TABLE request (
     answer      TEXT   NOT NULL,         -- the first answer, as it was sent
     seen_ms     BIGINT NOT NULL,         -- when the first one arrived, unix milliseconds
     PRIMARY KEY (user_id, request_id)
-);
+) WITHOUT ROWID;
 CREATE INDEX request_seen ON request (seen_ms);
