@@ -103,6 +103,9 @@ func (p *person) screen() string {
 	if err := p.tryJS(`location.href + "\n" + document.body.innerText + "\n[announced] " + document.getElementById("live")?.textContent`, &text); err != nil {
 		return ""
 	}
+	if len(text) > 2000 {
+		text = text[:700] + "\n…\n" + text[len(text)-1200:]
+	}
 	return "\nthe page shows: " + text
 }
 
@@ -111,6 +114,7 @@ type element struct {
 	p    *person
 	Role string
 	Name string
+	in   *element // found inside of it
 	id   cdp.BackendNodeID
 }
 
@@ -158,7 +162,7 @@ func (p *person) find(role, name string, in *element) ([]*element, error) {
 			if n.Ignored || n.Role.Value != role || (byPrefix && !strings.HasPrefix(text, prefix)) {
 				continue
 			}
-			out = append(out, &element{p, role, text, cdp.BackendNodeID(n.ID)})
+			out = append(out, &element{p, role, text, in, cdp.BackendNodeID(n.ID)})
 		}
 		return nil
 	}))
@@ -262,7 +266,7 @@ func (e *element) point() (x, y float64, err error) {
 		By   string
 	}
 	err = e.call(`function() {
-		this.scrollIntoView({block: "nearest"})
+		this.scrollIntoView({block: "center"})
 		const r = this.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2
 		const on = document.elementFromPoint(x, y)
 		return {X: x, Y: y, Hit: r.width > 0 && !!on && (this.contains(on) || on.contains(this) || on.closest("label")?.control === this), By: on ? on.outerHTML.slice(0, 120) : ""}
@@ -279,6 +283,10 @@ func (e *element) click() {
 	e.p.eventually("click "+e.String(), func() error {
 		x, y, err := e.point()
 		if err != nil {
+			// It may be drawn anew meanwhile: the name counts, not the node.
+			if again, err := e.p.one(e.in, e.Role, e.Name); err == nil {
+				e.id = again.id
+			}
 			return err
 		}
 		return chromedp.Run(e.p.ctx, chromedp.MouseClickXY(x, y))

@@ -393,3 +393,13 @@ func newAlice(p *person) *person {
 	p.SeeFavorite("Bob Baker")
 	return p
 }
+
+// StartConversation starts a conversation with the owner of an e-mail address and waits until it is open under the name.
+func (p *person) StartConversation(email, name string) {
+	p.t.Helper()
+	p.see("button", "New conversation").click()
+	dialog := p.see("dialog", "New conversation")
+	p.seeIn(dialog, "textbox", "Somebody else, by email").fill(email)
+	p.seeIn(dialog, "button", "Start").click()
+	p.SeeConversation(name)
+}
