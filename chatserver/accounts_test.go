@@ -36,7 +36,7 @@ func TestAPersonCreatesAnAccountAndSignsIn(t *testing.T) {
 		a.Server != "2.0.0" || a.Registration != "true" || a.Listeners == nil || len(a.Listeners) != 0 {
 		t.Errorf("%+v", a)
 	}
-	for _, e := range []string{ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate} {
+	for _, e := range []string{ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate} {
 		if !c.Session().Has(e) {
 			t.Errorf("extension %s is not named", e)
 		}

@@ -19,9 +19,10 @@ const (
 	maxHideID      = 32 * 11
 )
 
-// conversations lists what the user is a member of, the last used first.
-func (s *Server) conversations(ctx context.Context, req *request, _ *ozeki.EmptyRequest) (any, error) {
-	list, err := s.store.Conversations(ctx, req.user)
+// conversations lists what the user is a member of, the last used first; with ids (ozeki.ExtListOf) only those among
+// them, in the order asked for.
+func (s *Server) conversations(ctx context.Context, req *request, body *ozeki.ListRequest) (any, error) {
+	list, err := s.listOf(ctx, req.user, body.ConversationIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +31,27 @@ func (s *Server) conversations(ctx context.Context, req *request, _ *ozeki.Empty
 		a.Conversations[i] = wireOf(conversationFor(req.user, c))
 	}
 	return a, nil
+}
+
+func (s *Server) listOf(ctx context.Context, user ozeki.UserID, ids []ozeki.ConversationID) ([]store.Conversation, error) {
+	if len(ids) == 0 {
+		return s.store.Conversations(ctx, user)
+	}
+	if len(ids) > ozeki.MaxListOf {
+		return nil, errInvalid.saying("A list call names at most 100 conversations. Leave the ids out to list all.")
+	}
+	list := make([]store.Conversation, 0, len(ids))
+	for _, id := range ids {
+		c, err := s.store.Conversation(ctx, user, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return nil, err
+		default:
+			list = append(list, c)
+		}
+	}
+	return list, nil
 }
 
 // conversationFor is the published object as one member sees it: of flags and properties only his own.

@@ -58,6 +58,20 @@ func TestTheListShowsEveryMemberHisOwnView(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatChangedIsListed(t *testing.T) {
+	f, ctx := newFixture(t), t.Context()
+	alice, bob, carol := f.user("Alice", 0), f.user("Bob", 1), f.user("Carol", 2)
+	withBob, withCarol, theirs := f.direct(alice, bob), f.direct(alice, carol), f.direct(bob, carol)
+	list, err := alice.Conversations(ctx, withCarol.ID, theirs.ID, withBob.ID)
+	if err != nil || len(list) != 2 || list[0].ID != withCarol.ID || list[1].ID != withBob.ID {
+		t.Errorf("got %+v, %v; want the two of hers in the order asked for", list, err)
+	}
+	many := make([]ozeki.ConversationID, ozeki.MaxListOf+1)
+	if _, err := alice.Conversations(ctx, many...); err == nil || !strings.Contains(err.Error(), "at most 100") {
+		t.Errorf("a longer list than allowed: %v", err)
+	}
+}
+
 func TestEveryFlagIsSetAndTakenBack(t *testing.T) {
 	f, ctx := newFixture(t), t.Context()
 	alice, bob := f.user("Alice", 0), f.user("Bob", 1)

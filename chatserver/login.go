@@ -18,7 +18,7 @@ import (
 const serverVersion = "2.0.0"
 
 var extensions = []string{
-	ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate,
+	ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate,
 }
 
 // login tells the owner of an api key who he is and binds the station to him. Unsigned. errLogin: the key is unknown.

@@ -70,6 +70,7 @@ const (
 	ExtRequestID          = "requestid"          // signed requests carry a requestid
 	ExtCursor             = "cursor"             // the notification call takes and gives a cursor
 	ExtSender             = "sender"             // messages carry the verified sender in From
+	ExtListOf             = "listof"             // the list call takes conversationids: only those are listed
 	ExtLogout             = "logout"             // CallLogout
 	ExtFriendAdd          = "friendadd"          // CallFriendAdd
 	ExtConversationCreate = "conversationcreate" // CallConversationCreate

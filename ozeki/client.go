@@ -396,10 +396,10 @@ func (c *Client) Notification(ctx context.Context, cursor int64) (*NotificationA
 	return &a, err
 }
 
-// Conversations lists the user's conversations.
-func (c *Client) Conversations(ctx context.Context) ([]Conversation, error) {
+// Conversations lists the user's conversations: all of them, or (extension ExtListOf) only the named ones, at most MaxListOf.
+func (c *Client) Conversations(ctx context.Context, only ...ConversationID) ([]Conversation, error) {
 	var a ConversationsAnswer
-	err := c.call(ctx, CallConversations, "", &EmptyRequest{}, &a)
+	err := c.call(ctx, CallConversations, "", &ListRequest{ConversationIDs: only}, &a)
 	return a.Conversations, err
 }
 

@@ -47,6 +47,17 @@ func (c *Conversation) PropertyOf(user UserID) (Property, bool) {
 	return Property{}, false
 }
 
+// ListRequest is the body of list.
+type ListRequest struct {
+	Common
+	// ConversationIDs (extension ExtListOf) asks for these conversations only, at most MaxListOf; those that the user is
+	// not a member of are left out of the answer. Empty asks for all.
+	ConversationIDs []ConversationID `json:"conversationids,omitempty"`
+}
+
+// MaxListOf is the largest number of conversations that a list call names.
+const MaxListOf = 100
+
 // ConversationsAnswer is the answer of list.
 type ConversationsAnswer struct {
 	Answer

@@ -62,8 +62,9 @@ const (
 	UndoTime     = 8 * time.Second // an undo notice
 	PollActive   = 2 * time.Second // between two polls while the page is seen
 	PollHidden   = 15 * time.Second
-	maxPollDelay = 30 * time.Second // between two tries while the server cannot be reached
-	pageSize     = 50               // messages in a page (the published client's limit)
+	maxPollDelay = 30 * time.Second      // between two tries while the server cannot be reached
+	openPause    = 50 * time.Millisecond // between two batches of keys that are not needed at once
+	pageSize     = 50                    // messages in a page (the published client's limit)
 )
 
 // New returns an engine that does nothing until Start.
@@ -324,8 +325,8 @@ func (e *Engine) heard(n Note) {
 		e.unlock()
 	case n.SignedIn && !in:
 		e.resume()
-	case in && (n.ListChanged || len(n.Conversations) > 0):
-		e.changed(run, n.ListChanged, n.Conversations)
+	case in:
+		e.changed(run, n.List, n.Conversations)
 	}
 }
 

@@ -8,13 +8,13 @@ import (
 	"starling/ozeki"
 )
 
-// loadList asks for the list of conversations and opens their keys and names.
-func (e *Engine) loadList(run int) {
+// loadList asks for the list of conversations, or for some of them, and opens their keys and names.
+func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 	e.goIn(run, func(ctx context.Context, run int) {
 		e.mu.Lock()
 		askedAt := e.state.Tick()
 		e.unlock()
-		list, err := e.client.Conversations(ctx)
+		list, err := e.client.Conversations(ctx, only...)
 		if err != nil {
 			if !e.failed(run, err) {
 				e.applyIn(run, state.ListFailed{Words: Words(err)})
@@ -29,8 +29,8 @@ func (e *Engine) loadList(run int) {
 			e.unlock()
 			return
 		}
-		events := []state.Event{state.Connection{}, state.ListLoaded{Conversations: list, AskedAt: askedAt}}
-		if !e.restored {
+		events := []state.Event{state.Connection{}, state.ListLoaded{Conversations: list, Of: only, AskedAt: askedAt}}
+		if !e.restored && len(only) == 0 {
 			e.restored = true
 			events = append(events, state.WishesKept{On: e.kept.Wishes})
 		}
@@ -63,7 +63,18 @@ func (e *Engine) openKeys(ctx context.Context, run int, ids ...ozeki.Conversatio
 	todo := e.state.Unopened(ids...)
 	e.unlock()
 	scheme := e.client.Scheme()
-	for len(todo) > 0 {
+	for n := 0; len(todo) > 0; n++ {
+		if n >= 4 {
+			// What is seen first is open. The rest is opened so that the page stays quick meanwhile.
+			pause := make(chan struct{})
+			stop := e.after(openPause, func() { close(pause) })
+			select {
+			case <-pause:
+			case <-ctx.Done():
+				stop()
+				return
+			}
+		}
 		part := todo[:min(batch, len(todo))]
 		todo = todo[len(part):]
 		opened := make([]state.OpenedKey, len(part))
@@ -216,11 +227,14 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error) time.Du
 	if moved {
 		e.save(func(k *Kept) { k.Cursor = a.Cursor })
 	}
-	list := len(a.ConversationListChangedOf) > 0
-	if list || len(a.ConversationChangedOf) > 0 {
-		e.neighbours.Tell(Note{ListChanged: list, Conversations: a.ConversationChangedOf})
+	if len(a.ConversationListChangedOf) > 0 || len(a.ConversationChangedOf) > 0 {
+		e.neighbours.Tell(Note{List: a.ConversationListChangedOf, Conversations: a.ConversationChangedOf})
 	}
-	e.changed(run, list || due, a.ConversationChangedOf)
+	if due {
+		e.loadList(run)
+		a.ConversationListChangedOf = nil
+	}
+	e.changed(run, a.ConversationListChangedOf, a.ConversationChangedOf)
 	if len(a.FriendAvailabilitiesOf) > 0 && e.Snapshot().FriendsLoaded {
 		e.LoadFriends()
 	}
@@ -228,9 +242,13 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error) time.Du
 	return next
 }
 
-// changed fetches what changed.
-func (e *Engine) changed(run int, list bool, conversations []ozeki.ConversationID) {
-	if list {
+// changed fetches what changed: entries of the list, and messages.
+func (e *Engine) changed(run int, list, conversations []ozeki.ConversationID) {
+	switch {
+	case len(list) == 0:
+	case len(list) <= ozeki.MaxListOf && e.client.Session().Has(ozeki.ExtListOf):
+		e.loadList(run, list...)
+	default:
 		e.loadList(run)
 	}
 	for _, id := range conversations {

@@ -38,6 +38,6 @@ type Neighbours interface {
 type Note struct {
 	SignedOut     bool                   `json:"signedout,omitempty"`
 	SignedIn      bool                   `json:"signedin,omitempty"`
-	ListChanged   bool                   `json:"list,omitempty"`
+	List          []ozeki.ConversationID `json:"list,omitempty"`          // entries of the list that changed
 	Conversations []ozeki.ConversationID `json:"conversations,omitempty"` // with new messages
 }

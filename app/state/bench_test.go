@@ -60,5 +60,5 @@ func BenchmarkAMessageAmong10000(b *testing.B) {
 
 func BenchmarkTheListOf10000(b *testing.B) {
 	_, cs := manyConversations()
-	bench(b, func(s *State, _ int) Event { return ListLoaded{cs, s.Tick()} })
+	bench(b, func(s *State, _ int) Event { return ListLoaded{Conversations: cs, AskedAt: s.Tick()} })
 }

@@ -42,26 +42,38 @@ type Connection struct{ Offline bool }
 
 func (e Connection) apply(s *State) { s.offline = e.Offline }
 
-// ListLoaded: the server's list of conversations. AskedAt is Tick at the time of asking: what the server said of a star
+// ListLoaded: the server's list of conversations: all of them, or those asked for in Of. AskedAt is Tick at the time of asking: what the server said of a star
 // later than that is not undone by an older list.
 type ListLoaded struct {
 	Conversations []ozeki.Conversation
+	Of            []ozeki.ConversationID
 	AskedAt       uint64
 }
 
 func (e ListLoaded) apply(s *State) {
-	s.refreshAll()
+	if len(e.Of) == 0 {
+		s.refreshAll()
+		s.loaded, s.trouble = true, ""
+	}
 	seen := make(map[ozeki.ConversationID]bool, len(e.Conversations))
 	for i := range e.Conversations {
 		s.take(&e.Conversations[i], e.AskedAt)
 		seen[e.Conversations[i].ID] = true
 	}
-	for id, c := range s.conversations {
-		if !seen[id] && c.answeredAt <= e.AskedAt {
+	gone := func(id ozeki.ConversationID) {
+		if c := s.conversations[id]; c != nil && !seen[id] && c.answeredAt <= e.AskedAt {
 			delete(s.conversations, id)
+			s.refreshAll()
 		}
 	}
-	s.loaded, s.trouble = true, ""
+	for _, id := range e.Of {
+		gone(id)
+	}
+	if len(e.Of) == 0 {
+		for id := range s.conversations {
+			gone(id)
+		}
+	}
 }
 
 // ListFailed: the list could not be loaded; Words say why.

@@ -55,7 +55,7 @@ func play(t testing.TB, script []byte) {
 					list = append(list, made(i))
 				}
 			}
-			e = ListLoaded{list, s.Tick() - min(s.Tick(), uint64(a%4))}
+			e = ListLoaded{Conversations: list, AskedAt: s.Tick() - min(s.Tick(), uint64(a%4))}
 		case 9:
 			e = ConversationMade{made(n)}
 		case 10:

@@ -159,7 +159,7 @@ func (w *world) step() {
 	case 10:
 		if len(w.lists) > 0 && w.lists[0].served {
 			w.note("list comes")
-			w.s.Apply(ListLoaded{w.lists[0].answer, w.lists[0].askedAt})
+			w.s.Apply(ListLoaded{Conversations: w.lists[0].answer, AskedAt: w.lists[0].askedAt})
 			w.lists = nil
 		}
 	case 11:
@@ -200,11 +200,11 @@ func (w *world) settle() {
 		}
 	}
 	if len(w.lists) > 0 && w.lists[0].served {
-		w.s.Apply(ListLoaded{w.lists[0].answer, w.lists[0].askedAt})
+		w.s.Apply(ListLoaded{Conversations: w.lists[0].answer, AskedAt: w.lists[0].askedAt})
 	}
 	last := &listRequest{askedAt: w.s.Tick()}
 	w.serveList(last)
-	w.s.Apply(ListLoaded{last.answer, last.askedAt})
+	w.s.Apply(ListLoaded{Conversations: last.answer, AskedAt: last.askedAt})
 }
 
 func TestStarsEndAsTheUserWantedHoweverTheWireBehaves(t *testing.T) {

@@ -97,7 +97,7 @@ func TestConversationsStandByTheirLastActivity(t *testing.T) {
 	s.Apply(MessageWritten{ID: "m1", Conversation: idOf(2), Text: "hello", At: noon.Add(2 * time.Hour)})
 	wantNames(t, "conversations", s.Snapshot().Conversations, "Bert", "Cleo", "Anna")
 	// The same list again, with its older times, moves nothing.
-	s.Apply(ListLoaded{[]ozeki.Conversation{conv(1, "Anna"), conv(2, "Bert"), conv(3, "Cleo")}, s.Tick()})
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(1, "Anna"), conv(2, "Bert"), conv(3, "Cleo")}, AskedAt: s.Tick()})
 	wantNames(t, "conversations", s.Snapshot().Conversations, "Bert", "Cleo", "Anna")
 }
 
@@ -146,10 +146,10 @@ func TestAConversationIsNamedByItsPeopleUntilItsNameOpens(t *testing.T) {
 	}
 	// displayname differs in every answer: the opened name stays. A new secret is opened anew, and an outcome for the old is stale.
 	group.DisplayName = "other bytes"
-	s.Apply(ListLoaded{[]ozeki.Conversation{group, alone, nobody}, s.Tick()})
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{group, alone, nobody}, AskedAt: s.Tick()})
 	wantNames(t, "conversations", s.Snapshot().Conversations, "Holiday", "Me", "Unnamed conversation")
 	group.Secret = "another"
-	s.Apply(ListLoaded{[]ozeki.Conversation{group, alone, nobody}, s.Tick()})
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{group, alone, nobody}, AskedAt: s.Tick()})
 	s.Apply(KeysOpened{[]OpenedKey{{ID: idOf(1), Secret: "secret1", Key: key, Name: "Stale"}}})
 	wantNames(t, "conversations", s.Snapshot().Conversations, "Adam, Zoe", "Me", "Unnamed conversation")
 	if todo := s.Unopened(idOf(1), idOf(2)); len(todo) != 1 || todo[0].Secret != "another" || todo[0].Name != "other bytes" {
@@ -170,7 +170,7 @@ func TestHiddenIsTheInstanceNotTheConversation(t *testing.T) {
 		}
 	}
 	s := signedIn(conv(1, "Anna", hide("inst000001;")))
-	s.Apply(ListLoaded{[]ozeki.Conversation{conv(1, "Anna", hide("inst000001;"), func(c *ozeki.Conversation) { c.Instance = "inst000002" })}, s.Tick()})
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(1, "Anna", hide("inst000001;"), func(c *ozeki.Conversation) { c.Instance = "inst000002" })}, AskedAt: s.Tick()})
 	if _, in := rowIn(checkSnapshot(t, s), idOf(1)); in != "conversations" {
 		t.Errorf("with a new instance it stands in %s", in)
 	}
@@ -218,7 +218,7 @@ func TestTroubleWithTheListIsToldUntilItIsThere(t *testing.T) {
 	if snap := s.Snapshot(); snap.Trouble == "" || snap.Loaded {
 		t.Errorf("%+v", snap)
 	}
-	s.Apply(ListLoaded{nil, s.Tick()})
+	s.Apply(ListLoaded{Conversations: nil, AskedAt: s.Tick()})
 	snap := s.Snapshot()
 	if snap.Trouble != "" || !snap.Loaded || snap.Open.Loading || snap.Open.Known {
 		t.Errorf("%+v, open %+v", snap, snap.Open)
@@ -232,5 +232,17 @@ func TestTroubleWithTheListIsToldUntilItIsThere(t *testing.T) {
 	s.Apply(NoticeAdded{"B"})
 	if snap := s.Snapshot(); len(snap.Notices) != 2 || snap.Announcement.Text != "B" || snap.Announcement.Seq != 3 {
 		t.Errorf("notices are %+v, announced %+v", snap.Notices, snap.Announcement)
+	}
+}
+
+func TestAListOfSomeLeavesTheOthers(t *testing.T) {
+	s := signedIn(conv(1, "Anna"), conv(2, "Bert"), conv(3, "Cleo"))
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(2, "Bert", favorite(true))}, Of: []ozeki.ConversationID{idOf(2), idOf(3)}, AskedAt: s.Tick()})
+	snap := s.Snapshot()
+	if len(snap.Favorites) != 1 || snap.Favorites[0].ID != idOf(2) {
+		t.Errorf("favorites are %v, want Bert", snap.Favorites)
+	}
+	if len(snap.Conversations) != 1 || snap.Conversations[0].ID != idOf(1) {
+		t.Errorf("the others are %v, want Anna: Cleo was asked for and is gone", snap.Conversations)
 	}
 }

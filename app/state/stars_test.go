@@ -60,7 +60,7 @@ func TestUndoOfWhatAnotherDeviceHasPutBackGoesAway(t *testing.T) {
 	s.Apply(StarWanted{idOf(2), false})
 	_, seq := send(t, s, idOf(2))
 	s.Apply(StarAnswered{idOf(2), seq, conv(2, "Bert", favorite(false))})
-	s.Apply(ListLoaded{[]ozeki.Conversation{conv(1, "Anna"), conv(2, "Bert", favorite(true)), conv(3, "Cleo", favorite(true))}, s.Tick()})
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(1, "Anna"), conv(2, "Bert", favorite(true)), conv(3, "Cleo", favorite(true))}, AskedAt: s.Tick()})
 	wantNames(t, "favorites", s.Snapshot().Favorites, "Bert", "Cleo")
 	s.Apply(StarWanted{idOf(2), true})
 	if n := s.Snapshot().Notices; len(n) != 0 {
@@ -192,16 +192,16 @@ func TestAListAskedForBeforeAnAnswerDoesNotUndoIt(t *testing.T) {
 	old := []ozeki.Conversation{conv(1, "Anna"), conv(2, "Bert", favorite(true)), conv(3, "Cleo", favorite(true))}
 	s.Apply(StarWanted{idOf(1), true})
 	_, seq := send(t, s, idOf(1))
-	s.Apply(ListLoaded{old, askedAt})
+	s.Apply(ListLoaded{Conversations: old, AskedAt: askedAt})
 	if r, _ := rowIn(s.Snapshot(), idOf(1)); !r.Favorite {
 		t.Error("a list undid a star on its way")
 	}
 	s.Apply(StarAnswered{idOf(1), seq, conv(1, "Anna", favorite(true))})
-	s.Apply(ListLoaded{old, askedAt})
+	s.Apply(ListLoaded{Conversations: old, AskedAt: askedAt})
 	if r, _ := rowIn(s.Snapshot(), idOf(1)); !r.Favorite {
 		t.Error("an old list undid an answered star")
 	}
-	s.Apply(ListLoaded{old, s.Tick()}) // another device has taken it away since
+	s.Apply(ListLoaded{Conversations: old, AskedAt: s.Tick()}) // another device has taken it away since
 	if r, _ := rowIn(s.Snapshot(), idOf(1)); r.Favorite {
 		t.Error("the word of the other device is not taken")
 	}
@@ -225,7 +225,7 @@ func TestAQueuedStarSaysSoAndIsSentLater(t *testing.T) {
 		t.Error("the wish after a lost request is not sent")
 	}
 	// Nor does a list that was asked for before settle it.
-	s.Apply(ListLoaded{[]ozeki.Conversation{conv(1, "Anna"), conv(2, "Bert", favorite(true)), conv(3, "Cleo", favorite(true))}, 0})
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(1, "Anna"), conv(2, "Bert", favorite(true)), conv(3, "Cleo", favorite(true))}, AskedAt: 0})
 	if on, _, ok := s.NextStar(idOf(1)); !ok || on {
 		t.Error("an old list made the wish after a lost request go away")
 	}
@@ -265,7 +265,7 @@ func TestAnAnswerWithoutTheUsersEntryKeepsTheWishUntilTheListTells(t *testing.T)
 	if r, _ := rowIn(s.Snapshot(), idOf(1)); !r.Favorite || r.Star != StarSettled {
 		t.Errorf("the row is %+v", r)
 	}
-	s.Apply(ListLoaded{[]ozeki.Conversation{conv(1, "Anna")}, s.Tick()})
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(1, "Anna")}, AskedAt: s.Tick()})
 	if r, _ := rowIn(s.Snapshot(), idOf(1)); r.Favorite {
 		t.Error("the list's word is not taken")
 	}
@@ -349,7 +349,7 @@ func TestAConversationThatWasJustMadeSurvivesAnOlderList(t *testing.T) {
 	s := threePeople()
 	askedAt := s.Tick()
 	s.Apply(ConversationMade{conv(9, "Zoe")})
-	s.Apply(ListLoaded{[]ozeki.Conversation{conv(1, "Anna")}, askedAt})
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(1, "Anna")}, AskedAt: askedAt})
 	snap := checkSnapshot(t, s)
 	if _, in := rowIn(snap, idOf(9)); in != "conversations" {
 		t.Errorf("the new conversation is in %q", in)
@@ -357,7 +357,7 @@ func TestAConversationThatWasJustMadeSurvivesAnOlderList(t *testing.T) {
 	if _, in := rowIn(snap, idOf(2)); in != "" {
 		t.Errorf("a conversation that the server does not list is in %q", in)
 	}
-	s.Apply(ListLoaded{[]ozeki.Conversation{conv(1, "Anna")}, s.Tick()})
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(1, "Anna")}, AskedAt: s.Tick()})
 	if _, in := rowIn(checkSnapshot(t, s), idOf(9)); in != "" {
 		t.Errorf("a conversation that the newest list does not have is in %q", in)
 	}

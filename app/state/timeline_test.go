@@ -167,7 +167,7 @@ func TestClearingKeepsWhatWasNotSentAndOnlyThat(t *testing.T) {
 		t.Errorf("unsent: %d", s.Snapshot().Unsent)
 	}
 	s.Apply(PageAsked{ID: idOf(1), Older: true})
-	s.Apply(ListLoaded{[]ozeki.Conversation{conv(1, "Anna", func(c *ozeki.Conversation) { c.Instance = "inst000002" })}, s.Tick()})
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(1, "Anna", func(c *ozeki.Conversation) { c.Instance = "inst000002" })}, AskedAt: s.Tick()})
 	o := wantMessages(t, s, "sending queued failed")
 	if o.Older || o.More {
 		t.Errorf("%+v", o)
