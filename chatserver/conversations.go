@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 
 	"starling/chatserver/store"
@@ -41,7 +42,10 @@ func (s *Server) listOf(ctx context.Context, user ozeki.UserID, ids []ozeki.Conv
 		return nil, errInvalid.saying("A list call names at most 100 conversations. Leave the ids out to list all.")
 	}
 	list := make([]store.Conversation, 0, len(ids))
-	for _, id := range ids {
+	for i, id := range ids {
+		if slices.Contains(ids[:i], id) {
+			continue
+		}
 		c, err := s.store.Conversation(ctx, user, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,6 +71,39 @@ func TestOnlyWhatChangedIsListed(t *testing.T) {
 	if _, err := alice.Conversations(ctx, many...); err == nil || !strings.Contains(err.Error(), "at most 100") {
 		t.Errorf("a longer list than allowed: %v", err)
 	}
+}
+
+func TestAListOfSomeHoldsThemOnly(t *testing.T) {
+	f, ctx := newFixture(t), t.Context()
+	alice, bob, carol := f.user("Alice", 0), f.user("Bob", 1), f.user("Carol", 2)
+	ab, ac, bc := f.direct(alice, bob), f.direct(alice, carol), f.direct(bob, carol)
+	for _, c := range []struct{ ask, want []ozeki.ConversationID }{
+		{nil, []ozeki.ConversationID{ab.ID, ac.ID}},
+		{[]ozeki.ConversationID{ac.ID}, []ozeki.ConversationID{ac.ID}},
+		{[]ozeki.ConversationID{ac.ID, bc.ID, "x", ozeki.NewConversationID(), ab.ID, ac.ID}, []ozeki.ConversationID{ab.ID, ac.ID}},
+		{[]ozeki.ConversationID{bc.ID}, nil},
+	} {
+		list, err := alice.Conversations(ctx, c.ask...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []ozeki.ConversationID
+		for _, c := range list {
+			got = append(got, c.ID)
+		}
+		slices.Sort(got)
+		slices.Sort(c.want)
+		f.equal(got, c.want)
+	}
+	ids := make([]ozeki.ConversationID, ozeki.MaxListOf+1)
+	for i := range ids {
+		ids[i] = ozeki.NewConversationID()
+	}
+	ids[0] = ab.ID
+	if list, err := alice.Conversations(ctx, ids[:ozeki.MaxListOf]...); err != nil || len(list) != 1 {
+		t.Errorf("%d conversations, %v", len(list), err)
+	}
+	f.send(alice.raw(ozeki.CallConversations, f.body(ozeki.CallConversations, field("conversationids", ids)))).want(t, ozeki.CodeInvalid)
 }
 
 func TestEveryFlagIsSetAndTakenBack(t *testing.T) {
