@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -350,3 +352,23 @@ func (p *person) press(key string, modifiers ...input.Modifier) {
 }
 
 var errNotYet = errors.New("not yet")
+
+// navigate opens an address without waiting for the program.
+func (p *person) navigate(path string) {
+	p.t.Helper()
+	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, _, text, _, err := page.Navigate(p.url + path).Do(ctx)
+		if err == nil && text != "" {
+			err = errors.New(text)
+		}
+		return err
+	}))
+}
+
+// slowly lets f happen while the program is still on its way.
+func (p *person) slowly(f func()) {
+	p.t.Helper()
+	p.run(fetch.Enable().WithPatterns([]*fetch.RequestPattern{{URLPattern: "*.wasm"}}))
+	f()
+	p.run(fetch.Disable()) // lets it go on
+}
