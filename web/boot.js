@@ -90,7 +90,9 @@
     const r = $("signin-reason");
     r.textContent = reason;
     r.hidden = !reason;
-    if (phase === "out" && changed) forms.signin.querySelector("input").focus();
+    if (phase !== "out" || !changed) return;
+    if (forms.create) show("signin");
+    forms.signin.querySelector("input").focus();
   };
 
   // ---- The program.
