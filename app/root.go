@@ -149,6 +149,7 @@ func (r *root) submit(f submission) {
 // The actions that components and rows ask for.
 
 func (r *root) star(id ozeki.ConversationID, on bool) { r.engine.Star(id, on) }
+func (r *root) seen(ids []ozeki.ConversationID)       { r.engine.Seen(ids) }
 func (r *root) dismiss(id int)                        { r.engine.Dismiss(id) }
 func (r *root) hold(id int, held bool)                { r.engine.HoldNotice(id, held) }
 func (r *root) filter(text string)                    { r.engine.Filter(text) }

@@ -67,4 +67,5 @@ func wayOf(p state.StarPhase) (attribute, words string) {
 // islandActions is what the rows ask for.
 type islandActions interface {
 	star(id ozeki.ConversationID, on bool)
+	seen(ids []ozeki.ConversationID) // rows in the page whose names are not opened yet
 }

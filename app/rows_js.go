@@ -20,7 +20,8 @@ type island struct {
 	model    js.Value // a row without content, to clone
 	height   float64  // of a row in pixels
 	snap     *state.Snapshot
-	drawn    bool // a redraw after scrolling is on its way
+	drawn    bool                          // a redraw after scrolling is on its way
+	asked    map[ozeki.ConversationID]bool // whose names were asked for
 	resize   js.Value
 	funcs    []js.Func
 }
@@ -172,6 +173,9 @@ func (s *section) setOpen() {
 // show draws a snapshot, at once.
 func (l *island) show(snap *state.Snapshot) {
 	l.snap = snap
+	if snap.Phase != state.SignedIn || l.asked == nil {
+		l.asked = map[ozeki.ConversationID]bool{}
+	}
 	if !l.host.Truthy() {
 		return
 	}
@@ -226,6 +230,7 @@ func (l *island) redraw() {
 	}
 	now := time.Now()
 	wanted := map[ozeki.ConversationID]bool{}
+	var unopened []ozeki.ConversationID
 	for _, s := range l.sections {
 		if !s.open {
 			continue
@@ -233,6 +238,10 @@ func (l *island) redraw() {
 		start, end := viewOf(len(s.rows), l.height, s.top, s.view)
 		draw := func(i int) {
 			wanted[s.rows[i].ID] = true
+			if end-start < len(s.rows) && !s.rows[i].Opened && !l.asked[s.rows[i].ID] {
+				l.asked[s.rows[i].ID] = true
+				unopened = append(unopened, s.rows[i].ID)
+			}
 			l.place(s, i, end-start < len(s.rows), now)
 		}
 		for i := start; i < end; i++ {
@@ -249,6 +258,9 @@ func (l *island) redraw() {
 			s.total = len(s.rows)
 			s.list.Get("style").Set("height", strconv.FormatFloat(float64(s.total)*l.height, 'f', -1, 64)+"px")
 		}
+	}
+	if len(unopened) > 0 {
+		l.actions.seen(unopened)
 	}
 	for id, n := range l.rows {
 		if !wanted[id] {

@@ -63,7 +63,10 @@ const (
 	PollActive   = 2 * time.Second // between two polls while the page is seen
 	PollHidden   = 15 * time.Second
 	maxPollDelay = 30 * time.Second      // between two tries while the server cannot be reached
-	openPause    = 50 * time.Millisecond // between two batches of keys that are not needed at once
+	openFirst    = 64                    // keys to open at once: what is seen first
+	openSlowly   = 8                     // keys to open at once afterwards
+	openAll      = 1000                  // of a list longer than this not all keys are opened in advance
+	openPause    = 40 * time.Millisecond // between two batches of keys that are not needed at once
 	pageSize     = 50                    // messages in a page (the published client's limit)
 )
 

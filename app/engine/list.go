@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"starling/app/state"
@@ -52,8 +53,10 @@ func (e *Engine) Reload() {
 
 // openKeys unwraps the conversation keys that are not open yet and opens the names, in batches so that the list fills
 // while it goes on. Rows are named by their participants until then. With ids, only those conversations are opened.
+//
+// Without, what is seen first is opened at once, and then the rest, slowly enough for the page to stay quick. Of a very
+// long list only the groups follow, whose names say more than their participants': Seen opens what is scrolled to.
 func (e *Engine) openKeys(ctx context.Context, run int, ids ...ozeki.ConversationID) {
-	const batch = 64
 	e.mu.Lock()
 	session := e.client.Session()
 	if run != e.run || session == nil {
@@ -62,49 +65,74 @@ func (e *Engine) openKeys(ctx context.Context, run int, ids ...ozeki.Conversatio
 	}
 	todo := e.state.Unopened(ids...)
 	e.unlock()
-	scheme := e.client.Scheme()
-	for n := 0; len(todo) > 0; n++ {
-		if n >= 4 {
-			// What is seen first is open. The rest is opened so that the page stays quick meanwhile.
-			pause := make(chan struct{})
-			stop := e.after(openPause, func() { close(pause) })
-			select {
-			case <-pause:
-			case <-ctx.Done():
-				stop()
+	if len(todo) > openAll {
+		rest := todo[openFirst:]
+		todo = todo[:openFirst:openFirst]
+		for _, u := range rest {
+			if u.Group && len(todo) < openAll {
+				todo = append(todo, u)
+			}
+		}
+	}
+	for done := 0; len(todo) > 0; {
+		size := openFirst
+		if done >= openFirst && len(ids) == 0 {
+			size = openSlowly
+			if !e.pause(ctx, openPause) {
 				return
 			}
 		}
-		part := todo[:min(batch, len(todo))]
-		todo = todo[len(part):]
-		opened := make([]state.OpenedKey, len(part))
-		done := make(chan struct{})
-		for i, u := range part {
-			go func() {
-				key, err := scheme.UnwrapKey(ctx, session.Key, u.Secret)
-				if err != nil {
-					key = nil // shown as trouble
-				}
-				opened[i] = state.OpenedKey{ID: u.ID, Secret: u.Secret, Key: key}
-				done <- struct{}{}
-			}()
-		}
-		for range part {
-			<-done
-		}
-		sealed := make([]ozeki.Sealed, len(part))
-		for i, u := range part {
-			sealed[i] = ozeki.Sealed{Key: opened[i].Key, AD: ozeki.NameAD(u.ID), Data: u.Name}
-		}
-		for i, o := range scheme.Open(ctx, sealed) {
-			if o.Err == nil {
-				opened[i].Name = string(o.Plaintext)
-			}
-		}
+		part := todo[:min(size, len(todo))]
+		todo, done = todo[len(part):], done+len(part)
+		opened := e.openPart(ctx, session.Key, part)
 		if ctx.Err() != nil || !e.applyIn(run, state.KeysOpened{Opened: opened}) {
 			return
 		}
 	}
+}
+
+// Seen opens the names of rows that have come into view.
+func (e *Engine) Seen(ids []ozeki.ConversationID) {
+	e.goRun(func(ctx context.Context, run int) { e.openKeys(ctx, run, ids...) })
+}
+
+// pause waits; false if the engine is closed meanwhile.
+func (e *Engine) pause(ctx context.Context, d time.Duration) bool {
+	over := make(chan struct{})
+	stop := e.after(d, func() { close(over) })
+	select {
+	case <-over:
+		return true
+	case <-ctx.Done():
+		stop()
+		return false
+	}
+}
+
+// openPart unwraps keys and opens names, all at once.
+func (e *Engine) openPart(ctx context.Context, key *ozeki.PrivateKey, part []state.Unopened) []state.OpenedKey {
+	scheme := e.client.Scheme()
+	opened := make([]state.OpenedKey, len(part))
+	var wait sync.WaitGroup
+	for i, u := range part {
+		wait.Go(func() {
+			opened[i] = state.OpenedKey{ID: u.ID, Secret: u.Secret}
+			if key, err := scheme.UnwrapKey(ctx, key, u.Secret); err == nil { // else shown as trouble
+				opened[i].Key = key
+			}
+		})
+	}
+	wait.Wait()
+	sealed := make([]ozeki.Sealed, len(part))
+	for i, u := range part {
+		sealed[i] = ozeki.Sealed{Key: opened[i].Key, AD: ozeki.NameAD(u.ID), Data: u.Name}
+	}
+	for i, o := range scheme.Open(ctx, sealed) {
+		if o.Err == nil {
+			opened[i].Name = string(o.Plaintext)
+		}
+	}
+	return opened
 }
 
 // poller asks for changes.

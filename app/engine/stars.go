@@ -118,6 +118,9 @@ func (e *Engine) sendStar(run int, id ozeki.ConversationID) {
 			call = e.client.Favorite
 		}
 		c, err := call(ctx, id)
+		if err != nil && e.failed(run, err) {
+			return
+		}
 		unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)
 		var ev state.Event
 		switch {
@@ -139,8 +142,7 @@ func (e *Engine) sendStar(run int, id ozeki.ConversationID) {
 		e.unlock()
 		e.save(func(k *Kept) { k.Wishes = wishes })
 		if unreached {
-			e.failed(run, err) // sent again by the next poll that succeeds
-			return
+			return // sent again by the next poll that succeeds
 		}
 		e.sendStar(run, id)
 	})

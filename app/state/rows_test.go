@@ -126,7 +126,7 @@ func TestAConversationIsNamedByItsPeopleUntilItsNameOpens(t *testing.T) {
 	s := signedIn(group, alone, nobody)
 	snap := checkSnapshot(t, s)
 	wantNames(t, "conversations", snap.Conversations, "Adam, Zoe", "Me", "Unnamed conversation")
-	if todo := s.Unopened(); len(todo) != 3 || todo[0] != (Unopened{idOf(1), "secret1", "sealed1"}) {
+	if todo := s.Unopened(); len(todo) != 3 || todo[0] != (Unopened{idOf(1), true, "secret1", "sealed1"}) {
 		t.Errorf("to be opened: %+v", todo)
 	}
 	key := []byte("0123456789abcdef0123456789abcdef")

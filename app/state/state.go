@@ -36,6 +36,7 @@ const (
 type Row struct {
 	ID       ozeki.ConversationID
 	Name     string
+	Opened   bool // the key and the name were tried; until then the name is made of the participants'
 	Trouble  bool // the name or the key does not open: named by its participants, with a quiet mark
 	Favorite bool // as shown: the user's wish where there is one, else the server's word
 	Star     StarPhase
@@ -183,7 +184,7 @@ func (c *conversation) shownFavorite() bool {
 }
 
 func (c *conversation) row() Row {
-	r := Row{ID: c.id, Name: c.name, Trouble: c.trouble, Favorite: c.shownFavorite(), Muted: c.muted, Color: c.color, Active: c.active}
+	r := Row{ID: c.id, Name: c.name, Opened: c.opened, Trouble: c.trouble, Favorite: c.shownFavorite(), Muted: c.muted, Color: c.color, Active: c.active}
 	if c.wish != nil {
 		r.Star = StarPending
 		if c.wish.queued {
@@ -278,6 +279,7 @@ func (s *State) Order() []ozeki.ConversationID { return s.order }
 // Unopened is a conversation whose key was not tried yet.
 type Unopened struct {
 	ID     ozeki.ConversationID
+	Group  bool
 	Secret string
 	Name   string // sealed
 }
@@ -296,7 +298,7 @@ func (s *State) Unopened(ids ...ozeki.ConversationID) []Unopened {
 	var list []Unopened
 	for _, id := range ids {
 		if c := s.conversations[id]; c != nil && !c.opened {
-			list = append(list, Unopened{c.id, c.secret, c.sealedName})
+			list = append(list, Unopened{c.id, c.group, c.secret, c.sealedName})
 		}
 	}
 	return list
