@@ -137,7 +137,8 @@ func (s *Server) setColor(ctx context.Context, tx store.Tx, req *request, body *
 
 func (s *Server) hide(ctx context.Context, tx store.Tx, req *request, body *ozeki.HideRequest) (any, error) {
 	if len(body.HideID) > maxHideID || !hideIDForm.MatchString(body.HideID) {
-		return nil, errInvalid.saying("The hideid is not a list of instances, each followed by a semicolon. Send the conversation's instance like 7sSwU2VoFM;.")
+		return nil, errInvalid.saying("The hideid is not a list of instances, each followed by a semicolon. " +
+			"Send the conversation's instance like 7sSwU2VoFM;.")
 	}
 	return s.setProperty(ctx, tx, req, body.ConversationID, store.HideID(body.HideID))
 }

@@ -21,7 +21,11 @@ const (
 	usualPartial = 50
 )
 
-var errInstance = errInvalid.saying("The conversation was cleared meanwhile. Load the list of conversations again.")
+var (
+	errInstance = errInvalid.saying("The conversation was cleared meanwhile. Load the list of conversations again.")
+	errMessage  = errInvalid.saying("The message is not a JSON object with ID, Type, Created and Data, or too large. " +
+		"Shorten it and send it again.")
+)
 
 // addMessage appends a message to a conversation of the caller and gives it as stored, without Data. The order of messages
 // is that of their arrival; From is whose signature was verified, whatever the message says. A repeat of an id with the
@@ -55,7 +59,7 @@ func (s *Server) addMessage(ctx context.Context, tx store.Tx, req *request, body
 func parseMessage(text string) (store.Message, error) {
 	var m ozeki.Message
 	if len(text) > maxMessage || depth([]byte(text)) > maxDepth || json.Unmarshal([]byte(text), &m) != nil {
-		return store.Message{}, errInvalid.saying("The message is not a JSON object with ID, Type, Created and Data, or too large. Shorten it and send it again.")
+		return store.Message{}, errMessage
 	}
 	switch {
 	case !m.ID.Valid():
@@ -74,7 +78,8 @@ func parseMessage(text string) (store.Message, error) {
 		for name := range m.Extra {
 			for _, known := range []string{"ID", "Type", "Created", "ValidUntil", "Data", "From"} {
 				if strings.EqualFold(name, known) {
-					return store.Message{}, errInvalid.saying("The message's field " + known + " is not of the form that the API describes, or spelt otherwise. Correct it.")
+					return store.Message{}, errInvalid.saying("The message's field " + known +
+						" is not of the form that the API describes, or spelt otherwise. Correct it.")
 				}
 			}
 		}
@@ -163,7 +168,9 @@ func (s *Server) page(ctx context.Context, q store.MessageQuery) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := ozeki.DownloadAnswer{Status: ozeki.StatusOK, ErrorMessage: new(string), Messages: make([]ozeki.Message, len(list)), Reports: []ozeki.Report{}}
+	a := ozeki.DownloadAnswer{
+		Status: ozeki.StatusOK, ErrorMessage: new(string), Messages: make([]ozeki.Message, len(list)), Reports: []ozeki.Report{},
+	}
 	for i, m := range list {
 		a.Messages[i] = messageFor(m)
 	}

@@ -59,7 +59,10 @@ type Server struct {
 
 // New returns a server and starts its background work, which Close stops. The store stays the caller's to close.
 func New(c Config) *Server {
-	s := &Server{store: c.Store, bus: c.Bus, scheme: c.Scheme, clock: c.Clock, ownClock: c.Clock != nil, log: c.Log, window: c.ClockWindow, path: c.PublicPath}
+	s := &Server{
+		store: c.Store, bus: c.Bus, scheme: c.Scheme, clock: c.Clock, ownClock: c.Clock != nil, log: c.Log,
+		window: c.ClockWindow, path: c.PublicPath,
+	}
 	if s.bus == nil {
 		s.bus, s.ownBus = bus.NewLocal(), true
 	}

@@ -83,7 +83,8 @@ func checkFile(path string) error {
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return fmt.Errorf("database %s: not writable: give this user the right to write the file and its folder, or choose another path (%w)", path, err)
+		return fmt.Errorf("database %s: not writable: give this user the right to write the file and its folder, "+
+			"or choose another path (%w)", path, err)
 	}
 	return f.Close()
 }
@@ -108,7 +109,8 @@ func prepareSQLite(ctx context.Context, db *sql.DB, path string) error {
 		return fail(err)
 	}
 	if have > len(steps) {
-		return fail(fmt.Errorf("the file has version %d and was written by a newer program than this one, which knows up to %d: run the newer program, or restore a backup made before it", have, len(steps)))
+		return fail(fmt.Errorf("the file has version %d and was written by a newer program than this one, which knows up to %d: "+
+			"run the newer program, or restore a backup made before it", have, len(steps)))
 	}
 	var mode string
 	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
