@@ -134,8 +134,13 @@ func listen(target js.Value, event string, f func(e js.Value)) {
 	}))
 }
 
-func onHistory(f func())       { listen(window, "popstate", func(js.Value) { f() }) }
-func onOnline(f func())        { listen(window, "online", func(js.Value) { f() }) }
+func onHistory(f func()) { listen(window, "popstate", func(js.Value) { f() }) }
+
+// onOnline calls f when the browser says that the network came or went.
+func onOnline(f func()) {
+	listen(window, "online", func(js.Value) { f() })
+	listen(window, "offline", func(js.Value) { f() })
+}
 func onVisible(f func(bool))   { listen(document, "visibilitychange", func(js.Value) { f(isVisible()) }) }
 func isVisible() bool          { return document.Get("visibilityState").String() == "visible" }
 func value(id string) string   { return byID(id).Get("value").String() }

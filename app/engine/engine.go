@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -48,7 +49,8 @@ type Engine struct {
 	sender map[ozeki.ConversationID]*outbox
 	poll   poller
 	saving bool
-	dirty  bool
+	// changes are what the vault has not been told yet.
+	changes []func(*Kept)
 	// restored: the wishes of an earlier run of the program were taken over.
 	restored   bool
 	shown      *state.Snapshot // the last one given to onChange
@@ -333,49 +335,66 @@ func (e *Engine) heard(n Note) {
 	}
 }
 
-// save writes what is kept, the latest after an earlier one that is still being written.
+// save makes a change to what is kept, on the device too. Changes that come while one is being written go together. Tabs
+// share what is kept, so that a change says what changes and not how all of it looks.
 func (e *Engine) save(change func(*Kept)) {
 	e.mu.Lock()
 	defer e.unlock()
 	if e.kept == nil {
 		return
 	}
-	k := *e.kept
-	change(&k)
-	e.kept = &k
-	e.dirty = true
+	e.changes = append(e.changes, change)
 	if e.saving {
 		return
 	}
 	e.saving = true
 	e.goIn(e.run, func(ctx context.Context, _ int) {
 		for {
-			e.mu.Lock()
-			if !e.dirty || e.kept == nil || ctx.Err() != nil {
-				e.saving, e.dirty = false, false
-				e.unlock()
-				return
+			run, more, err := e.saveChanges(ctx)
+			if err != nil {
+				e.applyIn(run, state.NoticeAdded{Text: "This device could not keep a change: " + err.Error() + ". It is sent as long as this page stays open."})
 			}
-			run := e.run
-			e.dirty = false
-			e.unlock()
-			if err := e.saveKept(ctx); err != nil {
-				e.applyIn(run, state.NoticeAdded{Text: "This device is out of room: " + err.Error() + ". Changes are sent as long as this page stays open."})
+			if !more {
+				return
 			}
 		}
 	})
 }
 
-func (e *Engine) saveKept(ctx context.Context) error {
+func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error) {
 	e.vaultMu.Lock()
 	defer e.vaultMu.Unlock()
 	e.mu.Lock()
-	k := e.kept
+	changes := e.changes
+	e.changes = nil
+	run, more = e.run, len(changes) > 0 && e.kept != nil && ctx.Err() == nil
+	e.saving = more
 	e.unlock()
-	if k == nil {
-		return nil
+	if more {
+		err = e.vault.Update(ctx, func(k *Kept) {
+			for _, change := range changes {
+				change(k)
+			}
+		})
 	}
-	return e.vault.Save(ctx, k)
+	return run, more, err
+}
+
+// keepWish keeps what the user wants a star to be until the server has confirmed it.
+func (e *Engine) keepWish(id ozeki.ConversationID) {
+	e.mu.Lock()
+	on, wanted := e.state.WishOf(id)
+	e.unlock()
+	e.save(func(k *Kept) {
+		wishes := maps.Clone(k.Wishes)
+		if wishes == nil {
+			wishes = map[ozeki.ConversationID]bool{}
+		}
+		if delete(wishes, id); wanted {
+			wishes[id] = on
+		}
+		k.Wishes = wishes
+	})
 }
 
 // Open opens a conversation, or none with the empty id.

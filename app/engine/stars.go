@@ -29,9 +29,8 @@ func (e *Engine) Star(id ozeki.ConversationID, on bool) {
 	run := e.run
 	e.applyLocked(state.StarWanted{ID: id, On: on})
 	e.syncUndo()
-	wishes := e.state.Wishes()
 	e.unlock()
-	e.save(func(k *Kept) { k.Wishes = wishes })
+	e.keepWish(id)
 	e.sendStar(run, id)
 }
 
@@ -138,9 +137,8 @@ func (e *Engine) sendStar(run int, id ozeki.ConversationID) {
 		}
 		e.applyLocked(ev)
 		e.syncUndo()
-		wishes := e.state.Wishes()
 		e.unlock()
-		e.save(func(k *Kept) { k.Wishes = wishes })
+		e.keepWish(id)
 		if unreached {
 			return // sent again by the next poll that succeeds
 		}

@@ -22,6 +22,9 @@ type Vault interface {
 	Load(ctx context.Context) (*Kept, error)
 	// Save replaces what is kept. After an error the old is still there.
 	Save(ctx context.Context, k *Kept) error
+	// Update changes what is kept, in one step with regard to the other tabs; where nothing is kept, nothing is changed.
+	// After an error the old is still there. change must not use the Kept after it returns.
+	Update(ctx context.Context, change func(*Kept)) error
 	// Wipe removes everything this program stored on the device. A repeat changes nothing.
 	Wipe(ctx context.Context) error
 }

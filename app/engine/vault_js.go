@@ -41,7 +41,10 @@ type keptJSON struct {
 }
 
 func (idb) Load(ctx context.Context) (*Kept, error) {
-	record, err := withStore(ctx, "readonly", func(store js.Value) js.Value { return store.Call("get", dbKey) })
+	var record js.Value
+	err := withStore(ctx, "readonly", func(store js.Value) {
+		onResult(store.Call("get", dbKey), func(v js.Value) { record = v })
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read the kept session: %w", err)
 	}
@@ -49,6 +52,10 @@ func (idb) Load(ctx context.Context) (*Kept, error) {
 		js.Global().Get("localStorage").Call("removeItem", signedInMark)
 		return nil, nil
 	}
+	return fromRecord(record)
+}
+
+func fromRecord(record js.Value) (*Kept, error) {
 	var k keptJSON
 	sign, unwrap := record.Get("sign"), record.Get("unwrap")
 	if record.Get("json").Type() != js.TypeString || !sign.Truthy() || !unwrap.Truthy() {
@@ -66,37 +73,80 @@ func (idb) Load(ctx context.Context) (*Kept, error) {
 	}, nil
 }
 
-func (idb) Save(ctx context.Context, k *Kept) error {
+func toRecord(k *Kept) (js.Value, error) {
 	b, err := json.Marshal(keptJSON{
 		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs,
 		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: k.Wishes,
 	})
 	if err != nil {
-		return err
+		return js.Undefined(), err
 	}
 	sign, unwrap := k.Session.Key.Handles()
 	record := js.Global().Get("Object").New()
 	record.Set("json", string(b))
 	record.Set("sign", sign)
 	record.Set("unwrap", unwrap)
-	if _, err := withStore(ctx, "readwrite", func(store js.Value) js.Value { return store.Call("put", record, dbKey) }); err != nil {
+	return record, nil
+}
+
+func (idb) Save(ctx context.Context, k *Kept) error {
+	record, err := toRecord(k)
+	if err == nil {
+		err = withStore(ctx, "readwrite", func(store js.Value) { store.Call("put", record, dbKey) })
+	}
+	if err != nil {
 		return fmt.Errorf("keep the session on this device: %w", err)
 	}
 	js.Global().Get("localStorage").Call("setItem", signedInMark, "1")
 	return nil
 }
 
+func (idb) Update(ctx context.Context, change func(*Kept)) error {
+	var failed error
+	err := withStore(ctx, "readwrite", func(store js.Value) {
+		onResult(store.Call("get", dbKey), func(v js.Value) {
+			if !v.Truthy() {
+				return
+			}
+			k, err := fromRecord(v)
+			if err == nil {
+				change(k)
+				var record js.Value
+				if record, err = toRecord(k); err == nil {
+					store.Call("put", record, dbKey)
+				}
+			}
+			failed = err
+		})
+	})
+	if err = errors.Join(err, failed); err != nil {
+		return fmt.Errorf("keep a change on this device: %w", err)
+	}
+	return nil
+}
+
 func (idb) Wipe(ctx context.Context) error {
 	js.Global().Get("localStorage").Call("removeItem", signedInMark)
-	if _, err := withStore(ctx, "readwrite", func(store js.Value) js.Value { return store.Call("clear") }); err != nil {
+	if err := withStore(ctx, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
 		return fmt.Errorf("remove the session from this device: %w", err)
 	}
 	return nil
 }
 
-// withStore opens the database, runs one request in a transaction and returns its result once the transaction is
-// durable (complete).
-func withStore(ctx context.Context, mode string, request func(store js.Value) js.Value) (result js.Value, err error) {
+// onResult calls f with the result of a request, within its transaction.
+func onResult(request js.Value, f func(js.Value)) {
+	var fn js.Func
+	fn = js.FuncOf(func(js.Value, []js.Value) any {
+		fn.Release()
+		f(request.Get("result"))
+		return nil
+	})
+	request.Set("onsuccess", fn)
+}
+
+// withStore opens the database, makes requests in a transaction and returns once it is durable (complete). The requests
+// may make further ones when they have their results (onResult).
+func withStore(ctx context.Context, mode string, requests func(store js.Value)) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)
@@ -104,7 +154,7 @@ func withStore(ctx context.Context, mode string, request func(store js.Value) js
 	}()
 	factory := js.Global().Get("indexedDB")
 	if !factory.Truthy() {
-		return js.Undefined(), errors.New("this browser has no IndexedDB, or it is switched off")
+		return errors.New("this browser has no IndexedDB, or it is switched off")
 	}
 	open := factory.Call("open", dbName, dbVersion)
 	upgrade := js.FuncOf(func(js.Value, []js.Value) any {
@@ -114,16 +164,13 @@ func withStore(ctx context.Context, mode string, request func(store js.Value) js
 	defer upgrade.Release()
 	open.Set("onupgradeneeded", upgrade)
 	if err := event(ctx, open, "success", "error", "blocked"); err != nil {
-		return js.Undefined(), err
+		return err
 	}
 	db := open.Get("result")
 	defer db.Call("close")
 	tx := db.Call("transaction", dbStore, mode, map[string]any{"durability": "strict"})
-	req := request(tx.Call("objectStore", dbStore))
-	if err := event(ctx, tx, "complete", "error", "abort"); err != nil {
-		return js.Undefined(), err
-	}
-	return req.Get("result"), nil
+	requests(tx.Call("objectStore", dbStore))
+	return event(ctx, tx, "complete", "error", "abort")
 }
 
 // event waits for one of the named events of target: nil for the first, the target's error for the others.

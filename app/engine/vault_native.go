@@ -34,6 +34,17 @@ func (m *memory) Save(_ context.Context, k *Kept) error {
 	return nil
 }
 
+func (m *memory) Update(_ context.Context, change func(*Kept)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.kept != nil {
+		c := *m.kept
+		change(&c)
+		m.kept = &c
+	}
+	return nil
+}
+
 func (m *memory) Wipe(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

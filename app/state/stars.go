@@ -157,6 +157,14 @@ func (s *State) NextStar(id ozeki.ConversationID) (on bool, seq uint64, send boo
 	return c.wish.on, c.wish.seq, true
 }
 
+// WishOf returns what the user wants a star to be while the server has not confirmed it; false if there is no such wish.
+func (s *State) WishOf(id ozeki.ConversationID) (on, wanted bool) {
+	if c := s.conversations[id]; c != nil && c.wish != nil {
+		return c.wish.on, true
+	}
+	return false, false
+}
+
 // Wishes returns the stars that the server has not confirmed.
 func (s *State) Wishes() map[ozeki.ConversationID]bool {
 	m := map[ozeki.ConversationID]bool{}
