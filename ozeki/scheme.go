@@ -122,7 +122,7 @@ func (s standard) Sign(ctx context.Context, key *PrivateKey, body []byte) (strin
 }
 
 func (s standard) Verify(ctx context.Context, key *PublicKey, body []byte, signature string) error {
-	sig, err := base64.StdEncoding.DecodeString(signature)
+	sig, err := base64.StdEncoding.Strict().DecodeString(signature)
 	if err != nil {
 		return fmt.Errorf("%w: not base64", ErrSignature)
 	}
@@ -141,7 +141,7 @@ func (s standard) WrapKey(ctx context.Context, to *PublicKey, conversationKey []
 }
 
 func (s standard) UnwrapKey(ctx context.Context, key *PrivateKey, secret string) ([]byte, error) {
-	wrapped, err := base64.StdEncoding.DecodeString(secret)
+	wrapped, err := base64.StdEncoding.Strict().DecodeString(secret)
 	if err != nil {
 		return nil, fmt.Errorf("%w: secret is not base64", ErrUndecryptable)
 	}
@@ -191,7 +191,7 @@ func (s standard) Open(_ context.Context, sealed []Sealed) []Opened {
 	boxes := make([]gcmBox, 0, len(sealed))
 	at := make([]int, 0, len(sealed))
 	for i, v := range sealed {
-		raw, err := base64.StdEncoding.DecodeString(v.Data)
+		raw, err := base64.StdEncoding.Strict().DecodeString(v.Data)
 		if err != nil || len(raw) < nonceSize+16 || len(v.Key) != ConversationKeySize {
 			out[i].Err = ErrUndecryptable
 			continue
