@@ -180,6 +180,10 @@ func (r *root) goTo(id ozeki.ConversationID) {
 func (r *root) show(id ozeki.ConversationID) {
 	was := r.current
 	r.current = id
+	if id != was {
+		// At once, before the pane is drawn: what stands in the composer is sent to, and kept for, the current one.
+		setValue("composer", r.drafts[id])
+	}
 	r.engine.Open(id)
 	if id == "" && was != "" {
 		r.list.focusRow(was)
