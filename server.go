@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -191,19 +192,27 @@ func listenAndServe(ctx context.Context, cfg Config, h http.Handler, log *slog.L
 	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
 		return errors.New("--tls-cert and --tls-key go together")
 	}
+	var secure *tls.Config
+	if cfg.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
+		if err != nil {
+			return fmt.Errorf("the certificate cannot be used: %w; check the files of --tls-cert and --tls-key", err)
+		}
+		secure = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
 		return listenError(cfg.Addr, err)
 	}
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: 32 << 10, TLSConfig: secure, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	scheme := "http"
 	done := make(chan error, 1)
-	if cfg.TLSCert != "" {
+	if secure != nil {
 		scheme = "https"
-		go func() { done <- srv.ServeTLS(l, cfg.TLSCert, cfg.TLSKey) }()
+		go func() { done <- srv.ServeTLS(l, "", "") }()
 	} else {
 		go func() { done <- srv.Serve(l) }()
 	}
