@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // patience is how long a story waits for the page to become as expected.
@@ -102,7 +103,7 @@ func poll(ctx context.Context, d time.Duration, f func() error) error {
 // screen is the page's text, for a failure's report.
 func (p *person) screen() string {
 	var text string
-	if err := p.tryJS(`location.href + "\n" + document.body.innerText + "\n[announced] " + document.getElementById("live")?.textContent`, &text); err != nil {
+	if err := p.tryJS(`location.href + "\n" + document.body.innerText.replace(/\\s*\\n\\s*/g, " | ") + "\n[announced] " + document.getElementById("live")?.textContent`, &text); err != nil {
 		return ""
 	}
 	if len(text) > 2000 {
@@ -345,10 +346,28 @@ const (
 	shift = input.ModifierShift
 )
 
-// press presses a key of the kb package, or a character, with modifiers.
+// press presses a key of the kb package, or a character, with modifiers. With Ctrl or Alt it writes no character, as on a
+// real keyboard.
 func (p *person) press(key string, modifiers ...input.Modifier) {
 	p.t.Helper()
-	p.run(chromedp.KeyEvent(key, chromedp.KeyModifiers(modifiers...)))
+	var all input.Modifier
+	for _, m := range modifiers {
+		all |= m
+	}
+	if all&(ctrl|alt) == 0 {
+		p.run(chromedp.KeyEvent(key, chromedp.KeyModifiers(modifiers...)))
+		return
+	}
+	for _, event := range kb.Encode([]rune(key)[0]) {
+		if event.Type == input.KeyChar {
+			continue
+		}
+		if event.Type == input.KeyDown {
+			event.Type = input.KeyRawDown
+		}
+		event.Text, event.UnmodifiedText = "", ""
+		p.run(event.WithModifiers(event.Modifiers | all))
+	}
 }
 
 var errNotYet = errors.New("not yet")
