@@ -36,9 +36,10 @@ type Engine struct {
 	after      func(d time.Duration, f func()) (stop func())
 	onChange   func(*state.Snapshot)
 
-	ctx  context.Context
-	stop context.CancelFunc
-	wait sync.WaitGroup
+	ctx     context.Context
+	stop    context.CancelFunc
+	wait    sync.WaitGroup
+	closeMu sync.Mutex // work begins before Close or not at all
 
 	mu     sync.Mutex
 	state  *state.State
@@ -94,7 +95,7 @@ func New(o Options) *Engine {
 		e.onChange = func(*state.Snapshot) {}
 	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
-	e.poll.visible = true
+	e.poll = poller{visible: true, due: map[ozeki.ConversationID]bool{}}
 	return e
 }
 
@@ -121,7 +122,9 @@ func (e *Engine) resume() {
 
 // Close stops all work and waits for it.
 func (e *Engine) Close() {
+	e.closeMu.Lock()
 	e.stop()
+	e.closeMu.Unlock()
 	e.mu.Lock()
 	e.cancelTimers()
 	e.unlock()
@@ -195,10 +198,11 @@ func (e *Engine) goRun(f func(ctx context.Context, run int)) {
 }
 
 func (e *Engine) goIn(run int, f func(ctx context.Context, run int)) {
-	if e.ctx.Err() != nil {
-		return
+	e.closeMu.Lock()
+	defer e.closeMu.Unlock()
+	if e.ctx.Err() == nil {
+		e.wait.Go(func() { f(e.ctx, run) })
 	}
-	e.wait.Go(func() { f(e.ctx, run) })
 }
 
 // begin goes on as the user of a session.
@@ -438,9 +442,15 @@ func (e *Engine) failed(run int, err error) (over bool) {
 	return false
 }
 
+// sentence is an error that is worded for people already.
+type sentence string
+
+func (s sentence) Error() string { return string(s) }
+
 // Words says an error to people: what happened and what to do.
 func Words(err error) string {
 	var refused *ozeki.RefusedError
+	var said sentence
 	switch {
 	case err == nil:
 		return ""
@@ -463,6 +473,8 @@ func Words(err error) string {
 		return "The server is not available at the moment. Try again in a while."
 	case errors.Is(err, ozeki.ErrUndecryptable):
 		return "This cannot be decrypted with your key."
+	case errors.As(err, &said):
+		return string(said)
 	}
 	return "Something went wrong: " + err.Error()
 }

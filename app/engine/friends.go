@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
-	"fmt"
 	"slices"
 
 	"starling/app/state"
@@ -78,7 +77,7 @@ func (e *Engine) Converse(ctx context.Context, f state.Friend) (ozeki.Conversati
 	}
 	i := slices.IndexFunc(a.Availabilities, func(v ozeki.FriendAvailability) bool { return v.FriendID == f.ID })
 	if i < 0 {
-		return "", fmt.Errorf("%s is not among your friends any more", f.Name)
+		return "", sentence(f.Name + " is not among your friends any more. Add this person again.")
 	}
 	members := make([]ozeki.Member, 0, 2)
 	for _, m := range []struct {
@@ -88,7 +87,7 @@ func (e *Engine) Converse(ctx context.Context, f state.Friend) (ozeki.Conversati
 	}{{me.ID, session.PublicKey, f.Name}, {f.ID, a.Availabilities[i].PublicKey, me.Name}} {
 		spki, err := base64.StdEncoding.DecodeString(m.publicKey)
 		if err != nil {
-			return "", fmt.Errorf("the public key of %s is damaged", m.sees)
+			return "", sentence("A public key that the server gave is damaged, so no conversation can be made. Tell who runs the server.")
 		}
 		pub, err := scheme.ImportPublicKey(ctx, spki)
 		if err != nil {

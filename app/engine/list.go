@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,19 +10,31 @@ import (
 	"starling/ozeki"
 )
 
-// loadList asks for the list of conversations, or for some of them, and opens their keys and names.
+// loadList asks for the list of conversations, or for some of them, and opens their keys and names. One list is on its way
+// at a time, so that an older one never comes last; what is asked for meanwhile is asked for afterwards.
 func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
+	e.mu.Lock()
+	defer e.unlock()
+	if run != e.run {
+		return
+	}
+	p := &e.poll
+	if p.listBusy {
+		p.listNext, p.listAll = append(p.listNext, only...), p.listAll || len(only) == 0
+		return
+	}
+	p.listBusy = true
+	askedAt := e.state.Tick()
 	e.goIn(run, func(ctx context.Context, run int) {
-		e.mu.Lock()
-		askedAt := e.state.Tick()
-		e.unlock()
 		list, err := e.client.Conversations(ctx, only...)
 		if err != nil {
 			if !e.failed(run, err) {
 				e.applyIn(run, state.ListFailed{Words: Words(err)})
 			}
 			e.mu.Lock()
-			e.poll.listDue = true
+			if run == e.run { // all of it at the next poll
+				e.poll.listDue, e.poll.listBusy, e.poll.listAll, e.poll.listNext = true, false, false, nil
+			}
 			e.unlock()
 			return
 		}
@@ -37,7 +50,15 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		}
 		e.applyLocked(events...)
 		open := e.state.OpenID()
+		all, next := e.poll.listAll, e.poll.listNext
+		e.poll.listBusy, e.poll.listAll, e.poll.listNext = false, false, nil
 		e.unlock()
+		switch {
+		case all || len(next) > ozeki.MaxListOf:
+			e.loadList(run)
+		case len(next) > 0:
+			e.loadList(run, next...)
+		}
 		e.flush(run)
 		if open != "" {
 			e.loadNewest(ctx, run, open)
@@ -142,16 +163,20 @@ type poller struct {
 	visible bool
 	busy    bool
 	again   bool // poll once more when the present one is done
-	listDue bool // the list could not be loaded: try at the next poll
 	timer   func()
+	// due are the conversations whose news could not be fetched yet.
+	due      map[ozeki.ConversationID]bool
+	listDue  bool // the list could not be loaded: try at the next poll
+	listBusy bool // a list is on its way
+	listAll  bool // ask for all of it afterwards
+	listNext []ozeki.ConversationID
 }
 
 func (p *poller) cancel() {
 	if p.timer != nil {
 		p.timer()
-		p.timer = nil
 	}
-	p.delay, p.busy, p.again, p.listDue, p.cursor = 0, false, false, false, 0
+	*p = poller{visible: p.visible, due: map[ozeki.ConversationID]bool{}}
 }
 
 func (e *Engine) schedulePoll(run int, d time.Duration) {
@@ -233,17 +258,25 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error) time.Du
 		next = PollHidden
 	}
 	if err != nil {
-		e.poll.delay = min(max(2*e.poll.delay, PollActive), maxPollDelay)
+		next = min(max(2*e.poll.delay, PollActive), maxPollDelay)
+		e.poll.delay = next
 		e.unlock()
-		return e.poll.delay
+		return next
 	}
 	e.poll.delay = 0
 	if e.poll.again {
 		next = 0
 	}
 	wasOffline := e.current().Offline
+	open := e.state.OpenID()
 	due := e.poll.listDue
 	e.poll.listDue = false
+	for id := range e.poll.due {
+		if !slices.Contains(a.ConversationChangedOf, id) {
+			a.ConversationChangedOf = append(a.ConversationChangedOf, id)
+		}
+	}
+	clear(e.poll.due)
 	moved := a.Cursor > e.poll.cursor
 	if moved {
 		e.poll.cursor = a.Cursor
@@ -263,6 +296,9 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error) time.Du
 		a.ConversationListChangedOf = nil
 	}
 	e.changed(run, a.ConversationListChangedOf, a.ConversationChangedOf)
+	if wasOffline && open != "" { // its messages may not have come
+		e.goIn(run, func(ctx context.Context, run int) { e.loadNewest(ctx, run, open) })
+	}
 	if len(a.FriendAvailabilitiesOf) > 0 && e.Snapshot().FriendsLoaded {
 		e.LoadFriends()
 	}

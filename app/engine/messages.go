@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,12 +19,30 @@ type outbox struct {
 	conversation ozeki.ConversationID
 	waiting      []draft
 	busy         bool
+	// sealed holds what was sent of messages that the server has not confirmed. A repeat is the same bytes: sealed anew
+	// it would be another message under the same id, which the server refuses.
+	sealed map[ozeki.MessageID]sealedText
 }
 
 type draft struct {
 	id   ozeki.MessageID
 	text string
 	at   time.Time
+}
+
+type sealedText struct {
+	key  []byte
+	data string
+}
+
+// outboxOf returns the outbox of a conversation. The caller holds mu.
+func (e *Engine) outboxOf(id ozeki.ConversationID) *outbox {
+	o := e.sender[id]
+	if o == nil {
+		o = &outbox{conversation: id, sealed: map[ozeki.MessageID]sealedText{}}
+		e.sender[id] = o
+	}
+	return o
 }
 
 // MaxMessage is the length of the longest message, in bytes.
@@ -45,11 +65,7 @@ func (e *Engine) Send(id ozeki.ConversationID, text string) error {
 	e.mu.Lock()
 	run := e.run
 	e.applyLocked(state.MessageWritten{ID: d.id, Conversation: id, Text: text, At: d.at})
-	o := e.sender[id]
-	if o == nil {
-		o = &outbox{conversation: id}
-		e.sender[id] = o
-	}
+	o := e.outboxOf(id)
 	o.waiting = append(o.waiting, d)
 	e.unlock()
 	e.sendMessages(run, o)
@@ -65,20 +81,27 @@ func (e *Engine) Retry(id ozeki.ConversationID, message ozeki.MessageID) {
 		e.unlock()
 		return
 	}
-	o := e.sender[id]
-	if o == nil {
-		o = &outbox{conversation: id}
-		e.sender[id] = o
-	}
+	o := e.outboxOf(id)
 	o.waiting = append(o.waiting, draft{m.ID, m.Text, m.Created})
 	e.applyLocked(state.MessageMoved{ID: message, Conversation: id, State: state.MessageSending})
 	e.unlock()
 	e.sendMessages(run, o)
 }
 
-// Discard deletes a message that was refused.
+// Discard deletes a message that was refused, or that waits for the connection. One that is on its way, or may have
+// arrived, stays.
 func (e *Engine) Discard(id ozeki.ConversationID, message ozeki.MessageID) {
-	e.apply(state.MessageDropped{ID: message, Conversation: id})
+	e.mu.Lock()
+	defer e.unlock()
+	m, ok := e.state.Pending(id, message)
+	o := e.outboxOf(id)
+	_, tried := o.sealed[message]
+	if !ok || m.State == state.MessageSent || m.State == state.MessageSending || m.State == state.MessageQueued && tried {
+		return
+	}
+	o.waiting = slices.DeleteFunc(o.waiting, func(d draft) bool { return d.id == message })
+	delete(o.sealed, message)
+	e.applyLocked(state.MessageDropped{ID: message, Conversation: id})
 }
 
 func (e *Engine) sendMessages(run int, o *outbox) {
@@ -91,7 +114,7 @@ func (e *Engine) sendMessages(run int, o *outbox) {
 	d := o.waiting[0]
 	e.unlock()
 	e.goIn(run, func(ctx context.Context, run int) {
-		err := e.add(ctx, o.conversation, d)
+		err := e.add(ctx, o, d)
 		unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)
 		moved := state.MessageMoved{ID: d.id, Conversation: o.conversation, State: state.MessageSent}
 		switch {
@@ -114,6 +137,9 @@ func (e *Engine) sendMessages(run int, o *outbox) {
 		} else {
 			o.waiting = o.waiting[1:]
 		}
+		if err == nil {
+			delete(o.sealed, d.id)
+		}
 		e.applyLocked(events...)
 		e.unlock()
 		if err != nil && e.failed(run, err) {
@@ -130,13 +156,15 @@ func (e *Engine) sendMessages(run int, o *outbox) {
 }
 
 // errNoKey says that a conversation's key is not known on this device.
-var errNoKey = errors.New("this conversation's key cannot be opened with your key, so nothing can be written here on this device")
+var errNoKey = sentence("This conversation's key cannot be opened with your key, so nothing can be written here on this device.")
 
 // add seals and sends one message.
-func (e *Engine) add(ctx context.Context, id ozeki.ConversationID, d draft) error {
+func (e *Engine) add(ctx context.Context, o *outbox, d draft) error {
+	id := o.conversation
 	e.mu.Lock()
 	key, instance := e.state.Key(id)
 	session := e.client.Session()
+	sealed := o.sealed[d.id]
 	e.unlock()
 	if session == nil {
 		return context.Canceled
@@ -144,16 +172,22 @@ func (e *Engine) add(ctx context.Context, id ozeki.ConversationID, d draft) erro
 	if key == nil {
 		return errNoKey
 	}
-	plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.text, From: session.UserID})
-	if err != nil {
-		return err
+	if !bytes.Equal(sealed.key, key) {
+		plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.text, From: session.UserID})
+		if err != nil {
+			return err
+		}
+		data, err := e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, d.id), plain)
+		if err != nil {
+			return err
+		}
+		sealed = sealedText{key, data}
+		e.mu.Lock()
+		o.sealed[d.id] = sealed
+		e.unlock()
 	}
-	data, err := e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, d.id), plain)
-	if err != nil {
-		return err
-	}
-	_, err = e.client.Add(ctx, id, instance, ozeki.Message{
-		ID: d.id, Type: ozeki.TypeMessage, Created: ozeki.TimeOf(d.at), Data: data,
+	_, err := e.client.Add(ctx, id, instance, ozeki.Message{
+		ID: d.id, Type: ozeki.TypeMessage, Created: ozeki.TimeOf(d.at), Data: sealed.data,
 	})
 	return err
 }
@@ -182,6 +216,9 @@ func (e *Engine) loadNewest(ctx context.Context, run int, id ozeki.ConversationI
 	e.applyIn(run, state.PageLoaded{
 		ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Newest: true, More: len(a.Messages) >= pageSize,
 	})
+	if e.takeDue(run, id) {
+		e.catchUp(ctx, run, id) // something was written while the page was on its way
+	}
 }
 
 // Older loads the page before the oldest message of a conversation that is shown.
@@ -218,7 +255,9 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 		return
 	}
 	if !known.Loaded {
-		if !known.Busy {
+		if known.Busy {
+			e.poll.due[id] = true
+		} else {
 			e.applyLocked(state.Touched{ID: id, At: e.client.Now()})
 		}
 		e.unlock()
@@ -230,10 +269,30 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 		FirstMessageID: known.Last.ID, FirstMessageDate: ozeki.TimeOf(known.Last.Created),
 	})
 	if err != nil {
-		e.failed(run, err)
+		if !e.failed(run, err) {
+			e.mu.Lock()
+			if run == e.run {
+				e.poll.due[id] = true
+			}
+			e.unlock()
+		}
 		return
 	}
 	e.applyIn(run, state.PageLoaded{ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages)})
+	if n := len(a.Messages); n > pageSize && a.Messages[n-1].ID != known.Last.ID {
+		e.catchUp(ctx, run, id) // a server gives so many at once: there may be more
+	}
+}
+
+// takeDue reports whether news of a conversation is still to be fetched, and takes the mark away.
+func (e *Engine) takeDue(run int, id ozeki.ConversationID) bool {
+	e.mu.Lock()
+	defer e.unlock()
+	if run != e.run || !e.poll.due[id] {
+		return false
+	}
+	delete(e.poll.due, id)
+	return true
 }
 
 func (e *Engine) pageFailed(run int, id ozeki.ConversationID, err error) {

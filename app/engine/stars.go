@@ -27,6 +27,10 @@ func (u *undoTimer) cancel() {
 func (e *Engine) Star(id ozeki.ConversationID, on bool) {
 	e.mu.Lock()
 	run := e.run
+	if !e.state.Timeline(id).Known {
+		e.unlock()
+		return
+	}
 	e.applyLocked(state.StarWanted{ID: id, On: on})
 	e.syncUndo()
 	e.unlock()
