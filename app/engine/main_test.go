@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	apiPath = "/ozeki/index.php"
-	patient = 30 * time.Second // how long a test waits before it gives up; it goes on as soon as it can
+	patient = 10 * time.Second // how long a test waits before it gives up; it goes on as soon as it can
 )
 
 var scheme, _ = ozeki.SchemeByName(ozeki.DefaultScheme)
@@ -72,6 +72,8 @@ func newServer(t testing.TB) *server {
 	})
 	return s
 }
+
+func (s *server) now() time.Time { return time.Now() }
 
 func (s *server) update(f func(ctx context.Context, tx store.Tx) error) {
 	s.t.Helper()
@@ -238,6 +240,7 @@ type wire struct {
 	count map[string]int
 	now   map[string]int // requests on their way
 	most  map[string]int // that were on their way at once
+	held  int            // answers that are held back
 }
 
 // fault is what happens to a request. The zero value lets it pass.
@@ -314,6 +317,11 @@ func (w *wire) Post(ctx context.Context, url string, header map[string]string, b
 		return f.answer, nil
 	}
 	res, err := w.inner.Post(ctx, url, header, body)
+	if f.hold != nil {
+		w.mu.Lock()
+		w.held++
+		w.mu.Unlock()
+	}
 	if err := await(ctx, f.hold); err != nil {
 		return nil, err
 	}
