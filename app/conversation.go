@@ -55,46 +55,46 @@ func (p *conversationPane) Render() goapp.UI {
 	v := p.View
 	switch {
 	case v == nil && p.Empty:
-		return goapp.Main().Class("pane").Body(goapp.Div().Class("pane-empty").Body(
-			goapp.H1().Text("Welcome to Starling"),
-			goapp.P().Text("Write to somebody: start your first conversation."),
-			goapp.P().Body(goapp.Button().Type("button").Class("primary").Text("Start a conversation").
+		return el("main").Class("pane").Body(el("div").Class("pane-empty").Body(
+			el("h1").Text("Welcome to Starling"),
+			el("p").Text("Write to somebody: start your first conversation."),
+			el("p").Body(el("button").Attr("type", "button").Class("primary").Text("Start a conversation").
 				OnClick(func(goapp.Context, goapp.Event) { p.Actions.newConversation() })),
 		))
 	case v == nil:
-		return goapp.Main().Class("pane").Body(goapp.Div().Class("pane-empty").Body(
-			goapp.H1().Class("visually-hidden").Text("Starling"),
-			goapp.P().Text("Choose a conversation."),
-			goapp.P().Class("hint").Body(goapp.Text("Press "), goapp.Elem("kbd").Text("?"), goapp.Text(" for the keyboard shortcuts.")),
+		return el("main").Class("pane").Body(el("div").Class("pane-empty").Body(
+			el("h1").Class("visually-hidden").Text("Starling"),
+			el("p").Text("Choose a conversation."),
+			el("p").Class("hint").Body(goapp.Text("Press "), el("kbd").Text("?"), goapp.Text(" for the keyboard shortcuts.")),
 		))
 	case !v.Known:
 		text := "This conversation is not among yours. It may have been removed, or the link is for somebody else."
 		if v.Loading {
 			text = "Loading…"
 		}
-		return goapp.Main().Class("pane").Body(
-			goapp.Header().Class("pane-head").Body(p.back(), goapp.H1().Text("Conversation")),
-			goapp.Div().Class("pane-empty").Body(goapp.P().Text(text)),
+		return el("main").Class("pane").Body(
+			el("header").Class("pane-head").Body(p.back(), el("h1").Text("Conversation")),
+			el("div").Class("pane-empty").Body(el("p").Text(text)),
 		)
 	}
 	way, words := wayOf(v.Row.Star)
-	star := goapp.Button().Type("button").Class("star").Aria("label", "Favorite "+v.Row.Name).
+	star := el("button").Attr("type", "button").Class("star").Aria("label", "Favorite "+v.Row.Name).
 		Aria("pressed", strconv.FormatBool(v.Row.Favorite)).OnClick(p.toggleStar).Body(svgIcon(starPath))
 	if way != "" {
 		star = star.DataSet("way", way).Aria("description", words)
 	}
-	return goapp.Main().Class("pane").Body(
-		goapp.Header().Class("pane-head").Body(p.back(), goapp.H1().Text(v.Row.Name), star),
+	return el("main").Class("pane").Body(
+		el("header").Class("pane-head").Body(p.back(), el("h1").Text(v.Row.Name), star),
 		p.log(),
 		goapp.If(p.writable(), p.composer()),
 		goapp.If(!p.writable(),
-			goapp.P().Class("closed").Text("The key of this conversation does not open with your key on this device, so its messages cannot be read or written here."),
+			el("p").Class("closed").Text("The key of this conversation does not open with your key on this device, so its messages cannot be read or written here."),
 		),
 	)
 }
 
 func (p *conversationPane) back() goapp.UI {
-	return goapp.A().Class("back").Href("/").Aria("label", "Back to the conversations").Body(svgIcon(arrowBack))
+	return el("a").Class("back").Attr("href", "/").Aria("label", "Back to the conversations").Body(svgIcon(arrowBack))
 }
 
 func (p *conversationPane) toggleStar(goapp.Context, goapp.Event) {
@@ -104,12 +104,12 @@ func (p *conversationPane) toggleStar(goapp.Context, goapp.Event) {
 func (p *conversationPane) log() goapp.UI {
 	v := p.View
 	items := make([]goapp.UI, 0, len(v.Messages)+8)
-	note := func(class, text string) goapp.UI { return goapp.P().Class(class).Text(text) }
+	note := func(class, text string) goapp.UI { return el("p").Class(class).Text(text) }
 	switch {
 	case v.Trouble != "":
-		items = append(items, goapp.Div().Class("state").Attr("role", "alert").Body(
-			goapp.P().Text("The messages could not be loaded. "+v.Trouble),
-			goapp.Button().Type("button").Class("secondary").Text("Try again").OnClick(p.reload),
+		items = append(items, el("div").Class("state").Attr("role", "alert").Body(
+			el("p").Text("The messages could not be loaded. "+v.Trouble),
+			el("button").Attr("type", "button").Class("secondary").Text("Try again").OnClick(p.reload),
 		))
 	case v.Loading && p.Offline:
 		items = append(items, note("state", "The messages are loaded when the connection is back."))
@@ -120,15 +120,15 @@ func (p *conversationPane) log() goapp.UI {
 	case v.Older:
 		items = append(items, note("state", "Loading older messages…"))
 	case v.More:
-		items = append(items, goapp.Div().Class("state").Body(
-			goapp.Button().Type("button").Class("secondary").Text("Load older messages").OnClick(p.older)))
+		items = append(items, el("div").Class("state").Body(
+			el("button").Attr("type", "button").Class("secondary").Text("Load older messages").OnClick(p.older)))
 	}
 	day := ""
 	var before state.Message
 	for _, m := range v.Messages {
 		if d := localDay(m.Created); d != day {
 			day, before = d, state.Message{}
-			items = append(items, goapp.H2().Class("day").Text(formatDay(m.Created)))
+			items = append(items, el("h2").Class("day").Text(formatDay(m.Created)))
 		}
 		items = append(items, &messageRow{
 			Message: m, First: m.From != before.From || m.Created.Sub(before.Created) > 5*time.Minute,
@@ -136,7 +136,7 @@ func (p *conversationPane) log() goapp.UI {
 		})
 		before = m
 	}
-	return goapp.Div().ID("log").Class("log").Attr("role", "log").Aria("label", "Messages").TabIndex(0).
+	return el("div").ID("log").Class("log").Attr("role", "log").Aria("label", "Messages").TabIndex(0).
 		Body(items...)
 }
 
@@ -149,11 +149,11 @@ func (p *conversationPane) composer() goapp.UI {
 	if !p.writable() {
 		return nil // If takes both of its branches
 	}
-	return goapp.Form().Attr("novalidate", "").OnSubmit(p.submit).Body(
-		goapp.If(p.Refused != "", goapp.P().Class("error composer-trouble").Attr("role", "alert").Text(p.Refused)),
-		goapp.Div().Class("composer").Body(
-			goapp.Textarea().ID("composer").Rows(1).Aria("label", "Message "+p.View.Row.Name).Placeholder("Message").Dir("auto"),
-			goapp.Button().Type("submit").Class("primary").Text("Send"),
+	return el("form").Attr("novalidate", "").OnSubmit(p.submit).Body(
+		goapp.If(p.Refused != "", el("p").Class("error composer-trouble").Attr("role", "alert").Text(p.Refused)),
+		el("div").Class("composer").Body(
+			el("textarea").ID("composer").Attr("rows", 1).Aria("label", "Message "+p.View.Row.Name).Attr("placeholder", "Message").Dir("auto"),
+			el("button").Attr("type", "submit").Class("primary").Text("Send"),
 		),
 	)
 }

@@ -10,9 +10,9 @@ import (
 )
 
 func dialogHead(id, title string) goapp.UI {
-	return goapp.Div().Class("dialog-head").Body(
-		goapp.H2().ID(id+"-title").Text(title),
-		goapp.Button().Type("button").Class("icon").Aria("label", "Close").
+	return el("div").Class("dialog-head").Body(
+		el("h2").ID(id+"-title").Text(title),
+		el("button").Attr("type", "button").Class("icon").Aria("label", "Close").
 			OnClick(func(goapp.Context, goapp.Event) { closeDialog(id) }, id).Body(svgIcon(cross)),
 	)
 }
@@ -56,27 +56,27 @@ func (d *newConversation) Render() goapp.UI {
 	case len(found) == 0:
 		text = "Nobody of that name."
 	}
-	return goapp.Elem("dialog").ID("new-conversation").Aria("labelledby", "new-conversation-title").Body(
+	return el("dialog").ID("new-conversation").Aria("labelledby", "new-conversation-title").Body(
 		dialogHead("new-conversation", "New conversation"),
 		// Parts that come and go have a place of their own, so that the fields after them stay the same ones.
-		goapp.P().Class("error").Attr("role", "alert").Text(d.words),
-		goapp.Div().Body(goapp.If(len(d.Friends) > 0 && d.CanCreate,
-			goapp.Input().ID("friend-search").Type("search").Aria("label", "Search friends").Placeholder("Search friends").OnInput(d.searched),
+		el("p").Class("error").Attr("role", "alert").Text(d.words),
+		el("div").Body(goapp.If(len(d.Friends) > 0 && d.CanCreate,
+			el("input").ID("friend-search").Attr("type", "search").Aria("label", "Search friends").Attr("placeholder", "Search friends").OnInput(d.searched),
 		)),
-		goapp.P().Class("hint").Text(text),
-		goapp.Div().Body(goapp.If(d.CanCreate,
-			goapp.Ul().Class("friends").Aria("label", "Friends").Body(
+		el("p").Class("hint").Text(text),
+		el("div").Body(goapp.If(d.CanCreate,
+			el("ul").Class("friends").Aria("label", "Friends").Body(
 				goapp.Range(found).Slice(func(i int) goapp.UI {
 					return &friendRow{Friend: found[i], Choose: d}
 				}),
 			),
 		)),
 		goapp.If(d.CanAdd && d.CanCreate,
-			goapp.Form().Attr("novalidate", "").OnSubmit(d.add).Body(
-				goapp.Label().For("friend-email").Body(goapp.H3().Text("Somebody else, by email")),
-				goapp.Div().Class("field").Body(
-					goapp.Input().ID("friend-email").Type("email").Attr("autocomplete", "off").Attr("autocapitalize", "none").Placeholder("name@example.com"),
-					goapp.Button().Type("submit").Class("secondary").Text("Start"),
+			el("form").Attr("novalidate", "").OnSubmit(d.add).Body(
+				el("label").Attr("for", "friend-email").Body(el("h3").Text("Somebody else, by email")),
+				el("div").Class("field").Body(
+					el("input").ID("friend-email").Attr("type", "email").Attr("autocomplete", "off").Attr("autocapitalize", "none").Attr("placeholder", "name@example.com"),
+					el("button").Attr("type", "submit").Class("secondary").Text("Start"),
 				),
 			),
 		),
@@ -131,9 +131,9 @@ type friendRow struct {
 
 // Render draws the row.
 func (f *friendRow) Render() goapp.UI {
-	return goapp.Li().Body(goapp.Button().Type("button").OnClick(f.click).Body(
-		goapp.Span().Dir("auto").Text(f.Friend.Name),
-		goapp.If(f.Friend.Available, goapp.Span().Class("on").Text(" · available")),
+	return el("li").Body(el("button").Attr("type", "button").OnClick(f.click).Body(
+		el("span").Dir("auto").Text(f.Friend.Name),
+		goapp.If(f.Friend.Available, el("span").Class("on").Text(" · available")),
 	))
 }
 
@@ -156,23 +156,23 @@ func (d *settingsDialog) Render() goapp.UI {
 	if d.Unsent > 0 {
 		warning += " " + countWords(d.Unsent, "message that has not been sent is lost.", "messages that have not been sent are lost.")
 	}
-	return goapp.Elem("dialog").ID("settings").Aria("labelledby", "settings-title").Body(
+	return el("dialog").ID("settings").Aria("labelledby", "settings-title").Body(
 		dialogHead("settings", "Settings"),
-		goapp.H3().ID("theme-title").Text("Theme"),
-		goapp.FieldSet().Aria("labelledby", "theme-title").Body(
+		el("h3").ID("theme-title").Text("Theme"),
+		el("fieldset").Aria("labelledby", "theme-title").Body(
 			goapp.Range(themes).Slice(func(i int) goapp.UI {
 				t := themes[i]
-				return goapp.Label().Body(
-					goapp.Input().Type("radio").Name("theme").Value(t.value).Checked(pref("theme") == t.value).OnChange(d.theme, t.value),
-					goapp.Span().Text(t.label),
+				return el("label").Body(
+					el("input").Attr("type", "radio").Attr("name", "theme").Attr("value", t.value).Attr("checked", pref("theme") == t.value).OnChange(d.theme, t.value),
+					el("span").Text(t.label),
 				)
 			}),
 		),
-		goapp.H3().Text("Keyboard"),
-		goapp.Button().Type("button").Class("secondary").Text("Keyboard shortcuts").OnClick(d.shortcuts),
-		goapp.H3().Text("This device"),
-		goapp.P().Class("hint").Text("Signed in as "+d.Name+". "+warning),
-		goapp.P().Body(goapp.Button().Type("button").Class("danger").Text("Sign out").OnClick(d.signOut)),
+		el("h3").Text("Keyboard"),
+		el("button").Attr("type", "button").Class("secondary").Text("Keyboard shortcuts").OnClick(d.shortcuts),
+		el("h3").Text("This device"),
+		el("p").Class("hint").Text("Signed in as "+d.Name+". "+warning),
+		el("p").Body(el("button").Attr("type", "button").Class("danger").Text("Sign out").OnClick(d.signOut)),
 	)
 }
 
@@ -196,10 +196,10 @@ type shortcutsDialog struct{ goapp.Compo }
 func (d *shortcutsDialog) Render() goapp.UI {
 	items := make([]goapp.UI, 0, 2*len(shortcuts))
 	for _, s := range shortcuts {
-		items = append(items, goapp.Dt().Body(goapp.Elem("kbd").Text(s.keys)), goapp.Dd().Text(s.what))
+		items = append(items, el("dt").Body(el("kbd").Text(s.keys)), el("dd").Text(s.what))
 	}
-	return goapp.Elem("dialog").ID("shortcuts").Aria("labelledby", "shortcuts-title").Body(
+	return el("dialog").ID("shortcuts").Aria("labelledby", "shortcuts-title").Body(
 		dialogHead("shortcuts", "Keyboard shortcuts"),
-		goapp.Dl().Class("shortcuts").Body(items...),
+		el("dl").Class("shortcuts").Body(items...),
 	)
 }

@@ -14,7 +14,7 @@ const (
 // svgIcon draws a path. go-app has no type for SVG's elements; Elem gives them their namespace.
 func svgIcon(path string) goapp.UI {
 	const ns = "http://www.w3.org/2000/svg"
-	return goapp.Elem("svg").XMLNS(ns).Attr("viewBox", "0 0 24 24").Attr("aria-hidden", "true").Body(
-		goapp.Elem("path").XMLNS(ns).Attr("d", path),
+	return el("svg").XMLNS(ns).Attr("viewBox", "0 0 24 24").Attr("aria-hidden", "true").Body(
+		el("path").XMLNS(ns).Attr("d", path),
 	)
 }

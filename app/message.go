@@ -40,17 +40,17 @@ func (m *messageRow) Render() goapp.UI {
 	if v.Mine {
 		sender = "You"
 	}
-	return goapp.Article().Class(class+state1).Body(
-		goapp.If(m.First && !v.Mine, goapp.P().Class("from").Dir("auto").Text(sender)),
-		goapp.If(!m.First || v.Mine, goapp.Span().Class("visually-hidden").Text(sender+": ")),
-		goapp.P().Class("body").Text(v.Text),
-		goapp.Div().Class("meta").Body(
-			goapp.Time().DateTime(v.Created.UTC().Format("2006-01-02T15:04:05Z")).Text(formatTime(v.Created)),
-			goapp.If(words != "", goapp.Span().Text(words)),
+	return el("article").Class(class+state1).Body(
+		goapp.If(m.First && !v.Mine, el("p").Class("from").Dir("auto").Text(sender)),
+		goapp.If(!m.First || v.Mine, el("span").Class("visually-hidden").Text(sender+": ")),
+		el("p").Class("body").Text(v.Text),
+		el("div").Class("meta").Body(
+			el("time").Attr("datetime", v.Created.UTC().Format("2006-01-02T15:04:05Z")).Text(formatTime(v.Created)),
+			goapp.If(words != "", el("span").Text(words)),
 			goapp.If(v.State == state.MessageFailed,
-				goapp.Span().Class("error").Text("Not sent. "+v.Why),
-				goapp.Button().Type("button").Class("secondary").Text("Try again").OnClick(m.retry),
-				goapp.Button().Type("button").Class("secondary").Text("Delete").OnClick(m.discard),
+				el("span").Class("error").Text("Not sent. "+v.Why),
+				el("button").Attr("type", "button").Class("secondary").Text("Try again").OnClick(m.retry),
+				el("button").Attr("type", "button").Class("secondary").Text("Delete").OnClick(m.discard),
 			),
 		),
 	)

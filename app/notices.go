@@ -16,7 +16,7 @@ type noticeList struct {
 
 // Render draws the notices, the newest last.
 func (n *noticeList) Render() goapp.UI {
-	return goapp.Section().Class("notices").Aria("label", "Notices").Body(
+	return el("section").Class("notices").Aria("label", "Notices").Body(
 		goapp.Range(n.Notices).Slice(func(i int) goapp.UI {
 			return &notice{Notice: n.Notices[i], Actions: n.Actions}
 		}),
@@ -33,14 +33,14 @@ type notice struct {
 
 // Render draws the notice.
 func (n *notice) Render() goapp.UI {
-	return goapp.Div().Class("notice").
+	return el("div").Class("notice").
 		OnMouseEnter(n.hold).OnMouseLeave(n.release).
 		On("focusin", n.hold).On("focusout", n.release).Body(
-		goapp.P().Dir("auto").Text(n.Notice.Text),
+		el("p").Dir("auto").Text(n.Notice.Text),
 		goapp.If(n.Notice.Kind == state.NoticeUndo,
-			goapp.Button().Type("button").Text("Undo").OnClick(n.undo),
+			el("button").Attr("type", "button").Text("Undo").OnClick(n.undo),
 		),
-		goapp.Button().Type("button").Class("icon").Aria("label", "Dismiss").OnClick(n.dismiss).Body(svgIcon(cross)),
+		el("button").Attr("type", "button").Class("icon").Aria("label", "Dismiss").OnClick(n.dismiss).Body(svgIcon(cross)),
 	)
 }
 

@@ -118,10 +118,10 @@ func (r *root) Render() goapp.UI {
 	if s.Open != nil {
 		class += " reading"
 	}
-	return goapp.Div().ID("app").Class(class).Body(
-		goapp.Nav().Class("sidebar").Aria("label", "Conversations").Body(
+	return el("div").ID("app").Class(class).Body(
+		el("nav").Class("sidebar").Aria("label", "Conversations").Body(
 			&sidebarHead{Name: s.User.Name, Offline: s.Offline, Trouble: s.Trouble, Ready: s.Phase == state.SignedIn, Actions: r},
-			goapp.Div().ID("lists").Class("lists"),
+			el("div").ID("lists").Class("lists"),
 		),
 		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Offline: s.Offline, Refused: r.refused, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},

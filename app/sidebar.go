@@ -17,27 +17,27 @@ type sidebarHead struct {
 
 // Render draws the name, the buttons, the filter and the state of the connection.
 func (h *sidebarHead) Render() goapp.UI {
-	return goapp.Div().Body(
-		goapp.Div().Class("sidebar-head").Body(
-			goapp.Span().Class("me").Dir("auto").Text(h.Name),
-			goapp.Button().Type("button").Class("icon").Aria("label", "New conversation").Title("New conversation").
+	return el("div").Body(
+		el("div").Class("sidebar-head").Body(
+			el("span").Class("me").Dir("auto").Text(h.Name),
+			el("button").Attr("type", "button").Class("icon").Aria("label", "New conversation").Title("New conversation").
 				OnClick(func(goapp.Context, goapp.Event) { h.Actions.newConversation() }).Body(svgIcon(pencil)),
-			goapp.Button().Type("button").Class("icon").Aria("label", "Settings").Title("Settings").
+			el("button").Attr("type", "button").Class("icon").Aria("label", "Settings").Title("Settings").
 				OnClick(func(goapp.Context, goapp.Event) { openDialog("settings") }).Body(svgIcon(gear)),
 		),
-		goapp.Div().Class("filter").Body(
-			goapp.Input().ID("filter").Type("search").Aria("label", "Filter conversations").Placeholder("Filter conversations").
-				AutoComplete(false).Attr("spellcheck", "false").
+		el("div").Class("filter").Body(
+			el("input").ID("filter").Attr("type", "search").Aria("label", "Filter conversations").Attr("placeholder", "Filter conversations").
+				Attr("autocomplete", "off").Attr("spellcheck", "false").
 				OnInput(func(goapp.Context, goapp.Event) { h.Actions.filter(value("filter")) }),
 		),
 		goapp.If(h.Offline && h.Ready,
-			goapp.P().Class("connection").Attr("role", "status").Aria("label", "Offline").
+			el("p").Class("connection").Attr("role", "status").Aria("label", "Offline").
 				Text("Offline. What you do is kept and sent when the connection is back."),
 		),
 		goapp.If(h.Trouble != "",
-			goapp.Div().Class("list-trouble").Attr("role", "alert").Body(
-				goapp.P().Text("Your conversations could not be loaded. "+h.Trouble),
-				goapp.Button().Type("button").Class("secondary").Text("Try again").
+			el("div").Class("list-trouble").Attr("role", "alert").Body(
+				el("p").Text("Your conversations could not be loaded. "+h.Trouble),
+				el("button").Attr("type", "button").Class("secondary").Text("Try again").
 					OnClick(func(goapp.Context, goapp.Event) { h.Actions.reload() }),
 			),
 		),
