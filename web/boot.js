@@ -12,8 +12,10 @@
   // ---- A notice about the page itself, outside of the program.
   const pageNotice = (text, action) => {
     const n = $("page-notice");
+    const [reload, later] = n.querySelectorAll("button");
     n.firstElementChild.textContent = text;
-    n.querySelector("button").onclick = action;
+    reload.onclick = action;
+    later.onclick = () => (n.hidden = true);
     n.hidden = false;
   };
 

@@ -36,8 +36,10 @@ self.addEventListener("fetch", (e) => {
   if (e.request.mode === "navigate") {
     if (url.pathname === "/") e.respondWith(cached("/", e.request));
   } else if (url.pathname.endsWith(".wasm")) {
-    // From the HTTP cache the browser also has its compiled code, from Cache Storage it has not.
-    e.respondWith(fetch(e.request).catch(() => cached(url.pathname, e.request)));
+    // From the HTTP cache the browser also has its compiled code, from Cache Storage it has not. A newer server does not
+    // have this page's program any more, but the cache has.
+    const kept = () => cached(url.pathname, e.request);
+    e.respondWith(fetch(e.request).then((response) => (response.ok ? response : kept()), kept));
   } else if (FILES.includes(url.pathname)) {
     e.respondWith(cached(url.pathname, e.request));
   }
