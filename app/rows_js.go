@@ -4,6 +4,7 @@ package app
 
 import (
 	"strconv"
+	"strings"
 	"syscall/js"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 type island struct {
 	actions  islandActions
 	host     js.Value
-	sections [2]*section
+	sections [3]*section // favorites, the others, the hidden
 	rows     map[ozeki.ConversationID]*rowNode
 	model    js.Value // a row without content, to clone
 	height   float64  // of a row in pixels
@@ -92,8 +93,8 @@ func (l *island) attach(id string) {
 		l.redraw()
 	})
 	l.resize = js.Global().Get("ResizeObserver").New(observe)
-	for i, name := range []string{"Favorites", "Conversations"} {
-		s := &section{name: name, view: 900, open: pref("collapsed."+name) == "", total: -1}
+	for i, name := range sectionNames {
+		s := &section{name: name, view: 900, open: sectionOpen(name), total: -1}
 		s.list = element("ul", "")
 		s.list.Call("setAttribute", "aria-label", name)
 		s.empty = element("p", "empty")
@@ -104,8 +105,8 @@ func (l *island) attach(id string) {
 		s.button.Set("type", "button")
 		s.button.Set("textContent", name)
 		s.button.Call("setAttribute", "aria-controls", "list-"+strconv.Itoa(i))
-		s.root = element("section", []string{"favorites", "conversations"}[i], element("h2", "", s.button), s.empty, s.scroll)
-		s.root.Set("hidden", i == 0)
+		s.root = element("section", strings.ToLower(name), element("h2", "", s.button), s.empty, s.scroll)
+		s.root.Set("hidden", i != 1)
 		s.button.Call("addEventListener", "click", l.on(func([]js.Value) { l.collapse(s) }))
 		s.scroll.Call("addEventListener", "scroll", l.on(func([]js.Value) {
 			s.top = s.scroll.Get("scrollTop").Float()
@@ -156,11 +157,7 @@ func (l *island) measure() {
 
 func (l *island) collapse(s *section) {
 	s.open = !s.open
-	value := "1"
-	if s.open {
-		value = ""
-	}
-	setPref("collapsed."+s.name, value)
+	setPref("collapsed."+s.name, strconv.FormatBool(!s.open))
 	s.setOpen()
 	l.redraw()
 }
@@ -179,9 +176,10 @@ func (l *island) show(snap *state.Snapshot) {
 	if !l.host.Truthy() {
 		return
 	}
-	l.sections[0].rows, l.sections[1].rows = snap.Favorites, snap.Conversations
+	l.sections[0].rows, l.sections[1].rows, l.sections[2].rows = snap.Favorites, snap.Conversations, snap.Hidden
 	l.redraw()
 	l.sections[0].root.Set("hidden", len(snap.Favorites) == 0)
+	l.sections[2].root.Set("hidden", len(snap.Hidden) == 0)
 	text := ""
 	switch {
 	case len(snap.Conversations) > 0:
@@ -189,12 +187,12 @@ func (l *island) show(snap *state.Snapshot) {
 		if snap.Trouble == "" {
 			text = "Loading…"
 		}
-	case snap.Filter != "" && len(snap.Favorites) == 0:
+	case snap.Filter != "" && len(snap.Favorites)+len(snap.Hidden) == 0:
 		text = "Nothing matches “" + snap.Filter + "”."
 	case snap.Filter == "" && snap.Total == 0:
 		text = "No conversations yet. Start one with the button New conversation above."
 	case snap.Filter == "":
-		text = "All your conversations are favorites."
+		text = "All your conversations are in the other lists."
 	}
 	if empty := l.sections[1].empty; empty.Get("textContent").String() != text {
 		empty.Set("textContent", text)
