@@ -72,8 +72,13 @@ func New(upstream, listener, apiPath, listenerPath string, log *slog.Logger) (*R
 		Rewrite: r.rewriteAPI, ModifyResponse: r.answer, ErrorHandler: r.unreachable, Transport: transport, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	r.API = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")); req.Method != http.MethodPost || kind != "application/json" {
-			refuse(w, http.StatusUnsupportedMediaType, "Calls of the API are POST requests with the content type application/json.")
+		if req.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			refuse(w, http.StatusMethodNotAllowed, "Calls of the API are sent by POST.")
+			return
+		}
+		if kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")); kind != "application/json" {
+			refuse(w, http.StatusUnsupportedMediaType, "Calls of the API are sent as application/json.")
 			return
 		}
 		if origin := req.Header.Get("Origin"); origin != "" && !ownOrigin(req, origin) {
@@ -83,7 +88,7 @@ func New(upstream, listener, apiPath, listenerPath string, log *slog.Logger) (*R
 		req.Body = http.MaxBytesReader(w, req.Body, maxRequest)
 		api.ServeHTTP(w, req)
 	})
-	socket := &httputil.ReverseProxy{Rewrite: r.rewriteSocket, ErrorHandler: r.unreachable, Transport: transport, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	socket := &httputil.ReverseProxy{Rewrite: r.rewriteSocket, ModifyResponse: switched, ErrorHandler: r.unreachable, Transport: transport, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	r.Listener = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch origin := req.Header.Get("Origin"); {
 		case !ownOrigin(req, origin):
@@ -118,9 +123,10 @@ func (r *Relay) rewriteAPI(p *httputil.ProxyRequest) {
 	u := *r.upstream
 	u.RawQuery = p.In.URL.RawQuery
 	p.Out.URL, p.Out.Host = &u, ""
-	header := http.Header{"Content-Type": {"application/json"}, "Accept-Encoding": {"gzip"}}
-	if p.In.URL.Query().Get("api") == ozeki.CallLogin.API {
-		header.Set("Accept-Encoding", "identity") // the answer is rewritten
+	header := http.Header{"Content-Type": {"application/json"}, "Accept-Encoding": {"identity"}}
+	// A login answer is rewritten, so it comes plain.
+	if p.In.URL.Query().Get("api") != ozeki.CallLogin.API && strings.Contains(p.In.Header.Get("Accept-Encoding"), "gzip") {
+		header.Set("Accept-Encoding", "gzip")
 	}
 	for _, name := range []string{ozeki.HeaderStation, ozeki.HeaderUser, ozeki.HeaderSignature, "Accept", "User-Agent"} {
 		if v := p.In.Header.Get(name); v != "" {
@@ -135,7 +141,17 @@ func (r *Relay) rewriteSocket(p *httputil.ProxyRequest) {
 	u.RawQuery = p.In.URL.RawQuery
 	p.Out.URL, p.Out.Host = &u, ""
 	p.Out.Header.Del("Cookie")
+	p.Out.Header.Del("Authorization") // of a proxy in front of this origin
 	p.Out.Header.Set("Origin", r.upstream.Scheme+"://"+r.upstream.Host)
+}
+
+// switched lets nothing but a WebSocket through.
+func switched(res *http.Response) error {
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		return fmt.Errorf("the upstream's notification socket answers %s", res.Status)
+	}
+	res.Header.Del("Set-Cookie")
+	return nil
 }
 
 // answer makes the upstream's answer safe to hand out under this origin.
@@ -186,18 +202,18 @@ func WithOrigin(ctx context.Context, origin string) context.Context {
 // a login answer is returned as it is.
 func (r *Relay) rewriteLogin(body []byte, origin string) []byte {
 	var a map[string]json.RawMessage
-	var urls, listeners map[string]string
+	var urls, listeners map[string]any
 	if json.Unmarshal(body, &a) != nil {
 		return body
 	}
 	if json.Unmarshal(a["urls"], &urls) == nil {
 		for name, raw := range urls {
-			if u, err := url.Parse(raw); err == nil {
-				urls[name] = origin + r.apiPath
-				if u.RawQuery != "" {
-					urls[name] += "?" + u.RawQuery
-				}
+			own := origin + r.apiPath
+			text, _ := raw.(string)
+			if u, err := url.Parse(text); err == nil && u.RawQuery != "" {
+				own += "?" + u.RawQuery
 			}
+			urls[name] = own
 		}
 		a["urls"], _ = json.Marshal(urls)
 	}
@@ -218,19 +234,20 @@ func (r *Relay) rewriteLogin(body []byte, origin string) []byte {
 	return out
 }
 
-func (r *Relay) learnListener(listeners map[string]string) {
+func (r *Relay) learnListener(listeners map[string]any) {
 	if r.listener.Load() != nil {
 		return
 	}
 	for _, name := range []string{"ws", "wss"} {
-		u, err := url.Parse(listeners[name])
+		text, _ := listeners[name].(string)
+		u, err := url.Parse(text)
 		if err != nil || (u.Scheme != "ws" && u.Scheme != "wss") || u.Port() == "" {
 			continue
 		}
-		if name == "ws" && r.upstream.Scheme == "https" && listeners["wss"] != "" {
+		if secure, _ := listeners["wss"].(string); name == "ws" && r.upstream.Scheme == "https" && secure != "" {
 			continue
 		}
-		u.Host = net.JoinHostPort(r.upstream.Hostname(), u.Port())
+		u.User, u.Host = nil, net.JoinHostPort(r.upstream.Hostname(), u.Port())
 		r.listener.CompareAndSwap(nil, httpURL(u))
 		return
 	}
