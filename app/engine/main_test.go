@@ -366,7 +366,7 @@ type timer struct {
 
 func (ts *timers) after(d time.Duration, f func()) func() {
 	t := &timer{d, f}
-	if d == openPause {
+	if d == 0 || d == openPause {
 		go f()
 		return func() {}
 	}
