@@ -103,7 +103,7 @@ func poll(ctx context.Context, d time.Duration, f func() error) error {
 // screen is the page's text, for a failure's report.
 func (p *person) screen() string {
 	var text string
-	if err := p.tryJS(`location.href + "\n" + document.body.innerText.replace(/\\s*\\n\\s*/g, " | ") + "\n[announced] " + document.getElementById("live")?.textContent`, &text); err != nil {
+	if err := p.tryJS(`location.href + "\n" + document.body.innerText.replace(/\s*\n\s*/g, " | ") + "\n[announced] " + document.getElementById("live")?.textContent`, &text); err != nil {
 		return ""
 	}
 	if len(text) > 2000 {

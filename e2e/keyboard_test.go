@@ -234,8 +234,9 @@ func TestPhoneShowsOneThingAtATime(t *testing.T) {
 				t.Errorf("beside the conversation %v", err)
 			}
 			p.fits("conversation")
-			p.Say("Bob Baker", strings.Repeat("averyverylongwordwithoutanyspace", 8))
-			p.SeeMessage(strings.Repeat("averyverylongwordwithoutanyspace", 8))
+			long := strings.Repeat(fmt.Sprintf("averylongword%dwithoutanyspace", size[0]), 8)
+			p.Say("Bob Baker", long)
+			p.SeeMessage(long)
 			p.fits("conversation with a long word")
 
 			p.run(chromedp.NavigateBack())
