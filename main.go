@@ -52,6 +52,9 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
+// usageError is a wrong command line that is noticed after it was read.
+type usageError struct{ error }
+
 // run is the program: it takes the command line and the environment and returns the exit status. It ends when ctx does.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	command := "serve"
@@ -80,6 +83,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "starling: %v\n", err)
+		if errors.As(err, new(usageError)) {
+			return 2
+		}
 		return 1
 	}
 	return 0
@@ -144,15 +150,15 @@ func serve(ctx context.Context, cfg Config, demo bool, stdout, stderr io.Writer)
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	scheme, err := ozeki.SchemeByName(cfg.Scheme)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	options := siteOptions{Scheme: scheme.Name(), Log: log}
 	if cfg.Upstream != "" {
 		if demo {
-			return errors.New("demo needs the embedded server: leave --upstream out")
+			return usageError{errors.New("demo needs the embedded server: leave --upstream out")}
 		}
 		if options.Relay, err = relay.New(cfg.Upstream, cfg.UpstreamListener, apiPath, listenerPath, log); err != nil {
-			return err
+			return usageError{err}
 		}
 	} else {
 		st, closeStore, err := openStore(ctx, cfg)
@@ -192,7 +198,7 @@ func openStore(ctx context.Context, cfg Config) (store.Store, func(), error) {
 func seed(ctx context.Context, cfg Config, stdout io.Writer) error {
 	scheme, err := ozeki.SchemeByName(cfg.Scheme)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	st, closeStore, err := openStore(ctx, cfg)
 	if err != nil {

@@ -190,7 +190,7 @@ func newChatServer(st store.Store, scheme ozeki.Scheme, log *slog.Logger) (http.
 // listenAndServe serves until ctx ends, then lets the requests that are being served finish.
 func listenAndServe(ctx context.Context, cfg Config, h http.Handler, log *slog.Logger, stderr io.Writer) error {
 	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
-		return errors.New("--tls-cert and --tls-key go together")
+		return usageError{errors.New("--tls-cert and --tls-key go together")}
 	}
 	var secure *tls.Config
 	if cfg.TLSCert != "" {

@@ -99,15 +99,23 @@ func Load(cfg PageConfig) (Bundle, error) {
 		add(name, f)
 	}
 
-	// The version is the hash of all that is hashed: it changes when any of it does.
+	// The version is the hash of all that the browser gets: it changes when any of it does, or the worker would keep an old page.
 	urls := make([]string, 0, len(hashed))
 	for _, u := range hashed {
 		urls = append(urls, u)
 	}
 	sort.Strings(urls)
-	sum := sha256.Sum256([]byte(strings.Join(urls, "\n") + cfg.Scheme + fmt.Sprint(cfg.Upstream)))
 	if cfg.Version == "" {
-		cfg.Version = hex.EncodeToString(sum[:6])
+		all := sha256.New()
+		fmt.Fprintf(all, "%q %+v", urls, cfg)
+		for _, name := range []string{"app.webmanifest", "index.html", "sw.js"} {
+			content, err := embedded.ReadFile(name)
+			if err != nil {
+				return nil, err
+			}
+			all.Write(content)
+		}
+		cfg.Version = hex.EncodeToString(all.Sum(nil)[:6])
 	}
 	config, err := json.Marshal(cfg)
 	if err != nil {
