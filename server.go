@@ -127,7 +127,7 @@ func (s *site) file(w http.ResponseWriter, r *http.Request) {
 		etag = strings.TrimSuffix(etag, `"`) + "-" + coding + `"`
 	}
 	h.Set("ETag", etag)
-	if match := r.Header.Get("If-None-Match"); match != "" && strings.Contains(match, etag) {
+	if match := r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
@@ -225,6 +225,7 @@ func listenAndServe(ctx context.Context, cfg Config, h http.Handler, log *slog.L
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.StopTimeout)
 	defer cancel()
 	if err := srv.Shutdown(stopping); err != nil {
+		_ = srv.Close()
 		return fmt.Errorf("stop: %w (some requests were cut)", err)
 	}
 	return nil
