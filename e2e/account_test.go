@@ -8,6 +8,7 @@ import (
 
 // The first visit shows a form that says what it wants, and what is wrong with what was entered.
 func TestFirstVisitExplainsItself(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t, startServer(t).URL)
 	p.Visit("/")
 	p.SeeSignIn()
@@ -65,6 +66,7 @@ func TestFirstVisitExplainsItself(t *testing.T) {
 
 // Whoever is not let in is told why, in words, and can try again at once.
 func TestRefusedSignInSaysWhy(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	p := newPerson(t, server.URL)
 	p.Visit("/")
@@ -91,6 +93,7 @@ func TestRefusedSignInSaysWhy(t *testing.T) {
 
 // A new account starts with an empty sidebar that shows the way to go on, and works again after signing out and in.
 func TestNewAccountShowsTheWay(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t, startServer(t).URL)
 	p.Visit("/")
 	p.CreateAccount("Nora Newcomb", "nora@example.com", "correct horse battery")
@@ -112,6 +115,7 @@ func TestNewAccountShowsTheWay(t *testing.T) {
 
 // A press on the button before the program has arrived is not lost.
 func TestSignInDoesNotWaitForTheProgram(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t, startDemo(t).URL)
 	p.js("0", nil)
 	p.slowly(func() {
@@ -124,6 +128,7 @@ func TestSignInDoesNotWaitForTheProgram(t *testing.T) {
 
 // Signing out leaves nothing of the person on the device, and a reload asks to sign in.
 func TestSignOutWipesTheDevice(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	p := newAlice(newPerson(t, server.URL))
 	p.OpenConversation("Bob Baker")
@@ -178,6 +183,7 @@ func (p *person) kept() (left string, err error) {
 
 // Signing out in one tab signs the device's other tabs out.
 func TestSignOutReachesTheOtherTab(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	tab := p.anotherTab()
 	tab.Visit("/")
@@ -193,6 +199,7 @@ func TestSignOutReachesTheOtherTab(t *testing.T) {
 
 // A star that is set in one tab appears in the other.
 func TestTabsShowTheSame(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	tab := p.anotherTab()
 	tab.Visit("/")
@@ -205,6 +212,7 @@ func TestTabsShowTheSame(t *testing.T) {
 
 // Names and messages that look like markup or scripts are shown as they were written, and do nothing.
 func TestScriptLikeTextIsShownAsText(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	names := []string{`<img src=x onerror=alert(1)>`, `"><script>alert(2)</script>`}
 	a, b := newPerson(t, server.URL), newPerson(t, server.URL)
@@ -250,6 +258,7 @@ func TestScriptLikeTextIsShownAsText(t *testing.T) {
 
 // A link to a conversation is kept over the sign-in, and a link to somebody else's conversation says so.
 func TestLinkOpensTheConversationAfterSignIn(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	p := newAlice(newPerson(t, server.URL))
 	p.OpenConversation("Bob Baker")

@@ -77,6 +77,7 @@ func (p *person) JudgeAccess(screen string, look func()) {
 
 // Everybody can use the forms.
 func TestSignInIsAccessible(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t, startServer(t).URL)
 	p.Visit("/")
 	p.JudgeAccess("sign-in", p.SeeSignIn)
@@ -88,6 +89,7 @@ func TestSignInIsAccessible(t *testing.T) {
 
 // Everybody can use the first screen of a new account.
 func TestEmptySidebarIsAccessible(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t, startServer(t).URL)
 	p.Visit("/")
 	p.CreateAccount("Nora Newcomb", "nora@example.com", "correct horse battery")
@@ -96,6 +98,7 @@ func TestEmptySidebarIsAccessible(t *testing.T) {
 
 // Everybody can use the sidebar and a conversation.
 func TestSidebarAndConversationAreAccessible(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	p.JudgeAccess("full sidebar", func() { p.see("heading", "Favorites") })
 	p.OpenConversation("Bob Baker")
@@ -106,6 +109,7 @@ func TestSidebarAndConversationAreAccessible(t *testing.T) {
 
 // Everybody can use the dialogs.
 func TestDialogsAreAccessible(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	p.see("button", "New conversation").click()
 	p.JudgeAccess("new conversation", func() {
@@ -121,6 +125,7 @@ func TestDialogsAreAccessible(t *testing.T) {
 
 // Everybody can use what appears when something was undone, refused or is offline.
 func TestNoticesAreAccessible(t *testing.T) {
+	t.Parallel()
 	wire := newLine(t, startDemo(t).URL)
 	p := newAlice(newPerson(t, wire.URL))
 	allowConsole(t, p.ctx, "Failed to load resource")

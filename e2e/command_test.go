@@ -11,6 +11,7 @@ import (
 
 // An operator's mistake on the command line ends the program at once, with a sentence that says what to do instead.
 func TestCommandLineMistakesAreExplained(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +79,7 @@ func TestCommandLineMistakesAreExplained(t *testing.T) {
 
 // The operator finds out what there is, and gets status 0 for asking.
 func TestHelpAndVersionAnswer(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {"serve", "-h"}, {"demo", "--help"}} {
 		status, words := runStarling(t, 20*time.Second, nil, args...)
 		if status != 0 || !strings.Contains(words, "-addr") || !strings.Contains(words, "starling demo") {
@@ -106,6 +108,7 @@ func TestEnvironmentTwinsOfFlags(t *testing.T) {
 
 // A stop in the middle of work ends with status 0 and loses nothing that was answered.
 func TestStopKeepsWhatWasAnswered(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	p := newAlice(newPerson(t, server.URL))
 	allowConsole(t, p.ctx, "Failed to load resource")

@@ -7,6 +7,7 @@ import (
 
 // A star that was set on one device of a person appears on the person's other device, and goes there too.
 func TestStarsAppearOnTheOtherDevice(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	desk, phone := newAlice(newPerson(t, server.URL)), newAlice(newPerson(t, server.URL))
 	desk.Star("Priya Raman")
@@ -23,6 +24,7 @@ func TestStarsAppearOnTheOtherDevice(t *testing.T) {
 
 // A star is one person's own: the other person in the conversation sees nothing of it.
 func TestStarsAreOnesOwn(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	p, other := newAlice(newPerson(t, server.URL)), newPerson(t, server.URL)
 	other.Visit("/")
@@ -36,6 +38,7 @@ func TestStarsAreOnesOwn(t *testing.T) {
 
 // Two people write to each other, each on an own device.
 func TestTwoPeopleExchangeMessages(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	p, other := newAlice(newPerson(t, server.URL)), newPerson(t, server.URL)
 	other.Visit("/")
@@ -66,6 +69,7 @@ func TestTwoPeopleExchangeMessages(t *testing.T) {
 
 // A new account starts its first conversation by an e-mail address, and the other person finds it without doing anything.
 func TestNewAccountStartsAConversationByEmail(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	other := newPerson(t, server.URL)
 	other.Visit("/")
@@ -104,6 +108,7 @@ func TestNewAccountStartsAConversationByEmail(t *testing.T) {
 
 // Who knows people already starts a conversation from the list of friends; one that is there is opened, not made again.
 func TestConversationStartsFromTheFriends(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	n := len(p.Favorites()) + len(p.Others())
 	p.see("button", "New conversation").click()

@@ -37,6 +37,7 @@ func (p *person) SeeFocus(name string) {
 
 // Everything that matters goes without a mouse.
 func TestKeyboardIsEnough(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t, startDemo(t).URL)
 	p.Visit("/")
 	p.press(kb.Tab)
@@ -134,6 +135,7 @@ func TestKeyboardIsEnough(t *testing.T) {
 
 // Filter, shortcuts and dialogs are a key away, and Escape leads back.
 func TestShortcutsOpenAndClose(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	p.press("k", ctrl)
 	p.SeeFocus("Filter conversations")
@@ -208,6 +210,7 @@ func (p *person) fits(what string) {
 
 // On a phone there is one thing at a time, back leads back, and nothing scrolls sideways.
 func TestPhoneShowsOneThingAtATime(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	for _, size := range [][2]int64{{360, 740}, {320, 568}} {
 		t.Run(fmt.Sprint(size[0]), func(t *testing.T) {

@@ -26,6 +26,7 @@ func (p *person) GoOnline() {
 
 // Without a network a star is taken all the same, says that it waits, and is sent when the network is back.
 func TestStarWaitsForTheNetwork(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	p := newAlice(newPerson(t, server.URL))
 	p.GoOffline()
@@ -59,6 +60,7 @@ func newAliceWithout(p *person, name string) *person {
 
 // A queued star survives that the page is closed, and is sent by the next one.
 func TestQueuedStarSurvivesTheTab(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	wire := newLine(t, server.URL)
 	p := newAlice(newPerson(t, wire.URL))
@@ -80,6 +82,7 @@ func TestQueuedStarSurvivesTheTab(t *testing.T) {
 
 // Messages written without a network wait in their place and are delivered once, in order.
 func TestMessagesWaitForTheNetwork(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	p, other := newAlice(newPerson(t, server.URL)), newPerson(t, server.URL)
 	other.Visit("/")
@@ -116,6 +119,7 @@ func TestMessagesWaitForTheNetwork(t *testing.T) {
 
 // A message whose answer is lost is sent again and still there once only.
 func TestMessageWithALostAnswerIsThereOnce(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	wire := newLine(t, server.URL)
 	p := newAlice(newPerson(t, wire.URL))
@@ -147,6 +151,7 @@ func TestMessageWithALostAnswerIsThereOnce(t *testing.T) {
 
 // A refused message stays in its place, says why, and can be sent again or deleted.
 func TestRefusedMessageStaysAndCanBeSentAgain(t *testing.T) {
+	t.Parallel()
 	wire := newLine(t, startDemo(t).URL)
 	p := newAlice(newPerson(t, wire.URL))
 	p.OpenConversation("Bob Baker")
@@ -176,6 +181,7 @@ func TestRefusedMessageStaysAndCanBeSentAgain(t *testing.T) {
 
 // The server may be restarted: pages go on where they were.
 func TestPagesSurviveARestartOfTheServer(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	p := newAlice(newPerson(t, server.URL))
 	allowConsole(t, p.ctx, "Failed to load resource")
@@ -199,6 +205,7 @@ func TestPagesSurviveARestartOfTheServer(t *testing.T) {
 
 // After the first visit the program starts without a network, in another page too, and says that it is offline.
 func TestStartsWithoutTheServer(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	p := newAlice(newPerson(t, server.URL))
 	allowConsole(t, p.ctx, "Failed to load resource")
@@ -221,4 +228,69 @@ func TestStartsWithoutTheServer(t *testing.T) {
 	if err := tab.none(nil, "textbox", "Password"); err != nil {
 		t.Errorf("the form is shown: %v", err)
 	}
+}
+
+// Messages that wait for the network survive that the page is closed, and are delivered once, in order, by the next one.
+func TestQueuedMessagesSurviveTheTab(t *testing.T) {
+	t.Skip("a known gap: messages that wait are not kept on the device yet, so that closing the page loses them")
+	t.Parallel()
+	server := startDemo(t)
+	wire := newLine(t, server.URL)
+	p := newAlice(newPerson(t, wire.URL))
+	allowConsole(t, p.ctx, "Failed to load resource")
+	p.OpenConversation("Bob Baker")
+	wire.on(func(*sent) fault { return cut })
+	texts := []string{"Before the crash, one", "Before the crash, two"}
+	for _, text := range texts {
+		p.Say("Bob Baker", text)
+		p.SeeWaiting(text)
+	}
+	var link string
+	p.js("location.pathname + location.search", &link)
+	tab := p.anotherTab()
+	allowConsole(t, tab.ctx, "Failed to load resource")
+	if err := chromedp.Cancel(p.ctx); err != nil {
+		t.Fatal(err)
+	}
+	wire.on(nil)
+	tab.Visit(link)
+	tab.SeeConversation("Bob Baker")
+	for _, text := range texts {
+		tab.SeeMessage(text)
+	}
+	tab.Reload()
+	tab.SeeConversation("Bob Baker")
+	for _, text := range texts {
+		tab.SeeMessage(text)
+	}
+	all, err := tab.messages()
+	if err != nil || len(all) < 2 || !slices.Equal(all[len(all)-2:], texts) {
+		t.Errorf("the messages end in %q, want %q (%v)", all[max(0, len(all)-3):], texts, err)
+	}
+}
+
+// Signing out needs no network: the device is wiped all the same.
+func TestSignOutWorksOffline(t *testing.T) {
+	t.Parallel()
+	p := newAlice(newPerson(t, startDemo(t).URL))
+	p.OpenConversation("Bob Baker")
+	p.GoOffline()
+	p.Star("Priya Raman")
+	p.Say("Bob Baker", "Never mind")
+	p.SeeQueued("Priya Raman")
+	p.SeeWaiting("Never mind")
+	p.see("button", "Settings").click()
+	p.SeeWords("1 message that has not been sent is lost.")
+	p.see("button", "Sign out").click()
+	p.SeeSignIn()
+	p.eventually("the device is wiped", func() error {
+		left, err := p.kept()
+		if err == nil && left != "" {
+			err = fmt.Errorf("left behind: %s", left)
+		}
+		return err
+	})
+	p.GoOnline()
+	p.SignIn(alice, demoPassword)
+	p.SeeNoFavorite("Priya Raman")
 }

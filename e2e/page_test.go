@@ -17,6 +17,7 @@ import (
 
 // The page can be installed as an app.
 func TestPageIsInstallable(t *testing.T) {
+	t.Parallel()
 	// In the browser's lasting profile: a device of newBrowser counts as incognito, where nothing can be installed.
 	p := &person{t, openTab(t, startChromium(t), ""), startServer(t).URL}
 	p.Visit("/")
@@ -37,6 +38,7 @@ func TestPageIsInstallable(t *testing.T) {
 
 // The page is served so that nothing foreign can run in it or around it.
 func TestPageIsServedGuarded(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	res, body := get(t, server.URL+"/")
 	if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
@@ -94,6 +96,7 @@ func TestPageIsServedGuarded(t *testing.T) {
 
 // The program comes small, and from the browser's own store at the next visit.
 func TestProgramIsCompressedAndKept(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	_, body := get(t, server.URL+"/")
 	name := regexp.MustCompile(`/assets/app\.[0-9a-f]+\.wasm`).FindString(string(body))
@@ -129,6 +132,7 @@ func TestProgramIsCompressedAndKept(t *testing.T) {
 
 // A page of another site cannot use the API, not even with a signed request in hand.
 func TestOtherSitesCannotCallTheAPI(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	post := func(contentType, origin string) *http.Response {
 		t.Helper()

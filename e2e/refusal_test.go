@@ -9,6 +9,7 @@ import (
 // A refused unfavorite puts the row back exactly where it was and says why in the server's words, whether the refusal comes
 // as an answer of the API, as a page of a proxy, or as an HTTP error.
 func TestRefusedStarGoesBackWithWords(t *testing.T) {
+	t.Parallel()
 	const name = "Bob Baker"
 	for _, c := range []struct {
 		name  string
@@ -65,6 +66,7 @@ func TestRefusedStarGoesBackWithWords(t *testing.T) {
 // A star that does not reach the server is kept, says so, and is sent when the server is back: with no answer at all, with
 // the error page of a proxy, and when only the answer was lost.
 func TestUnreachedStarIsSentLater(t *testing.T) {
+	t.Parallel()
 	const name = "Priya Raman"
 	for _, c := range []struct {
 		name  string
@@ -96,6 +98,7 @@ func TestUnreachedStarIsSentLater(t *testing.T) {
 
 // A list that cannot be loaded says why and offers to try again.
 func TestRefusedListSaysWhyAndTriesAgain(t *testing.T) {
+	t.Parallel()
 	wire := newLine(t, startDemo(t).URL)
 	p := newAlice(newPerson(t, wire.URL))
 	allowConsole(t, p.ctx, "Failed to load resource")

@@ -11,6 +11,7 @@ import (
 
 // Alice's favorites of the demo stand together on top, and every conversation is there exactly once.
 func TestFavoritesStandInTheirSection(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	nav := p.see("navigation", "Conversations")
 	p.seeIn(nav, "heading", "Favorites")
@@ -44,6 +45,7 @@ func TestFavoritesStandInTheirSection(t *testing.T) {
 
 // A star takes effect in the frame of the click, keeps the focus and is told to those who do not see it.
 func TestStarMovesTheRowAtOnce(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	const name = "Jürgen Groß"
 	p.SeeNoFavorite(name)
@@ -90,6 +92,7 @@ func TestStarMovesTheRowAtOnce(t *testing.T) {
 
 // What was taken out of the favorites by mistake comes back by the notice's button, by the star, and by Ctrl+Z.
 func TestUnfavoriteCanBeUndone(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	const name = "Bob Baker"
 	before := p.Favorites()
@@ -118,6 +121,7 @@ func TestUnfavoriteCanBeUndone(t *testing.T) {
 
 // The undo notice stays for eight seconds, and longer while the mouse rests on it.
 func TestUndoNoticeGivesTimeToRead(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	p, other := newAlice(newPerson(t, server.URL)), newPerson(t, server.URL)
 	other.Visit("/")
@@ -139,6 +143,7 @@ func TestUndoNoticeGivesTimeToRead(t *testing.T) {
 
 // Fifty quick clicks end in the state of the last one, here and on the server.
 func TestFiftyQuickClicksEndInTheLast(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	wire := newLine(t, server.URL)
 	p := newAlice(newPerson(t, wire.URL))
@@ -171,6 +176,7 @@ func TestFiftyQuickClicksEndInTheLast(t *testing.T) {
 // The answer of a request that a later click has overtaken changes nothing any more, nor does a list that was asked for
 // before the click.
 func TestOvertakenAnswersAreIgnored(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	wire := newLine(t, server.URL)
 	p := newAlice(newPerson(t, wire.URL))
@@ -212,6 +218,7 @@ func TestOvertakenAnswersAreIgnored(t *testing.T) {
 
 // A star is still there after a reload, and nobody is asked for a password.
 func TestReloadKeepsTheStar(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	p.Star("Grace Okafor")
 	p.SeeSettled("Grace Okafor")
@@ -228,6 +235,7 @@ func TestReloadKeepsTheStar(t *testing.T) {
 
 // The star in the conversation's header and the one in the sidebar are the same.
 func TestHeaderStarIsTheSame(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	const name = "Priya Raman"
 	p.OpenConversation(name)
@@ -251,6 +259,7 @@ func TestHeaderStarIsTheSame(t *testing.T) {
 
 // Favorites stand in the order that their owner gives them, also after a reload.
 func TestFavoritesKeepTheOwnersOrder(t *testing.T) {
+	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	before := p.Favorites()
 	p.star(before[0]).mustCall("function() { this.closest('li').querySelector('a').focus() }", nil)

@@ -38,6 +38,7 @@ func newAdmin(t *testing.T, url string) *person {
 
 // In front of an Ozeki server people sign in with its credentials, and are told what is wrong with them.
 func TestOzekiServerSignsIn(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t, inFrontOf(t, startVendor(t)).URL)
 	p.Visit("/")
 	p.SeeSignIn()
@@ -67,6 +68,7 @@ func TestOzekiServerSignsIn(t *testing.T) {
 
 // Conversations of an Ozeki server are shown under their names; one whose key does not open is shown by its people, locked.
 func TestOzekiServerConversations(t *testing.T) {
+	t.Parallel()
 	p := newAdmin(t, inFrontOf(t, startVendor(t)).URL)
 	p.SeeNoFavorite("Board")
 	p.SeeNoFavorite("Emil Engel")
@@ -89,6 +91,7 @@ func TestOzekiServerConversations(t *testing.T) {
 
 // Stars go to the Ozeki server and come from it; what it refuses is put back.
 func TestOzekiServerStars(t *testing.T) {
+	t.Parallel()
 	v := startVendor(t)
 	p := newAdmin(t, inFrontOf(t, v).URL)
 	p.Star("Dora Dahl")
@@ -117,6 +120,7 @@ func TestOzekiServerStars(t *testing.T) {
 
 // Messages of an Ozeki server are read and written; what is not understood is said to be so.
 func TestOzekiServerMessages(t *testing.T) {
+	t.Parallel()
 	v := startVendor(t)
 	p := newAdmin(t, inFrontOf(t, v).URL)
 	p.OpenConversation("Dora Dahl")
@@ -140,6 +144,7 @@ func TestOzekiServerMessages(t *testing.T) {
 
 // When the Ozeki server is away, people are told, and what they do is kept until it is back.
 func TestOzekiServerIsAway(t *testing.T) {
+	t.Parallel()
 	v := startVendor(t)
 	server := inFrontOf(t, v)
 	p := newAdmin(t, server.URL)
@@ -175,6 +180,7 @@ func TestOzekiServerIsAway(t *testing.T) {
 
 // A page in the place of the API's answers is never taken for one.
 func TestOzekiServerAnswersWithPages(t *testing.T) {
+	t.Parallel()
 	v := startVendor(t)
 	p := newPerson(t, inFrontOf(t, v).URL)
 	allowConsole(t, p.ctx, "Failed to load resource")
@@ -199,6 +205,7 @@ func TestOzekiServerAnswersWithPages(t *testing.T) {
 
 // Everything that the Ozeki server names is reached through Starling, and nothing of the browser's gets there that need not.
 func TestOzekiServerIsReachedThroughOneOrigin(t *testing.T) {
+	t.Parallel()
 	v := startVendor(t)
 	server := inFrontOf(t, v)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/ozeki/index.php?srv=chatserver&api=chatlogin",
@@ -264,6 +271,7 @@ func TestOzekiServerIsReachedThroughOneOrigin(t *testing.T) {
 
 // The notification socket of the Ozeki server is reached through Starling, by its own page only.
 func TestOzekiServerListenerIsRelayed(t *testing.T) {
+	t.Parallel()
 	v := startVendor(t)
 	server := inFrontOf(t, v)
 	newAdmin(t, server.URL) // its login answer names the socket

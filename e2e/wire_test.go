@@ -44,6 +44,7 @@ func verifySignature(publicKey string, s *sent) error {
 
 // What goes over the wire for an unfavorite is what the API describes, field by field, signed by the account's own key.
 func TestUnfavoriteOnTheWire(t *testing.T) {
+	t.Parallel()
 	server := startDemo(t)
 	wire := newLine(t, server.URL)
 	p := newPerson(t, wire.URL)
@@ -147,6 +148,7 @@ func TestUnfavoriteOnTheWire(t *testing.T) {
 
 // What people write goes over the wire sealed only.
 func TestMessagesAreSealedOnTheWire(t *testing.T) {
+	t.Parallel()
 	wire := newLine(t, startDemo(t).URL)
 	p := newAlice(newPerson(t, wire.URL))
 	p.OpenConversation("Bob Baker")
