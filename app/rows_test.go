@@ -1,0 +1,59 @@
+package app
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"starling/app/state"
+)
+
+func TestTheRowsInViewAreInThePageAndNotManyMore(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		total := r.IntN(12_000)
+		height := 30 + 40*r.Float64()
+		view := 3000 * r.Float64()
+		top := r.Float64()*float64(total)*height*1.2 - 500 // browsers overscroll
+		start, end := viewOf(total, height, top, view)
+		if start < 0 || end > total || start > end {
+			t.Fatalf("viewOf(%d, %v, %v, %v) = %d, %d", total, height, top, view, start, end)
+		}
+		if total <= windowMin {
+			if start != 0 || end != total {
+				t.Fatalf("a list of %d is in the page from %d to %d", total, start, end)
+			}
+			continue
+		}
+		for i := max(int(top/height), 0); float64(i)*height < top+view && i < total; i++ {
+			if float64(i+1)*height > top && (i < start || i >= end) {
+				t.Fatalf("viewOf(%d, %v, %v, %v) = %d, %d: row %d is seen and not there", total, height, top, view, start, end, i)
+			}
+		}
+		if end-start > int(view/height)+2*overscan+3 {
+			t.Fatalf("viewOf(%d, %v, %v, %v) = %d, %d: too many", total, height, top, view, start, end)
+		}
+	}
+	if start, end := viewOf(500, 0, 0, 900); start != 0 || end != 500 {
+		t.Errorf("before the height is known: %d, %d", start, end)
+	}
+}
+
+func TestTheEndOfARowSaysWhenAndWhatIsSpecial(t *testing.T) {
+	now := noon.Add(3 * time.Hour)
+	for _, c := range []struct {
+		row  state.Row
+		want string
+	}{
+		{state.Row{}, ""},
+		{state.Row{Active: noon}, "12:00"},
+		{state.Row{Active: noon.AddDate(0, 0, -1)}, "9 Mar"},
+		{state.Row{Active: noon, Muted: true}, "Muted · 12:00"},
+		{state.Row{Muted: true}, "Muted"},
+		{state.Row{Active: noon, Muted: true, Trouble: true}, "Locked · Muted · 12:00"},
+	} {
+		if got := marksOf(c.row, now); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.row, got, c.want)
+		}
+	}
+}
