@@ -117,7 +117,6 @@ func TestNewAccountShowsTheWay(t *testing.T) {
 func TestSignInDoesNotWaitForTheProgram(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t, startDemo(t).URL)
-	p.js("0", nil)
 	p.slowly(func() {
 		p.navigate("/")
 		p.FillSignIn(alice, demoPassword)
