@@ -186,6 +186,9 @@ func TestWhatKeepsItFromServingIsToldInASentence(t *testing.T) {
 		"certificate missing": {[]string{"--data", good, "--addr", "127.0.0.1:0", "--tls-cert", "no.pem", "--tls-key", "no.pem"}, "check the files of --tls-cert and --tls-key"},
 		"seed of nobody":      {[]string{"seed", "--data", good, "--users", "0"}, "too few"},
 	} {
+		if testing.Short() && strings.HasPrefix(name, "no ") {
+			continue // preparing what is served takes long under the race detector
+		}
 		status, _, said := runs(t, environment(), c.args...)
 		if status != 1 || !strings.Contains(said, c.words) || strings.Contains(said, "listening on") || strings.Count(strings.TrimSpace(said), "starling: ") != 1 {
 			t.Errorf("%s: it ends with %d and says %q, want 1 and %q", name, status, said, c.words)
@@ -290,7 +293,7 @@ func TestItServesOnAFreePortWhatItSaysAndStopsWithZero(t *testing.T) {
 
 func TestTheDemoTellsItsPasswordAndIsMadeOnce(t *testing.T) {
 	data := t.TempDir()
-	for range 2 {
+	for range map[bool]int{true: 1, false: 2}[testing.Short()] {
 		_, said, stop := serving(t, "demo", "--addr", "127.0.0.1:0", "--data", data)
 		for _, want := range []string{"alice@example.com", "bob@example.com", "starling-demo"} {
 			if !strings.Contains(said.String(), want) {
