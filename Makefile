@@ -22,8 +22,7 @@ test: deps build check race e2e ## everything
 check: build ## formatting, vet for both worlds, unit tests, fuzz seeds
 	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); test -z "$$files" || { echo "not formatted, run make fmt: $$files"; exit 1; }
 	$(GO) vet ./...
-	GOOS=js GOARCH=wasm $(GO) vet ./app ./ozeki/... ./wasm
-	GOOS=js GOARCH=wasm $(GO) build ./app/...
+	GOOS=js GOARCH=wasm $(GO) vet ./app/... ./ozeki/... ./wasm
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
 
 race: ## the packages that run several things at once, under the race detector

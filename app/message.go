@@ -50,6 +50,8 @@ func (m *messageRow) Render() goapp.UI {
 			goapp.If(v.State == state.MessageFailed,
 				el("span").Class("error").Text("Not sent. "+v.Why),
 				el("button").Attr("type", "button").Class("secondary").Text("Try again").OnClick(m.retry),
+			),
+			goapp.If(v.State == state.MessageFailed || v.State == state.MessageQueued,
 				el("button").Attr("type", "button").Class("secondary").Text("Delete").OnClick(m.discard),
 			),
 		),

@@ -84,6 +84,8 @@ func (r *root) take(ctx goapp.Context, s *state.Snapshot) {
 			closeDialog("settings")
 			closeDialog("new-conversation")
 			clear(r.drafts)
+			setValue("filter", "")
+			setTheme("")
 			replaceAddress()
 			r.current = ""
 		}

@@ -232,7 +232,6 @@ func TestStartsWithoutTheServer(t *testing.T) {
 
 // Messages that wait for the network survive that the page is closed, and are delivered once, in order, by the next one.
 func TestQueuedMessagesSurviveTheTab(t *testing.T) {
-	t.Skip("a known gap: messages that wait are not kept on the device yet, so that closing the page loses them")
 	t.Parallel()
 	server := startDemo(t)
 	wire := newLine(t, server.URL)

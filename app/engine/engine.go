@@ -253,7 +253,10 @@ func (e *Engine) SignInWithKey(ctx context.Context, apiKey, encryptionPassword s
 		name = answer.Nick
 	}
 	kept := &Kept{Session: *e.client.Session(), Name: name}
-	if err := e.vault.Save(ctx, kept); err != nil {
+	e.vaultMu.Lock() // a wipe of the user before comes first
+	err = e.vault.Save(ctx, kept)
+	e.vaultMu.Unlock()
+	if err != nil {
 		// The session works without being kept; say what will happen.
 		defer e.apply(state.NoticeAdded{Text: "This browser does not let Starling keep the session: you will have to sign in again after a reload. (" + err.Error() + ")"})
 	}

@@ -47,6 +47,9 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		if !e.restored && len(only) == 0 {
 			e.restored = true
 			events = append(events, state.WishesKept{On: e.kept.Wishes})
+			if waiting := e.kept.Waiting; len(waiting) > 0 {
+				e.goIn(run, func(ctx context.Context, run int) { e.restore(ctx, run, waiting) })
+			}
 		}
 		e.applyLocked(events...)
 		open := e.state.OpenID()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"starling/app/state"
@@ -21,7 +22,9 @@ type outbox struct {
 	busy         bool
 	// sealed holds what was sent of messages that the server has not confirmed. A repeat is the same bytes: sealed anew
 	// it would be another message under the same id, which the server refuses.
-	sealed map[ozeki.MessageID]sealedText
+	sealed  map[ozeki.MessageID]sealedText
+	tried   map[ozeki.MessageID]bool // those that may have arrived
+	sealing sync.Mutex               // held while a message is sealed, so that each is sealed once
 }
 
 type draft struct {
@@ -39,7 +42,7 @@ type sealedText struct {
 func (e *Engine) outboxOf(id ozeki.ConversationID) *outbox {
 	o := e.sender[id]
 	if o == nil {
-		o = &outbox{conversation: id, sealed: map[ozeki.MessageID]sealedText{}}
+		o = &outbox{conversation: id, sealed: map[ozeki.MessageID]sealedText{}, tried: map[ozeki.MessageID]bool{}}
 		e.sender[id] = o
 	}
 	return o
@@ -68,7 +71,11 @@ func (e *Engine) Send(id ozeki.ConversationID, text string) error {
 	o := e.outboxOf(id)
 	o.waiting = append(o.waiting, d)
 	e.unlock()
-	e.sendMessages(run, o)
+	e.goIn(run, func(ctx context.Context, run int) {
+		// Kept on the device at once, also while others wait before it. What goes wrong here is said when it is sent.
+		_, _ = e.seal(ctx, o, d)
+		e.sendMessages(run, o)
+	})
 	return nil
 }
 
@@ -95,13 +102,57 @@ func (e *Engine) Discard(id ozeki.ConversationID, message ozeki.MessageID) {
 	defer e.unlock()
 	m, ok := e.state.Pending(id, message)
 	o := e.outboxOf(id)
-	_, tried := o.sealed[message]
-	if !ok || m.State == state.MessageSent || m.State == state.MessageSending || m.State == state.MessageQueued && tried {
+	if !ok || m.State == state.MessageSent || m.State == state.MessageSending {
+		return
+	}
+	if m.State == state.MessageQueued && o.tried[message] {
+		e.applyLocked(state.NoticeAdded{Text: "This message may have arrived already, so it cannot be deleted. It is sent when the connection is back."})
 		return
 	}
 	o.waiting = slices.DeleteFunc(o.waiting, func(d draft) bool { return d.id == message })
 	delete(o.sealed, message)
 	e.applyLocked(state.MessageDropped{ID: message, Conversation: id})
+	e.goIn(e.run, func(context.Context, int) { e.forget(message) })
+}
+
+// forget removes a message from what the device keeps.
+func (e *Engine) forget(message ozeki.MessageID) {
+	e.save(func(k *Kept) {
+		k.Waiting = slices.DeleteFunc(slices.Clone(k.Waiting), func(w Waiting) bool { return w.ID == message })
+	})
+}
+
+// restore takes over the messages that an earlier run of the program, or a tab that was closed, could not send.
+func (e *Engine) restore(ctx context.Context, run int, kept []Waiting) {
+	kept = slices.SortedStableFunc(slices.Values(kept), func(a, b Waiting) int { return a.Created.Compare(b.Created) })
+	ids := make([]ozeki.ConversationID, 0, len(kept))
+	for _, w := range kept {
+		ids = append(ids, w.Conversation)
+	}
+	e.openKeys(ctx, run, ids...)
+	for _, w := range kept {
+		e.mu.Lock()
+		key, _ := e.state.Key(w.Conversation)
+		e.unlock()
+		opened := e.client.Scheme().Open(ctx, []ozeki.Sealed{{Key: key, AD: ozeki.MessageAD(w.Conversation, w.ID), Data: w.Data}})
+		var content ozeki.Content
+		if opened[0].Err != nil || json.Unmarshal(opened[0].Plaintext, &content) != nil {
+			continue // it stays on the device: the key may be there another time
+		}
+		e.mu.Lock()
+		if run != e.run {
+			e.unlock()
+			return
+		}
+		o := e.outboxOf(w.Conversation)
+		if _, known := o.sealed[w.ID]; !known {
+			o.sealed[w.ID], o.tried[w.ID] = sealedText{key, w.Data}, true
+			o.waiting = append(o.waiting, draft{w.ID, content.Text, w.Created})
+			e.applyLocked(state.MessageWritten{ID: w.ID, Conversation: w.Conversation, Text: content.Text, At: w.Created})
+		}
+		e.unlock()
+	}
+	e.flush(run)
 }
 
 func (e *Engine) sendMessages(run int, o *outbox) {
@@ -139,9 +190,13 @@ func (e *Engine) sendMessages(run int, o *outbox) {
 		}
 		if err == nil {
 			delete(o.sealed, d.id)
+			delete(o.tried, d.id)
 		}
 		e.applyLocked(events...)
 		e.unlock()
+		if err == nil {
+			e.forget(d.id)
+		}
 		if err != nil && e.failed(run, err) {
 			return
 		}
@@ -158,36 +213,54 @@ func (e *Engine) sendMessages(run int, o *outbox) {
 // errNoKey says that a conversation's key is not known on this device.
 var errNoKey = sentence("This conversation's key cannot be opened with your key, so nothing can be written here on this device.")
 
-// add seals and sends one message.
-func (e *Engine) add(ctx context.Context, o *outbox, d draft) error {
+// seal seals a message, once, and keeps it on the device.
+func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (string, error) {
+	o.sealing.Lock()
+	defer o.sealing.Unlock()
 	id := o.conversation
 	e.mu.Lock()
-	key, instance := e.state.Key(id)
+	key, _ := e.state.Key(id)
 	session := e.client.Session()
 	sealed := o.sealed[d.id]
 	e.unlock()
-	if session == nil {
-		return context.Canceled
+	switch {
+	case session == nil:
+		return "", context.Canceled
+	case key == nil:
+		return "", errNoKey
+	case bytes.Equal(sealed.key, key):
+		return sealed.data, nil
 	}
-	if key == nil {
-		return errNoKey
+	plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.text, From: session.UserID})
+	if err != nil {
+		return "", err
 	}
-	if !bytes.Equal(sealed.key, key) {
-		plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.text, From: session.UserID})
-		if err != nil {
-			return err
-		}
-		data, err := e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, d.id), plain)
-		if err != nil {
-			return err
-		}
-		sealed = sealedText{key, data}
-		e.mu.Lock()
-		o.sealed[d.id] = sealed
-		e.unlock()
+	data, err := e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, d.id), plain)
+	if err != nil {
+		return "", err
 	}
-	_, err := e.client.Add(ctx, id, instance, ozeki.Message{
-		ID: d.id, Type: ozeki.TypeMessage, Created: ozeki.TimeOf(d.at), Data: sealed.data,
+	e.mu.Lock()
+	o.sealed[d.id] = sealedText{key, data}
+	e.unlock()
+	e.save(func(k *Kept) {
+		waiting := slices.DeleteFunc(slices.Clone(k.Waiting), func(w Waiting) bool { return w.ID == d.id })
+		k.Waiting = append(waiting, Waiting{Conversation: id, ID: d.id, Created: d.at, Data: data})
+	})
+	return data, nil
+}
+
+// add sends one message.
+func (e *Engine) add(ctx context.Context, o *outbox, d draft) error {
+	data, err := e.seal(ctx, o, d)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	_, instance := e.state.Key(o.conversation)
+	o.tried[d.id] = true
+	e.unlock()
+	_, err = e.client.Add(ctx, o.conversation, instance, ozeki.Message{
+		ID: d.id, Type: ozeki.TypeMessage, Created: ozeki.TimeOf(d.at), Data: data,
 	})
 	return err
 }

@@ -1,3 +1,5 @@
+//go:build !js
+
 package engine
 
 import (
@@ -459,4 +461,39 @@ func TestMessagesOfUnknownKindsAreShownAsSuch(t *testing.T) {
 		m[2].Trouble || m[2].Text != "from the future" || m[2].Sender != "Bob" {
 		t.Errorf("%+v", m)
 	}
+}
+
+func TestWaitingMessagesSurviveTheProgramAndStandOnTheDeviceSealed(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p := s.signedIn(a)
+	p.reading(id)
+	p.wire.set(only(fault{after: true}, "chatconversation add")) // the first may have arrived, and has
+	for _, text := range []string{"one", "two", "three"} {
+		_ = p.Send(id, text)
+	}
+	eventually(t, "all are kept on the device", func() bool {
+		k, err := p.vault.Load(context.Background())
+		return err == nil && k != nil && len(k.Waiting) == 3
+	})
+	k, _ := p.vault.Load(context.Background())
+	for _, w := range k.Waiting {
+		if strings.Contains(w.Data, "one") || !w.ID.Valid() || w.Conversation != id {
+			t.Errorf("kept: %+v", w)
+		}
+	}
+	p.Close()
+
+	q := s.device(a, p.vault)
+	q.until("somebody is signed in", func(v *state.Snapshot) bool { return v.Loaded })
+	q.reading(id)
+	q.until("all are stored, in order", shows("one", "two", "three"))
+	if n := len(s.messages(a, id)); n != 3 {
+		t.Errorf("the server has %d messages", n)
+	}
+	eventually(t, "the device keeps none of them", func() bool {
+		k, err := q.vault.Load(context.Background())
+		return err == nil && len(k.Waiting) == 0
+	})
 }

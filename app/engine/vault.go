@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"starling/ozeki"
 )
@@ -14,6 +15,15 @@ type Kept struct {
 	Cursor  int64
 	Order   []ozeki.ConversationID        // the user's own order of favorites
 	Wishes  map[ozeki.ConversationID]bool // stars that the server has not confirmed
+	Waiting []Waiting                     // messages that the server has not confirmed, oldest first
+}
+
+// Waiting is a message that the server has not confirmed, sealed as it is sent: the device keeps no text in clear.
+type Waiting struct {
+	Conversation ozeki.ConversationID `json:"conversation"`
+	ID           ozeki.MessageID      `json:"id"`
+	Created      time.Time            `json:"created"`
+	Data         string               `json:"data"`
 }
 
 // Vault keeps one Kept on this device: IndexedDB in a browser, memory in a native program. All tabs share it.

@@ -38,6 +38,7 @@ type keptJSON struct {
 	Cursor     int64                         `json:"cursor"`
 	Order      []ozeki.ConversationID        `json:"order,omitempty"`
 	Wishes     map[ozeki.ConversationID]bool `json:"wishes,omitempty"`
+	Waiting    []Waiting                     `json:"waiting,omitempty"`
 }
 
 func (idb) Load(ctx context.Context) (*Kept, error) {
@@ -69,14 +70,14 @@ func fromRecord(record js.Value) (*Kept, error) {
 			UserID: k.UserID, Station: k.Station, Key: ozeki.PrivateKeyFromHandles(sign, unwrap),
 			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs,
 		},
-		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: k.Wishes,
+		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: k.Wishes, Waiting: k.Waiting,
 	}, nil
 }
 
 func toRecord(k *Kept) (js.Value, error) {
 	b, err := json.Marshal(keptJSON{
 		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs,
-		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: k.Wishes,
+		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: k.Wishes, Waiting: k.Waiting,
 	})
 	if err != nil {
 		return js.Undefined(), err
@@ -126,7 +127,7 @@ func (idb) Update(ctx context.Context, change func(*Kept)) error {
 }
 
 func (idb) Wipe(ctx context.Context) error {
-	js.Global().Get("localStorage").Call("removeItem", signedInMark)
+	js.Global().Get("localStorage").Call("clear")
 	if err := withStore(ctx, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
 		return fmt.Errorf("remove the session from this device: %w", err)
 	}
