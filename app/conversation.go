@@ -111,9 +111,9 @@ func (p *conversationPane) log() goapp.UI {
 			el("p").Text("The messages could not be loaded. "+v.Trouble),
 			el("button").Attr("type", "button").Class("secondary").Text("Try again").OnClick(p.reload),
 		))
-	case v.Loading && p.Offline:
+	case !v.Loaded && p.Offline:
 		items = append(items, note("state", "The messages are loaded when the connection is back."))
-	case v.Loading:
+	case !v.Loaded:
 		items = append(items, note("state", "Loading messages…"))
 	case len(v.Messages) == 0:
 		items = append(items, note("state", "No messages yet. Say hello."))
@@ -150,7 +150,8 @@ func (p *conversationPane) composer() goapp.UI {
 		return nil // If takes both of its branches
 	}
 	return el("form").Attr("novalidate", "").OnSubmit(p.submit).Body(
-		goapp.If(p.Refused != "", el("p").Class("error composer-trouble").Attr("role", "alert").Text(p.Refused)),
+		// Always there: children are matched by position, and a composer made anew would lose what was typed.
+		el("p").Class("error composer-trouble").Attr("role", "alert").Text(p.Refused),
 		el("div").Class("composer").Body(
 			el("textarea").ID("composer").Attr("rows", 1).Aria("label", "Message "+p.View.Row.Name).Attr("placeholder", "Message").Dir("auto"),
 			el("button").Attr("type", "submit").Class("primary").Text("Send"),

@@ -143,9 +143,10 @@ func (f *friendRow) click(goapp.Context, goapp.Event) { f.Choose.choose(f.Friend
 type settingsDialog struct {
 	goapp.Compo
 
-	Name    string
-	Unsent  int // messages that the server does not have yet
-	Actions *root
+	Name      string
+	Unsent    int // messages that the server does not have yet
+	Unstarred int // stars that it does not have yet
+	Actions   *root
 }
 
 var themes = []struct{ value, label string }{{"", "As the system"}, {"light", "Light"}, {"dark", "Dark"}}
@@ -155,6 +156,9 @@ func (d *settingsDialog) Render() goapp.UI {
 	warning := "Signing out removes your key and everything else of yours from this device."
 	if d.Unsent > 0 {
 		warning += " " + countWords(d.Unsent, "message that has not been sent is lost.", "messages that have not been sent are lost.")
+	}
+	if d.Unstarred > 0 {
+		warning += " " + countWords(d.Unstarred, "change of a favorite that has not been saved is lost.", "changes of favorites that have not been saved are lost.")
 	}
 	return el("dialog").ID("settings").Aria("labelledby", "settings-title").Body(
 		dialogHead("settings", "Settings"),

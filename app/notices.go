@@ -14,11 +14,15 @@ type noticeList struct {
 	Actions *root
 }
 
+// maxNotices is the largest number in the page; older ones come back when newer ones are gone.
+const maxNotices = 3
+
 // Render draws the notices, the newest last.
 func (n *noticeList) Render() goapp.UI {
+	shown := n.Notices[max(0, len(n.Notices)-maxNotices):]
 	return el("section").Class("notices").Aria("label", "Notices").Body(
-		goapp.Range(n.Notices).Slice(func(i int) goapp.UI {
-			return &notice{Notice: n.Notices[i], Actions: n.Actions}
+		goapp.Range(shown).Slice(func(i int) goapp.UI {
+			return &notice{Notice: shown[i], Actions: n.Actions}
 		}),
 	)
 }
@@ -34,9 +38,8 @@ type notice struct {
 // Render draws the notice.
 func (n *notice) Render() goapp.UI {
 	return el("div").Class("notice").
-		OnMouseEnter(n.hold).OnMouseLeave(n.release).
-		On("focusin", n.hold).On("focusout", n.release).Body(
-		el("p").Dir("auto").Text(n.Notice.Text),
+		OnMouseEnter(n.enter).OnMouseLeave(n.leave).On("focusin", n.focus).On("focusout", n.blur).Body(
+		el("p").Text(n.Notice.Text),
 		goapp.If(n.Notice.Kind == state.NoticeUndo,
 			el("button").Attr("type", "button").Text("Undo").OnClick(n.undo),
 		),
@@ -44,7 +47,17 @@ func (n *notice) Render() goapp.UI {
 	)
 }
 
-func (n *notice) hold(goapp.Context, goapp.Event)    { n.Actions.hold(n.Notice.ID, true) }
-func (n *notice) release(goapp.Context, goapp.Event) { n.Actions.hold(n.Notice.ID, false) }
+// holder is what holds a notice.
+type holder int
+
+const (
+	byHover holder = 1 << iota
+	byFocus
+)
+
+func (n *notice) enter(goapp.Context, goapp.Event)   { n.Actions.hold(n.Notice.ID, byHover, true) }
+func (n *notice) leave(goapp.Context, goapp.Event)   { n.Actions.hold(n.Notice.ID, byHover, false) }
+func (n *notice) focus(goapp.Context, goapp.Event)   { n.Actions.hold(n.Notice.ID, byFocus, true) }
+func (n *notice) blur(goapp.Context, goapp.Event)    { n.Actions.hold(n.Notice.ID, byFocus, false) }
 func (n *notice) undo(goapp.Context, goapp.Event)    { n.Actions.undo(n.Notice.Conversation) }
-func (n *notice) dismiss(goapp.Context, goapp.Event) { n.Actions.dismiss(n.Notice.ID) }
+func (n *notice) dismiss(goapp.Context, goapp.Event) { n.Actions.dismiss(n.Notice) }

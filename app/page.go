@@ -12,6 +12,7 @@ type key struct {
 	Name                   string // KeyboardEvent.key
 	Code                   string // KeyboardEvent.code
 	Ctrl, Alt, Shift, Meta bool
+	Repeat                 bool   // the key is held
 	Target                 string // id of the element that it goes to
 	Typing                 bool   // it goes to a text field
 	Text                   bool   // that text field holds text

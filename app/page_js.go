@@ -166,8 +166,8 @@ func onKey(f func(key) bool) {
 			Name: e.Get("key").String(), Code: e.Get("code").String(), Typing: typing,
 			Ctrl: e.Get("ctrlKey").Bool(), Alt: e.Get("altKey").Bool(), Shift: e.Get("shiftKey").Bool(), Meta: e.Get("metaKey").Bool(),
 			Text:   typing && target.Get("value").String() != "",
-			Target: target.Get("id").String(),
-			Modal:  document.Call("querySelector", "dialog[open]").Truthy(),
+			Target: target.Get("id").String(), Repeat: e.Get("repeat").Bool(),
+			Modal: document.Call("querySelector", "dialog[open]").Truthy(),
 		}
 		if f(k) {
 			e.Call("preventDefault")

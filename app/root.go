@@ -15,11 +15,13 @@ import (
 type root struct {
 	goapp.Compo
 
-	snap    *state.Snapshot
-	refused string // why the text in the composer was not taken, in words
-	engine  *engine.Engine
-	list    *island
-	drafts  map[ozeki.ConversationID]string
+	snap              *state.Snapshot
+	held              map[int]holder // notices whose clock stands still
+	unsent, unstarred int            // what signing out would lose, when the settings were opened
+	refused           string         // why the text in the composer was not taken, in words
+	engine            *engine.Engine
+	list              *island
+	drafts            map[ozeki.ConversationID]string
 
 	said    int    // sequence of the last announcement given to the live region
 	phase   string // as told to the page
@@ -43,7 +45,7 @@ func (r *root) OnMount(ctx goapp.Context) {
 
 func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	r.ctx = ctx
-	r.drafts = map[ozeki.ConversationID]string{}
+	r.drafts, r.held = map[ozeki.ConversationID]string{}, map[int]holder{}
 	r.list = newIsland(r)
 	o.OnChange = func(s *state.Snapshot) {
 		// The rows are drawn in the same frame as the click; the rest follows at the framework's next one.
@@ -128,7 +130,7 @@ func (r *root) Render() goapp.UI {
 		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Offline: s.Offline, Refused: r.refused, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},
 		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), Actions: r},
-		&settingsDialog{Name: s.User.Name, Unsent: s.Unsent, Actions: r},
+		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unstarred: r.unstarred, Actions: r},
 		&shortcutsDialog{},
 	)
 }
@@ -152,11 +154,39 @@ func (r *root) submit(f submission) {
 
 func (r *root) star(id ozeki.ConversationID, on bool) { r.engine.Star(id, on) }
 func (r *root) seen(ids []ozeki.ConversationID)       { r.engine.Seen(ids) }
-func (r *root) dismiss(id int)                        { r.engine.Dismiss(id) }
-func (r *root) hold(id int, held bool)                { r.engine.HoldNotice(id, held) }
 func (r *root) filter(text string)                    { r.engine.Filter(text) }
 func (r *root) older(id ozeki.ConversationID)         { r.engine.Older(id) }
 func (r *root) reload()                               { r.engine.Reload() }
+
+// hold stops the clock of a notice while it is hovered or focused, or both, and starts it again.
+func (r *root) hold(id int, by holder, held bool) {
+	was := r.held[id]
+	if held {
+		r.held[id] |= by
+	} else if r.held[id] &^= by; r.held[id] == 0 {
+		delete(r.held, id)
+	}
+	if (was != 0) != (r.held[id] != 0) {
+		r.engine.HoldNotice(id, r.held[id] != 0)
+	}
+}
+
+// dismiss removes a notice and puts the focus to what it was about.
+func (r *root) dismiss(n state.Notice) {
+	delete(r.held, n.ID)
+	r.engine.Dismiss(n.ID)
+	if n.Conversation != "" {
+		r.list.focusRow(n.Conversation)
+	} else {
+		r.list.focusFirst()
+	}
+}
+
+// openSettings opens the settings, which tell what signing out would lose.
+func (r *root) openSettings() {
+	r.unsent, r.unstarred = r.engine.Unsaved()
+	openDialog("settings")
+}
 
 func (r *root) undo(id ozeki.ConversationID) {
 	r.engine.Star(id, true)
@@ -296,7 +326,7 @@ func (r *root) key(k key) bool {
 	case command && !k.Alt && !k.Shift && k.Code == "KeyZ" && !k.Text:
 		return r.engine.UndoLast()
 	case k.Alt && k.Shift && !command && k.Code == "KeyF":
-		if o := r.snap.Open; o != nil && o.Known {
+		if o := r.snap.Open; !k.Repeat && o != nil && o.Known {
 			r.engine.Star(o.Row.ID, !o.Row.Favorite)
 		}
 	case k.Alt && k.Shift && !command && (k.Name == "ArrowUp" || k.Name == "ArrowDown"):
@@ -328,7 +358,7 @@ var shortcuts = []struct{ keys, what string }{
 	{"F", "Favorite the focused conversation, or not"},
 	{"Alt+Shift+F", "Favorite the open conversation, or not"},
 	{"Alt+1 … Alt+9", "Open a favorite"},
-	{"Alt+Shift+↑ / ↓", "Move the focused favorite"},
+	{"Alt+Shift+↑ / ↓", "Move the focused favorite; this device keeps the order"},
 	{"↑ / ↓ / Home / End", "Go through the conversations"},
 	{"Ctrl+K", "Filter conversations"},
 	{"Ctrl+Z", "Undo removing a favorite"},

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"syscall/js"
@@ -269,7 +270,16 @@ func (l *island) redraw() {
 	for _, s := range l.sections {
 		l.order(s)
 	}
-	if held == nil || l.rows[held.row.ID] == nil {
+	if held == nil {
+		return
+	}
+	if l.rows[held.row.ID] == nil {
+		// The row has gone into a closed list: its heading is the nearest place.
+		for _, s := range l.sections {
+			if !s.open && slices.ContainsFunc(s.rows, func(r state.Row) bool { return r.ID == held.row.ID }) {
+				s.button.Call("focus")
+			}
+		}
 		return
 	}
 	if !document.Get("activeElement").Equal(focused) {
@@ -419,7 +429,9 @@ func (l *island) keydown(args []js.Value) {
 	step := 0
 	switch e.Get("key").String() {
 	case "f", "F":
-		l.actions.star(n.row.ID, !n.row.Favorite)
+		if !e.Get("repeat").Bool() { // of a key that is held
+			l.actions.star(n.row.ID, !n.row.Favorite)
+		}
 	case "ArrowDown":
 		step = 1
 	case "ArrowUp":

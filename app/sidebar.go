@@ -23,7 +23,7 @@ func (h *sidebarHead) Render() goapp.UI {
 			el("button").Attr("type", "button").Class("icon").Aria("label", "New conversation").Title("New conversation").
 				OnClick(func(goapp.Context, goapp.Event) { h.Actions.newConversation() }).Body(svgIcon(pencil)),
 			el("button").Attr("type", "button").Class("icon").Aria("label", "Settings").Title("Settings").
-				OnClick(func(goapp.Context, goapp.Event) { openDialog("settings") }).Body(svgIcon(gear)),
+				OnClick(func(goapp.Context, goapp.Event) { h.Actions.openSettings() }).Body(svgIcon(gear)),
 		),
 		el("div").Class("filter").Body(
 			el("input").ID("filter").Attr("type", "search").Aria("label", "Filter conversations").Attr("placeholder", "Filter conversations").

@@ -293,15 +293,27 @@ func (e *Engine) SignOut() {
 	})
 }
 
-// end signs out on this device, with a reason in words if it was not the user's wish.
-func (e *Engine) end(reason string) {
-	e.mu.Lock()
+// leave forgets the user in this program. The caller holds mu.
+func (e *Engine) leave(reason string) {
 	e.run++
 	e.client.SetSession(nil)
-	e.kept = nil
+	e.kept, e.changes = nil, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
 	e.applyLocked(state.SignOutDone{Reason: reason})
+}
+
+// Unsaved counts what the server does not have yet: messages and stars.
+func (e *Engine) Unsaved() (messages, stars int) {
+	e.mu.Lock()
+	defer e.unlock()
+	return e.current().Unsent, len(e.state.Wishes())
+}
+
+// end signs out on this device, with a reason in words if it was not the user's wish.
+func (e *Engine) end(reason string) {
+	e.mu.Lock()
+	e.leave(reason)
 	e.unlock()
 	e.goRun(func(ctx context.Context, run int) {
 		e.vaultMu.Lock()
@@ -329,14 +341,12 @@ func (e *Engine) heard(n Note) {
 	switch {
 	case n.SignedOut && in:
 		e.mu.Lock()
-		e.run++
-		e.client.SetSession(nil)
-		e.kept = nil
-		e.cancelTimers()
-		e.applyLocked(state.SignOutDone{Reason: "You signed out in another tab."})
+		e.leave("You signed out in another tab.")
 		e.unlock()
 	case n.SignedIn && !in:
 		e.resume()
+	case in && n.Wished != "":
+		e.applyIn(run, state.WishElsewhere{ID: n.Wished})
 	case in:
 		e.changed(run, n.List, n.Conversations)
 	}
@@ -449,6 +459,15 @@ func (e *Engine) failed(run int, err error) (over bool) {
 type sentence string
 
 func (s sentence) Error() string { return string(s) }
+
+// troubleOf is Words for what could not be loaded: a server that is not reached is no trouble, since the line about being
+// offline says all there is to say, and it is loaded when the connection is back.
+func troubleOf(err error) string {
+	if errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable) {
+		return ""
+	}
+	return Words(err)
+}
 
 // Words says an error to people: what happened and what to do.
 func Words(err error) string {

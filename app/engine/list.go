@@ -29,7 +29,7 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		list, err := e.client.Conversations(ctx, only...)
 		if err != nil {
 			if !e.failed(run, err) {
-				e.applyIn(run, state.ListFailed{Words: Words(err)})
+				e.applyIn(run, state.ListFailed{Words: troubleOf(err)})
 			}
 			e.mu.Lock()
 			if run == e.run { // all of it at the next poll
@@ -38,16 +38,21 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 			e.unlock()
 			return
 		}
+		// Read again: another tab may have changed its mind about a star since this one began.
+		kept, vaultErr := e.vault.Load(ctx)
 		e.mu.Lock()
 		if run != e.run {
 			e.unlock()
 			return
 		}
+		if kept == nil || vaultErr != nil {
+			kept = e.kept
+		}
 		events := []state.Event{state.Connection{}, state.ListLoaded{Conversations: list, Of: only, AskedAt: askedAt}}
 		if !e.restored && len(only) == 0 {
 			e.restored = true
-			events = append(events, state.WishesKept{On: e.kept.Wishes})
-			if waiting := e.kept.Waiting; len(waiting) > 0 {
+			events = append(events, state.WishesKept{On: kept.Wishes})
+			if waiting := kept.Waiting; len(waiting) > 0 {
 				e.goIn(run, func(ctx context.Context, run int) { e.restore(ctx, run, waiting) })
 			}
 		}

@@ -370,7 +370,7 @@ func (e *Engine) takeDue(run int, id ozeki.ConversationID) bool {
 
 func (e *Engine) pageFailed(run int, id ozeki.ConversationID, err error) {
 	if !e.failed(run, err) {
-		e.applyIn(run, state.PageFailed{ID: id, Words: Words(err)})
+		e.applyIn(run, state.PageFailed{ID: id, Words: troubleOf(err)})
 	}
 }
 

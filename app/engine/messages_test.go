@@ -404,7 +404,9 @@ func TestWhatWasOpenedOfflineIsLoadedWhenTheServerIsBack(t *testing.T) {
 	p := s.signedIn(a)
 	p.wire.set(cut)
 	p.Open(id)
-	p.until("it cannot be loaded", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Trouble != "" && v.Offline })
+	p.until("it cannot be loaded, which is no trouble", func(v *state.Snapshot) bool {
+		return v.Open != nil && !v.Open.Loaded && !v.Open.Loading && v.Open.Trouble == "" && v.Offline
+	})
 	p.wire.set(nil)
 	eventually(t, "there is a poll to come", func() bool { return p.timers.run(PollActive, PollActive) == 1 })
 	p.until("it is there", func(v *state.Snapshot) bool {

@@ -215,3 +215,40 @@ func TestTabsOfOneBrowserGoInAndOutTogetherAndShareNews(t *testing.T) {
 		t.Errorf("the reason is %q", v.Reason)
 	}
 }
+
+func TestTheLastClickOfTwoTabsWins(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	browser, vault := &tabs{}, NewVault()
+	first, second := browser.tab(), browser.tab()
+	p := s.device(a, vault, func(o *Options) { o.Neighbours = first })
+	p.until("the first asks to sign in", func(v *state.Snapshot) bool { return v.Phase == state.SignedOut })
+	p.signIn()
+	p.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded })
+	p.wire.set(cut)
+	p.Star(id, true)
+	p.until("it is queued", func(v *state.Snapshot) bool { return row(v, id).Star == state.StarQueued })
+	eventually(t, "it is kept", func() bool { k, _ := vault.Load(context.Background()); return k != nil && k.Wishes[id] })
+
+	// The second tab begins with the wish that is kept, and cannot reach the server either.
+	q := s.device(a, vault, func(o *Options) { o.Neighbours = second })
+	q.wire.set(cut)
+	q.until("the second is in", func(v *state.Snapshot) bool { return v.Phase == state.SignedIn })
+	p.Star(id, false)
+	eventually(t, "the first has changed its mind", func() bool {
+		k, _ := vault.Load(context.Background())
+		on, kept := k.Wishes[id]
+		return kept && !on
+	})
+	q.wire.set(nil)
+	eventually(t, "the second has the list", func() bool { q.Wake(); return q.Snapshot().Loaded })
+	p.wire.set(nil)
+	eventually(t, "all is settled", func() bool {
+		p.Wake()
+		return settled(id, false)(p.Snapshot()) && settled(id, false)(q.Snapshot())
+	})
+	if s.favorite(a, id) {
+		t.Error("the older click won")
+	}
+}

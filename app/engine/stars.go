@@ -35,6 +35,7 @@ func (e *Engine) Star(id ozeki.ConversationID, on bool) {
 	e.syncUndo()
 	e.unlock()
 	e.keepWish(id)
+	e.neighbours.Tell(Note{Wished: id})
 	e.sendStar(run, id)
 }
 

@@ -53,4 +53,5 @@ type Note struct {
 	SignedIn      bool                   `json:"signedin,omitempty"`
 	List          []ozeki.ConversationID `json:"list,omitempty"`          // entries of the list that changed
 	Conversations []ozeki.ConversationID `json:"conversations,omitempty"` // with new messages
+	Wished        ozeki.ConversationID   `json:"wished,omitempty"`        // whose star the user clicked in that tab
 }

@@ -145,7 +145,14 @@ func (e FavoriteMoved) apply(s *State) {
 		}
 	}
 	to := at + e.By
-	if at < 0 || s.filter != "" {
+	switch {
+	case s.filter != "" && s.conversations[e.ID] != nil:
+		s.announce("Favorites cannot be moved while a filter is set. Clear the filter first.")
+		return
+	case at < 0:
+		if s.conversations[e.ID] != nil {
+			s.announce("Only favorites can be moved.")
+		}
 		return
 	}
 	if to < 0 || to >= len(ids) {

@@ -135,6 +135,16 @@ func (e StarUnreached) apply(s *State) {
 	}
 }
 
+// WishElsewhere: the user clicked the star in another tab, which sends it. An older wish that waits here is void.
+type WishElsewhere struct{ ID ozeki.ConversationID }
+
+func (e WishElsewhere) apply(s *State) {
+	if c := s.conversations[e.ID]; c != nil && c.wish != nil && c.inFlight == 0 {
+		c.wish = nil
+		s.refresh(c)
+	}
+}
+
 // WishesKept: stars that were asked for in an earlier run of the program and have not been confirmed.
 type WishesKept struct{ On map[ozeki.ConversationID]bool }
 

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -89,7 +90,7 @@ func TestEachUnfavoriteHasItsOwnUndoAndANewerReplacesTheOlderOfTheSameRow(t *tes
 	s.Apply(NoticeDismissed{999})
 }
 
-func TestNoticesNeverPileUp(t *testing.T) {
+func TestEveryRemovalCanBeUndoneForItsTimeAndErrorsDoNotPileUp(t *testing.T) {
 	var cs []ozeki.Conversation
 	for n := range 10 {
 		cs = append(cs, conv(n, "Somebody", favorite(true)))
@@ -98,8 +99,20 @@ func TestNoticesNeverPileUp(t *testing.T) {
 	for n := range 10 {
 		s.Apply(StarWanted{idOf(n), false})
 	}
-	if n := s.Snapshot().Notices; len(n) != 3 || n[2].Conversation != idOf(9) {
-		t.Errorf("notices are %+v, want the newest three", n)
+	if n := s.Snapshot().Notices; len(n) != 10 || n[9].Conversation != idOf(9) {
+		t.Errorf("notices are %+v, want one for each", n)
+	}
+	for n := range 5 {
+		s.Apply(NoticeAdded{fmt.Sprintf("Error %d.", n)})
+	}
+	var errors []string
+	for _, n := range s.Snapshot().Notices {
+		if n.Kind == NoticeError {
+			errors = append(errors, n.Text)
+		}
+	}
+	if !slices.Equal(errors, []string{"Error 2.", "Error 3.", "Error 4."}) {
+		t.Errorf("errors are %q, want the newest three", errors)
 	}
 }
 
@@ -307,12 +320,21 @@ func TestFavoritesKeepTheOrderThatTheUserGaveThem(t *testing.T) {
 		}
 	}
 	before := s.Snapshot()
-	s.Apply(FavoriteMoved{idOf(4), -1}) // no favorite
 	s.Apply(FavoriteMoved{idOf(99), 1})
+	if after := s.Snapshot(); after.Announcement != before.Announcement {
+		t.Errorf("announced %q of a conversation that is not there", after.Announcement.Text)
+	}
+	s.Apply(FavoriteMoved{idOf(4), -1})
+	if says := s.Snapshot().Announcement.Text; says != "Only favorites can be moved." {
+		t.Errorf("announced %q", says)
+	}
 	s.Apply(FilterChanged{"a"})
 	s.Apply(FavoriteMoved{idOf(1), 1}) // among filtered rows the place would be a guess
+	if says := s.Snapshot().Announcement.Text; !strings.Contains(says, "Clear the filter") {
+		t.Errorf("announced %q", says)
+	}
 	s.Apply(FilterChanged{""})
-	if after := s.Snapshot(); !slices.Equal(before.Favorites, after.Favorites) || after.Announcement != before.Announcement {
+	if after := s.Snapshot(); !slices.Equal(before.Favorites, after.Favorites) {
 		t.Errorf("what cannot be moved changed something: %q, %q", names(after.Favorites), after.Announcement.Text)
 	}
 	s.Apply(StarWanted{idOf(4), true})
@@ -360,5 +382,21 @@ func TestAConversationThatWasJustMadeSurvivesAnOlderList(t *testing.T) {
 	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(1, "Anna")}, AskedAt: s.Tick()})
 	if _, in := rowIn(checkSnapshot(t, s), idOf(9)); in != "" {
 		t.Errorf("a conversation that the newest list does not have is in %q", in)
+	}
+}
+
+func TestAWishOfAnotherTabVoidsTheOneThatWaitsHere(t *testing.T) {
+	s := signedIn(conv(1, "Anna"))
+	s.Apply(WishesKept{On: map[ozeki.ConversationID]bool{idOf(1): true}})
+	s.Apply(WishElsewhere{idOf(1)})
+	if _, _, send := s.NextStar(idOf(1)); send || len(s.Snapshot().Favorites) != 0 {
+		t.Error("an older wish is still sent")
+	}
+	s.Apply(StarWanted{idOf(1), true})
+	_, seq, _ := s.NextStar(idOf(1))
+	s.Apply(StarSent{idOf(1), seq})
+	s.Apply(WishElsewhere{idOf(1)})
+	if r, section := rowIn(s.Snapshot(), idOf(1)); r.Star != StarPending || section != "favorites" {
+		t.Errorf("what is on its way is shown as %+v in %s", r, section)
 	}
 }

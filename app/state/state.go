@@ -3,6 +3,7 @@
 package state
 
 import (
+	"slices"
 	"time"
 
 	"starling/ozeki"
@@ -72,7 +73,8 @@ type Open struct {
 	Row      Row
 	Known    bool // false: the id of the address bar is not among the conversations (yet)
 	Messages []Message
-	Loading  bool   // the first page is on its way
+	Loaded   bool   // the newest page is here
+	Loading  bool   // it is on its way
 	More     bool   // there are older messages
 	Older    bool   // older ones are on their way
 	Trouble  string // why the messages could not be loaded, in words
@@ -234,7 +236,7 @@ func (s *State) openView() *Open {
 	}
 	t := &c.timeline
 	return &Open{
-		Row: c.row(), Known: true, Messages: t.view(), Loading: t.loading, More: t.more, Older: t.older,
+		Row: c.row(), Known: true, Messages: t.view(), Loaded: t.loaded, Loading: t.loading, More: t.more, Older: t.older,
 		Trouble: t.trouble, CanWrite: c.key != nil,
 	}
 }
@@ -243,18 +245,25 @@ func (s *State) announce(text string) {
 	s.announcement = Announcement{s.announcement.Seq + 1, text}
 }
 
+// maxErrors is the largest number of errors shown at once.
+const maxErrors = 3
+
 // notify adds a notice and returns its id. A newer error or undo replaces the older of the same conversation.
 func (s *State) notify(n Notice) int {
 	s.noticeSeq++
 	n.ID = s.noticeSeq
 	kept := make([]Notice, 0, len(s.notices)+1)
+	errors := 0
 	for _, old := range s.notices {
+		if old.Kind == NoticeError {
+			errors++
+		}
 		if old.Kind != n.Kind || (n.Conversation != "" && old.Conversation != n.Conversation) || (n.Kind == NoticeError && old.Text != n.Text) {
 			kept = append(kept, old)
 		}
 	}
-	if len(kept) > 2 {
-		kept = kept[len(kept)-2:]
+	if i := slices.IndexFunc(kept, func(n Notice) bool { return n.Kind == NoticeError }); errors >= maxErrors && i >= 0 {
+		kept = slices.Delete(kept, i, i+1) // the oldest error goes; what can be undone stays for its time
 	}
 	s.notices = append(kept, n)
 	return n.ID
