@@ -61,8 +61,8 @@ func submitted(kind, words string)  { starling.Call("submitted", kind, words) }
 func setPhase(phase, reason string) { starling.Call("phase", phase, reason) }
 func setTitle(text string)          { document.Set("title", text) }
 func byID(id string) js.Value       { return document.Call("getElementById", id) }
-func pref(name string) string       { return storage("getItem", "starling."+name) }
-func setPref(name, value string)    { storage("setItem", "starling."+name, value) }
+func pref(name string) string       { return storage("get", "starling."+name).String() }
+func setPref(name, value string)    { storage("set", "starling."+name, value) }
 func setTheme(theme string)         { document.Get("documentElement").Get("dataset").Set("theme", theme) }
 func isTouch() bool                 { return window.Call("matchMedia", "(pointer: coarse)").Get("matches").Bool() }
 func openDialog(id string)          { callDialog(id, "showModal", false) }
@@ -90,13 +90,9 @@ func localDay(t time.Time) string {
 	return window.Get("Date").New(t.UnixMilli()).Call("toDateString").String()
 }
 
-func storage(call string, args ...any) (value string) {
-	defer func() { _ = recover() }() // storage can be switched off: preferences then last as long as the page
-	if v := window.Get("localStorage").Call(call, args...); v.Type() == js.TypeString {
-		return v.String()
-	}
-	return ""
-}
+// storage calls boot.js's localStorage, which never throws: where storage is switched off or full, preferences last as
+// long as the page.
+func storage(call string, args ...any) js.Value { return starling.Get("storage").Call(call, args...) }
 
 func callDialog(id, method string, open bool) {
 	if d := byID(id); d.Truthy() && d.Get("open").Bool() == open {

@@ -6,6 +6,40 @@
   const root = document.documentElement;
   const starling = (window.starling = { config: JSON.parse($("config").textContent) });
 
+  // ---- Storage that never throws: the browser may have it switched off (reading the property throws) or full (writing
+  // throws), and an exception would end the program. What is switched off lasts as long as the page instead; go-app, too,
+  // reads window.localStorage.
+  class Memory {
+    #items = new Map();
+    get length() { return this.#items.size; }
+    key(i) { return [...this.#items.keys()][i] ?? null; }
+    getItem(k) { return this.#items.get(String(k)) ?? null; }
+    setItem(k, v) { this.#items.set(String(k), String(v)); }
+    removeItem(k) { this.#items.delete(String(k)); }
+    clear() { this.#items.clear(); }
+  }
+  for (const name of ["localStorage", "sessionStorage"]) {
+    try {
+      window[name].getItem("starling.theme");
+    } catch {
+      Object.defineProperty(window, name, { value: new Memory(), configurable: true });
+    }
+  }
+  const attempt = (f) => {
+    try {
+      return f(window.localStorage) ?? "";
+    } catch (err) {
+      console.warn("Storage: " + err.message);
+      return "";
+    }
+  };
+  starling.storage = {
+    get: (k) => attempt((s) => s.getItem(k)),
+    set: (k, v) => attempt((s) => s.setItem(k, v)),
+    remove: (k) => attempt((s) => s.removeItem(k)),
+    clear: () => attempt((s) => s.clear()),
+  };
+
   // What go-app's client asks of its page.
   window.goappGetenv = (k) => (k === "GOAPP_INTERNAL_URLS" ? "[]" : "");
 

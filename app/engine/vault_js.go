@@ -28,6 +28,12 @@ type idb struct{}
 // NewVault returns the platform's Vault.
 func NewVault() Vault { return idb{} }
 
+// markSignedIn changes the mark by a call of boot.js's storage, which never throws: the mark only chooses what the page
+// shows before the program is there.
+func markSignedIn(call string, args ...any) {
+	js.Global().Get("starling").Get("storage").Call(call, args...)
+}
+
 type keptJSON struct {
 	UserID     ozeki.UserID                  `json:"userid"`
 	Station    ozeki.StationID               `json:"station"`
@@ -50,7 +56,7 @@ func (idb) Load(ctx context.Context) (*Kept, error) {
 		return nil, fmt.Errorf("read the kept session: %w", err)
 	}
 	if !record.Truthy() {
-		js.Global().Get("localStorage").Call("removeItem", signedInMark)
+		markSignedIn("remove", signedInMark)
 		return nil, nil
 	}
 	return fromRecord(record)
@@ -98,7 +104,7 @@ func (idb) Save(ctx context.Context, k *Kept) error {
 	if err != nil {
 		return fmt.Errorf("keep the session on this device: %w", err)
 	}
-	js.Global().Get("localStorage").Call("setItem", signedInMark, "1")
+	markSignedIn("set", signedInMark, "1")
 	return nil
 }
 
@@ -127,7 +133,7 @@ func (idb) Update(ctx context.Context, change func(*Kept)) error {
 }
 
 func (idb) Wipe(ctx context.Context) error {
-	js.Global().Get("localStorage").Call("clear")
+	markSignedIn("clear")
 	if err := withStore(ctx, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
 		return fmt.Errorf("remove the session from this device: %w", err)
 	}
