@@ -157,19 +157,34 @@
     const url = window.trustedTypes
       ? trustedTypes.createPolicy("starling-sw", { createScriptURL: () => "/sw.js" }).createScriptURL("")
       : "/sw.js";
+    // The page never reloads by itself: another tab may have let the new version in.
+    let asked = false;
+    navigator.serviceWorker.addEventListener("controllerchange", () => asked && location.reload());
+    const hour = 60 * 60 * 1000;
     navigator.serviceWorker.register(url).then((reg) => {
-      const offer = (worker) =>
+      const offer = () =>
         pageNotice("A new version of Starling is ready.", () => {
-          navigator.serviceWorker.addEventListener("controllerchange", () => location.reload());
-          worker.postMessage("activate");
+          asked = true;
+          // Where none waits any more, another tab has let it in already, and no change would come.
+          reg.waiting ? reg.waiting.postMessage("activate") : location.reload();
         });
-      if (reg.waiting && navigator.serviceWorker.controller) offer(reg.waiting);
-      reg.addEventListener("updatefound", () => {
-        const worker = reg.installing;
-        worker.addEventListener("statechange", () => {
-          if (worker.state === "installed" && navigator.serviceWorker.controller) offer(worker);
+      const watch = (worker) => {
+        worker?.addEventListener("statechange", () => {
+          if (worker.state === "installed" && navigator.serviceWorker.controller) offer();
         });
-      });
+      };
+      if (reg.waiting && navigator.serviceWorker.controller) offer();
+      watch(reg.installing);
+      reg.addEventListener("updatefound", () => watch(reg.installing));
+      // The browser looks for a new version when a page is opened; one that stays open for days looks itself.
+      let looked = Date.now();
+      const look = () => {
+        if (document.visibilityState !== "visible" || Date.now() - looked < hour) return;
+        looked = Date.now();
+        reg.update().catch(() => {}); // without a network: next time
+      };
+      document.addEventListener("visibilitychange", look);
+      setInterval(look, hour);
     }, (err) => console.warn("No offline start: " + err.message));
   }
 })();
