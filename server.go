@@ -205,7 +205,8 @@ func listenAndServe(ctx context.Context, cfg Config, h http.Handler, log *slog.L
 		return listenError(cfg.Addr, err)
 	}
 	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: cutSlowReaders(h, sendWindow), HTTP2: &http.HTTP2Config{WriteByteTimeout: sendWindow},
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 32 << 10, TLSConfig: secure, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	scheme := "http"

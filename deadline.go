@@ -1,0 +1,59 @@
+package main
+
+import (
+	"net/http"
+	"time"
+)
+
+const (
+	// sendWindow is how long one part of an answer may take on its way: slower readers are cut. A phone with 256 kbit/s
+	// needs 8 s for a part; what the system buffers in front of it is sent in steps of at most a few megabytes.
+	sendWindow = 2 * time.Minute
+	sendPart   = 256 << 10
+)
+
+// cutSlowReaders serves h with a deadline for writing that is renewed with each part of an answer, so that an answer may
+// take as long as it is large, but a client that does not read holds nothing for ever. A WebSocket has no such deadline:
+// taking over the connection ends it.
+func cutSlowReaders(h http.Handler, window time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t := &timedWriter{w, http.NewResponseController(w), window}
+		t.renew() // the one of the connection's previous request may be over
+		h.ServeHTTP(t, r)
+		t.renew() // for what is still to be flushed
+	})
+}
+
+type timedWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	window  time.Duration
+}
+
+// renew fails where there is no connection (in tests) or none any more, and then nothing is to be cut.
+func (t *timedWriter) renew() { _ = t.control.SetWriteDeadline(time.Now().Add(t.window)) }
+
+func (t *timedWriter) WriteHeader(status int) {
+	t.renew()
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *timedWriter) Write(b []byte) (n int, err error) {
+	for {
+		part := b[n:min(len(b), n+sendPart)]
+		t.renew()
+		m, err := t.ResponseWriter.Write(part)
+		n += m
+		if err != nil || n == len(b) {
+			return n, err
+		}
+	}
+}
+
+func (t *timedWriter) Flush() {
+	t.renew()
+	_ = t.control.Flush() // a failure is seen by the next Write
+}
+
+// Unwrap lets http.ResponseController find what else the connection can do.
+func (t *timedWriter) Unwrap() http.ResponseWriter { return t.ResponseWriter }
