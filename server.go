@@ -62,10 +62,10 @@ func newSite(o siteOptions) (*site, error) {
 	ready := func(context.Context) error { return nil }
 	if o.Relay != nil {
 		api = o.Relay.API
-		s.mux.Handle(listenerPath, withOrigin(o.Relay.Listener))
+		s.mux.Handle(listenerPath, o.Relay.Listener)
 		ready = o.Relay.Ready
 	}
-	s.mux.Handle(apiPath, withOrigin(gzhttp.GzipHandler(api)))
+	s.mux.Handle(apiPath, gzhttp.GzipHandler(api))
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { sayOK(w, nil) })
 	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { sayOK(w, ready(r.Context())) })
 	s.mux.HandleFunc("/", s.file)
@@ -164,16 +164,6 @@ func sayOK(w http.ResponseWriter, err error) {
 		return
 	}
 	fmt.Fprintln(w, "ok")
-}
-
-func withOrigin(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme := "http"
-		if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-			scheme = "https"
-		}
-		h.ServeHTTP(w, r.WithContext(relay.WithOrigin(r.Context(), scheme+"://"+r.Host)))
-	})
 }
 
 // newChatServer wires the embedded chat server to its store. The second result stops it.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"starling/chatserver/origin"
 	"starling/ozeki"
 )
 
@@ -47,9 +48,9 @@ func (s *Server) parse(w http.ResponseWriter, r *http.Request) (*request, error)
 	req := &request{
 		station: ozeki.StationID(r.Header.Get(ozeki.HeaderStation)), user: ozeki.UserID(r.Header.Get(ozeki.HeaderUser)),
 		signature: r.Header.Get(ozeki.HeaderSignature),
-		origin:    ownOrigin(r), remote: remoteOf(r), now: s.clock(),
+		origin:    origin.Of(r), remote: remoteOf(r), now: s.clock(),
 	}
-	if origins := r.Header.Values("Origin"); len(origins) > 1 || len(origins) == 1 && !strings.EqualFold(origins[0], req.origin) {
+	if origin.Foreign(r) {
 		return nil, errOrigin
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
@@ -115,21 +116,6 @@ func depth(b []byte) int {
 		}
 	}
 	return deepest
-}
-
-// ownOrigin returns the origin under which the caller reached this server, as far as it or the proxy in front knows.
-func ownOrigin(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	if proto, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ","); proto != "" {
-		switch proto = strings.ToLower(strings.TrimSpace(proto)); proto {
-		case "http", "https":
-			scheme = proto
-		}
-	}
-	return scheme + "://" + r.Host
 }
 
 // remoteOf returns the address to which failed sign-ins are counted: the peer's, or behind a proxy on this machine the one

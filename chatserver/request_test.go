@@ -2,7 +2,6 @@ package chatserver
 
 import (
 	"bytes"
-	"crypto/tls"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -124,29 +123,6 @@ func TestEveryCallHasARoute(t *testing.T) {
 	}
 	if len(f.srv.routes) != len(calls) {
 		t.Errorf("%d routes for %d calls", len(f.srv.routes), len(calls))
-	}
-}
-
-func TestURLsFollowTheAddressOfTheRequest(t *testing.T) {
-	for _, c := range []struct {
-		tls           bool
-		proto, origin string
-	}{
-		{false, "", "http://chat.example.com:81"},
-		{true, "", "https://chat.example.com:81"},
-		{false, "https", "https://chat.example.com:81"},
-		{false, "HTTPS, http", "https://chat.example.com:81"},
-		{true, "http", "http://chat.example.com:81"},
-		{false, "javascript", "http://chat.example.com:81"},
-	} {
-		r := httptest.NewRequest("POST", "http://chat.example.com:81/", nil)
-		if c.tls {
-			r.TLS = &tls.ConnectionState{}
-		}
-		r.Header.Set("X-Forwarded-Proto", c.proto)
-		if got := ownOrigin(r); got != c.origin {
-			t.Errorf("%+v: %s", c, got)
-		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"starling/chatserver/origin"
 	"starling/ozeki"
 )
 
@@ -81,17 +82,17 @@ func New(upstream, listener, apiPath, listenerPath string, log *slog.Logger) (*R
 			refuse(w, http.StatusUnsupportedMediaType, "Calls of the API are sent as application/json.")
 			return
 		}
-		if origin := req.Header.Get("Origin"); origin != "" && !ownOrigin(req, origin) {
+		if origin.Foreign(req) {
 			refuse(w, http.StatusForbidden, "Calls from pages of another origin are not taken.")
 			return
 		}
 		req.Body = http.MaxBytesReader(w, req.Body, maxRequest)
-		api.ServeHTTP(w, req)
+		api.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), originKey{}, origin.Of(req))))
 	})
 	socket := &httputil.ReverseProxy{Rewrite: r.rewriteSocket, ModifyResponse: switched, ErrorHandler: r.unreachable, Transport: transport, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	r.Listener = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		switch origin := req.Header.Get("Origin"); {
-		case !ownOrigin(req, origin):
+		switch {
+		case req.Header.Get("Origin") == "" || origin.Foreign(req):
 			refuse(w, http.StatusForbidden, "The notification socket takes connections of its own page only.")
 		case !strings.EqualFold(req.Header.Get("Upgrade"), "websocket"):
 			refuse(w, http.StatusUpgradeRequired, "This is a WebSocket.")
@@ -182,25 +183,20 @@ func (r *Relay) answer(res *http.Response) error {
 	if len(body) > maxLogin {
 		return errors.New("the upstream's login answer is too long")
 	}
-	in := res.Request.Context().Value(originKey{})
-	origin, _ := in.(string)
-	body = r.rewriteLogin(body, origin)
+	own, _ := res.Request.Context().Value(originKey{}).(string)
+	body = r.rewriteLogin(body, own)
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	res.ContentLength = int64(len(body))
 	res.Header.Set("Content-Length", fmt.Sprint(len(body)))
 	return nil
 }
 
+// originKey is under which a call's context has the origin that the page sees.
 type originKey struct{}
 
-// WithOrigin tells the handlers the origin under which the page sees them, e.g. "https://chat.example.com".
-func WithOrigin(ctx context.Context, origin string) context.Context {
-	return context.WithValue(ctx, originKey{}, origin)
-}
-
-// rewriteLogin points urls and listeners of a login answer to the page's own origin; everything else stays. What is not
-// a login answer is returned as it is.
-func (r *Relay) rewriteLogin(body []byte, origin string) []byte {
+// rewriteLogin points urls and listeners of a login answer to page, the page's own origin; everything else stays. What
+// is not a login answer is returned as it is.
+func (r *Relay) rewriteLogin(body []byte, page string) []byte {
 	var a map[string]json.RawMessage
 	var urls, listeners map[string]any
 	if json.Unmarshal(body, &a) != nil {
@@ -208,7 +204,7 @@ func (r *Relay) rewriteLogin(body []byte, origin string) []byte {
 	}
 	if json.Unmarshal(a["urls"], &urls) == nil {
 		for name, raw := range urls {
-			own := origin + r.apiPath
+			own := page + r.apiPath
 			text, _ := raw.(string)
 			if u, err := url.Parse(text); err == nil && u.RawQuery != "" {
 				own += "?" + u.RawQuery
@@ -220,10 +216,10 @@ func (r *Relay) rewriteLogin(body []byte, origin string) []byte {
 	if json.Unmarshal(a["listeners"], &listeners) == nil {
 		r.learnListener(listeners)
 		own := map[string]string{}
-		if rest, secure := strings.CutPrefix(origin, "https://"); secure {
+		if rest, secure := strings.CutPrefix(page, "https://"); secure {
 			own["wss"] = "wss://" + rest + r.listenerPath
 		} else {
-			own["ws"] = "ws" + strings.TrimPrefix(origin, "http") + r.listenerPath
+			own["ws"] = "ws" + strings.TrimPrefix(page, "http") + r.listenerPath
 		}
 		a["listeners"], _ = json.Marshal(own)
 	}
@@ -278,10 +274,4 @@ func refuse(w http.ResponseWriter, status int, words string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(ozeki.Answer{Status: "ERROR", ErrorMessage: words})
-}
-
-// ownOrigin reports whether an Origin header names the host that the request came to.
-func ownOrigin(req *http.Request, origin string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, req.Host)
 }
