@@ -66,8 +66,15 @@ func newSite(o siteOptions) (*site, error) {
 		ready = o.Relay.Ready
 	}
 	s.mux.Handle(apiPath, gzhttp.GzipHandler(api))
-	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { sayOK(w, nil) })
-	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { sayOK(w, ready(r.Context())) })
+	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { sayHealth(w, "") })
+	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := ready(r.Context()); err != nil {
+			o.Log.Warn("not ready", "err", err) // anybody may ask; the upstream's address is for the log only
+			sayHealth(w, "The Ozeki server behind Starling does not answer. The log has more.")
+			return
+		}
+		sayHealth(w, "")
+	})
 	s.mux.HandleFunc("/", s.file)
 	return s, nil
 }
@@ -155,12 +162,13 @@ func bestCoding(accept string, forms map[string][]byte) string {
 	return best
 }
 
-func sayOK(w http.ResponseWriter, err error) {
+// sayHealth answers "ok", or 503 with what is wrong.
+func sayHealth(w http.ResponseWriter, wrong string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	if err != nil {
+	if wrong != "" {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintln(w, err)
+		fmt.Fprintln(w, wrong)
 		return
 	}
 	fmt.Fprintln(w, "ok")

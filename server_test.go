@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -223,7 +224,8 @@ func TestHealthAndReadinessAreToldApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	front, err := newSite(siteOptions{Scheme: "sha256", Relay: r, Log: quiet})
+	var log bytes.Buffer
+	front, err := newSite(siteOptions{Scheme: "sha256", Relay: r, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,8 +240,11 @@ func TestHealthAndReadinessAreToldApart(t *testing.T) {
 	}
 	upstream.Close()
 	res := ask(front, "GET", "/readyz")
-	if b := body(t, res); res.StatusCode != 503 || !strings.Contains(b, "does not answer") {
+	if b := body(t, res); res.StatusCode != 503 || !strings.Contains(b, "does not answer") || strings.Contains(b, "127.0.0.1") {
 		t.Errorf("before a dead server /readyz is %d %q", res.StatusCode, b)
+	}
+	if address := strings.TrimPrefix(upstream.URL, "http://"); !strings.Contains(log.String(), address) {
+		t.Errorf("the log does not name %s: %s", address, &log)
 	}
 	if res := ask(front, "GET", "/healthz"); res.StatusCode != 200 {
 		t.Errorf("before a dead server /healthz is %d", res.StatusCode)
