@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -42,6 +43,7 @@ const usage = `Starling: a chat client in the browser, and its server.
   starling demo      the same with two demo accounts and conversations to try it
   starling seed      fill the embedded server's database for measurements
   starling version   print the version
+  starling help      print this
 
 Options (each has an environment twin, e.g. STARLING_ADDR for --addr):
 `
@@ -61,6 +63,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		command, args = args[0], args[1:]
 	}
+	if command == "help" {
+		args = []string{"--help"}
+	}
 	cfg, err := parse(args, getenv, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -78,7 +83,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case "version":
 		fmt.Fprintln(stdout, "starling", version())
 	default:
-		fmt.Fprintf(stderr, "starling: unknown command %q: try serve, demo, seed or version\n", command)
+		fmt.Fprintf(stderr, "starling: unknown command %q: try serve, demo, seed, version or help\n", command)
 		return 2
 	}
 	if err != nil {
@@ -103,11 +108,12 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 	fs.StringVar(&cfg.Scheme, "scheme", cfg.Scheme, "`name` of the scheme that signs and seals: "+strings.Join(ozeki.SchemeNames, ", "))
 	fs.StringVar(&cfg.TLSCert, "tls-cert", "", "`file` with the certificate chain (PEM); with --tls-key serves https")
 	fs.StringVar(&cfg.TLSKey, "tls-key", "", "`file` with the certificate's key (PEM)")
-	fs.DurationVar(&cfg.StopTimeout, "stop-timeout", cfg.StopTimeout, "how long a stop waits for requests being served")
-	fs.BoolVar(&cfg.Verbose, "verbose", false, "log every request")
-	fs.IntVar(&cfg.Users, "users", cfg.Users, "seed: `number` of accounts")
-	fs.IntVar(&cfg.Conversations, "conversations", cfg.Conversations, "seed: `number` of conversations of the first account")
-	fs.IntVar(&cfg.Messages, "messages", cfg.Messages, "seed: `number` of messages in each")
+	fs.Var(&option[time.Duration]{&cfg.StopTimeout, duration, "write a duration like 10s or 2m"}, "stop-timeout", "longest `duration` that a stop waits for requests being served")
+	fs.Var(&option[bool]{&cfg.Verbose, strconv.ParseBool, "write true or false"}, "verbose", "log every request")
+	const number = "write a whole number like 20"
+	fs.Var(&option[int]{&cfg.Users, strconv.Atoi, number}, "users", "seed: `number` of accounts")
+	fs.Var(&option[int]{&cfg.Conversations, strconv.Atoi, number}, "conversations", "seed: `number` of conversations of the first account")
+	fs.Var(&option[int]{&cfg.Messages, strconv.Atoi, number}, "messages", "seed: `number` of messages in each")
 	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
 	var bad error
 	fs.VisitAll(func(f *flag.Flag) {
@@ -130,6 +136,44 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 		fmt.Fprintf(stderr, "starling: %v\n", bad)
 	}
 	return cfg, bad
+}
+
+// option is a flag that says what to write where a value is wrong.
+type option[T any] struct {
+	value *T
+	read  func(string) (T, error)
+	wants string
+}
+
+func (o *option[T]) Set(text string) error {
+	v, err := o.read(text)
+	if err != nil {
+		return errors.New(o.wants)
+	}
+	*o.value = v
+	return nil
+}
+
+func (o *option[T]) String() string {
+	var v T
+	if o.value != nil { // the flag package asks an empty one, to know which values are no defaults worth telling
+		v = *o.value
+	}
+	return fmt.Sprint(v)
+}
+
+// IsBoolFlag tells the flag package whether the flag can stand alone.
+func (o *option[T]) IsBoolFlag() bool {
+	_, is := any(o.value).(*bool)
+	return is
+}
+
+func duration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err == nil && d < 0 {
+		err = errors.New("negative")
+	}
+	return d, err
 }
 
 func defaultData(getenv func(string) string) string {

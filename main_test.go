@@ -121,12 +121,17 @@ func TestAWrongCommandLineEndsWithTwoAndWords(t *testing.T) {
 		words string
 	}{
 		{args: []string{"--nonsense"}, words: "nonsense"},
-		{args: []string{"--stop-timeout", "soon"}, words: "soon"},
-		{args: []string{"--users", "many", "seed"}, words: "many"},
+		{args: []string{"--stop-timeout", "soon"}, words: `"soon" for flag -stop-timeout: write a duration like 10s`},
+		{args: []string{"--stop-timeout", "-5s"}, words: `"-5s" for flag -stop-timeout: write a duration like 10s`},
+		{args: []string{"--stop-timeout=10"}, words: "write a duration like 10s"},
+		{args: []string{"--users", "many", "seed"}, words: `"many" for flag -users: write a whole number like 20`},
+		{args: []string{"--verbose=perhaps"}, words: `"perhaps" for -verbose: write true or false`},
 		{args: []string{"serve", "extra"}, words: `unexpected argument "extra"`},
 		{args: []string{"fly"}, words: `unknown command "fly": try serve`},
-		{env: []string{"STARLING_STOP_TIMEOUT", "soon"}, words: `STARLING_STOP_TIMEOUT="soon"`},
-		{env: []string{"STARLING_VERBOSE", "perhaps"}, words: "STARLING_VERBOSE"},
+		{env: []string{"STARLING_STOP_TIMEOUT", "soon"}, words: `STARLING_STOP_TIMEOUT="soon": write a duration like 10s`},
+		{env: []string{"STARLING_STOP_TIMEOUT", "-1s"}, words: `STARLING_STOP_TIMEOUT="-1s": write a duration like 10s`},
+		{env: []string{"STARLING_VERBOSE", "perhaps"}, words: `STARLING_VERBOSE="perhaps": write true or false`},
+		{env: []string{"STARLING_USERS", "1.5"}, words: `STARLING_USERS="1.5": write a whole number like 20`},
 		{args: []string{"--scheme", "rot13"}, words: `unknown scheme "rot13"`},
 		{args: []string{"seed", "--scheme", "rot13"}, words: `unknown scheme "rot13"`},
 		{args: []string{"--upstream", "chat.example.com"}, words: "http://"},
@@ -142,7 +147,7 @@ func TestAWrongCommandLineEndsWithTwoAndWords(t *testing.T) {
 }
 
 func TestHelpAndVersionAreNoErrors(t *testing.T) {
-	for _, args := range [][]string{{"-h"}, {"--help"}, {"serve", "-h"}} {
+	for _, args := range [][]string{{"-h"}, {"--help"}, {"serve", "-h"}, {"help"}, {"help", "serve"}} {
 		if status, _, said := runs(t, environment(), args...); status != 0 || !strings.Contains(said, "starling demo") || !strings.Contains(said, "STARLING_ADDR") {
 			t.Errorf("%q ends with %d and says %q", args, status, said)
 		}

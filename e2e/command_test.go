@@ -80,7 +80,7 @@ func TestCommandLineMistakesAreExplained(t *testing.T) {
 // The operator finds out what there is, and gets status 0 for asking.
 func TestHelpAndVersionAnswer(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"--help"}, {"serve", "-h"}, {"demo", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"serve", "-h"}, {"demo", "--help"}, {"help"}} {
 		status, words := runStarling(t, 20*time.Second, nil, args...)
 		if status != 0 || !strings.Contains(words, "-addr") || !strings.Contains(words, "starling demo") {
 			t.Errorf("%v: status %d and\n%s", args, status, words)
