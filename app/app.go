@@ -4,8 +4,6 @@ package app
 
 import (
 	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
-
-	"starling/ozeki"
 )
 
 // Register registers the program's routes. There is one: conversations are named in the query (?c=), so that the page
@@ -13,6 +11,3 @@ import (
 func Register() {
 	goapp.RouteFunc("/", func() goapp.Composer { return &root{} })
 }
-
-// hrefOf is the address of a conversation in this program.
-func hrefOf(id ozeki.ConversationID) string { return "/?c=" + string(id) }

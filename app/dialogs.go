@@ -193,17 +193,46 @@ func (d *settingsDialog) shortcuts(goapp.Context, goapp.Event) {
 
 func (d *settingsDialog) signOut(goapp.Context, goapp.Event) { d.Actions.signOut() }
 
-// shortcutsDialog lists the keyboard shortcuts.
-type shortcutsDialog struct{ goapp.Compo }
+// shortcutsDialog lists the keyboard shortcuts and changes them.
+type shortcutsDialog struct {
+	goapp.Compo
+
+	Keys      keymap
+	Recording string // id of the one that waits for its new keys
+	Trouble   string // what is wrong with the keys pressed, in words
+	Actions   *root
+}
 
 // Render draws the dialog; it is in the page closed.
 func (d *shortcutsDialog) Render() goapp.UI {
 	items := make([]goapp.UI, 0, 2*len(shortcuts))
 	for _, s := range shortcuts {
-		items = append(items, el("dt").Body(el("kbd").Text(s.keys)), el("dd").Text(s.what))
+		keys := keyWords(d.Keys.of(s))
+		shown := el("dt").Body(el("kbd").Text(keys))
+		if s.id != "" {
+			label := "Change " + keys + ": " + s.what
+			if d.Recording == s.id {
+				keys, label = "Press the new keys…", "Press the new keys for: "+s.what
+			}
+			shown = el("dt").Body(el("button").Attr("type", "button").Class("keys").Aria("label", label).OnClick(d.change, s.id).
+				DataSet("shortcut", s.id).Body(el("kbd").Text(keys)))
+		}
+		items = append(items, shown, el("dd").Text(s.what))
 	}
-	return el("dialog").ID("shortcuts").Aria("labelledby", "shortcuts-title").Body(
+	return el("dialog").ID("shortcuts").Aria("labelledby", "shortcuts-title").On("close", d.closed).Body(
 		dialogHead("shortcuts", "Keyboard shortcuts"),
+		el("p").Class("hint").Text("To change a shortcut, choose its keys here and press the new ones. Escape leaves it as it is."),
+		el("p").Class("error").Attr("role", "alert").Text(d.Trouble),
 		el("dl").Class("shortcuts").Body(items...),
+		el("p").Body(el("button").Attr("type", "button").Class("secondary").Text("Reset all").OnClick(d.reset)),
 	)
 }
+
+func (d *shortcutsDialog) change(ctx goapp.Context, _ goapp.Event) {
+	d.Actions.startRecording(ctx.JSSrc().Get("dataset").Get("shortcut").String())
+}
+
+// closed leaves a shortcut that waits for its keys as it is.
+func (d *shortcutsDialog) closed(goapp.Context, goapp.Event) { d.Actions.startRecording("") }
+
+func (d *shortcutsDialog) reset(goapp.Context, goapp.Event) { d.Actions.changeKeys(keymap{}, "") }

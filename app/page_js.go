@@ -257,3 +257,6 @@ func (s scroller) setTop(v float64) { s.Set("scrollTop", v) }
 func (s scroller) atEnd() bool {
 	return s.height()-s.top()-s.Get("clientHeight").Float() < 48
 }
+
+// hrefOf is the address of a conversation in this program.
+func hrefOf(id ozeki.ConversationID) string { return "/?c=" + string(id) }

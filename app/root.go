@@ -15,13 +15,15 @@ import (
 type root struct {
 	goapp.Compo
 
-	snap              *state.Snapshot
-	held              map[int]holder // notices whose clock stands still
-	unsent, unstarred int            // what signing out would lose, when the settings were opened
-	refused           string         // why the text in the composer was not taken, in words
-	engine            *engine.Engine
-	list              *island
-	drafts            map[ozeki.ConversationID]string
+	snap                  *state.Snapshot
+	keys                  keymap         // as the user has changed them
+	recording, keyTrouble string         // the shortcut that gets new keys, and what is wrong with those pressed
+	held                  map[int]holder // notices whose clock stands still
+	unsent, unstarred     int            // what signing out would lose, when the settings were opened
+	refused               string         // why the text in the composer was not taken, in words
+	engine                *engine.Engine
+	list                  *island
+	drafts                map[ozeki.ConversationID]string
 
 	said    int    // sequence of the last announcement given to the live region
 	phase   string // as told to the page
@@ -44,7 +46,7 @@ func (r *root) OnMount(ctx goapp.Context) {
 }
 
 func (r *root) begin(ctx goapp.Context, o engine.Options) {
-	r.ctx = ctx
+	r.ctx, r.keys = ctx, parseKeymap(pref("shortcuts"))
 	r.drafts, r.held = map[ozeki.ConversationID]string{}, map[int]holder{}
 	r.list = newIsland(r)
 	o.OnChange = func(s *state.Snapshot) {
@@ -88,6 +90,7 @@ func (r *root) take(ctx goapp.Context, s *state.Snapshot) {
 			clear(r.drafts)
 			setValue("filter", "")
 			setTheme("")
+			r.keys = keymap{}
 			replaceAddress()
 			r.current = ""
 		}
@@ -131,7 +134,7 @@ func (r *root) Render() goapp.UI {
 		&noticeList{Notices: s.Notices, Actions: r},
 		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), Actions: r},
 		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unstarred: r.unstarred, Actions: r},
-		&shortcutsDialog{},
+		&shortcutsDialog{Keys: r.keys, Recording: r.recording, Trouble: r.keyTrouble, Actions: r},
 	)
 }
 
@@ -310,60 +313,99 @@ func scrollToEnd() {
 	}
 }
 
-// key carries out the shortcuts that hold everywhere; shortcuts is their list for people.
+// key carries out the shortcuts, and takes the keys of the one that is being changed.
 func (r *root) key(k key) bool {
-	if r.snap == nil || r.snap.Phase != state.SignedIn || k.Modal {
+	if r.snap == nil || r.snap.Phase != state.SignedIn {
 		return false
 	}
-	if k.Target == "composer" && k.Name == "Enter" && !k.Shift {
+	if r.recording != "" {
+		return r.record(k)
+	}
+	switch {
+	case k.Modal:
+		return false
+	case k.Target == "composer" && k.Name == "Enter" && !k.Shift:
 		r.send()
 		return true
-	}
-	command := k.Ctrl || k.Meta
-	switch {
-	case command && !k.Alt && !k.Shift && k.Code == "KeyK":
-		focusOn("filter")
-	case command && !k.Alt && !k.Shift && k.Code == "KeyZ" && !k.Text:
-		return r.engine.UndoLast()
-	case k.Alt && k.Shift && !command && k.Code == "KeyF":
-		if o := r.snap.Open; !k.Repeat && o != nil && o.Known {
-			r.engine.Star(o.Row.ID, !o.Row.Favorite)
-		}
-	case k.Alt && k.Shift && !command && (k.Name == "ArrowUp" || k.Name == "ArrowDown"):
-		id, ok := r.list.focusedRow()
-		if !ok {
-			id = r.current
-		}
-		r.engine.MoveFavorite(id, map[bool]int{true: -1, false: 1}[k.Name == "ArrowUp"])
-	case k.Alt && !k.Shift && !command && len(k.Code) == 6 && k.Code[:5] == "Digit" && k.Code[5] >= '1':
-		if n := int(k.Code[5] - '1'); n < len(r.snap.Favorites) {
-			r.goTo(r.snap.Favorites[n].ID)
-		}
-	case k.Name == "?" && !k.Typing && !command:
-		openDialog("shortcuts")
 	case k.Name == "Escape" && isFocused("filter"):
 		setValue("filter", "")
 		r.engine.Filter("")
 		r.list.focusFirst()
+		return true
 	case k.Name == "ArrowDown" && isFocused("filter"):
 		r.list.focusFirst()
+		return true
+	case k.Typing && !k.Ctrl && !k.Alt && !k.Meta:
+		return false
+	}
+	id, number := r.keys.find(comboOf(k))
+	focused, inRow := r.list.focusedRow()
+	switch id {
+	case "star-row":
+		if inRow && !k.Repeat { // of a key that is held
+			r.toggle(focused)
+		}
+		return inRow
+	case "star-open":
+		if !k.Repeat {
+			r.toggle(r.current)
+		}
+	case "favorite":
+		if number <= len(r.snap.Favorites) {
+			r.goTo(r.snap.Favorites[number-1].ID)
+		}
+	case "up", "down":
+		if !inRow {
+			focused = r.current
+		}
+		r.engine.MoveFavorite(focused, map[string]int{"up": -1, "down": 1}[id])
+	case "filter":
+		focusOn("filter")
+	case "undo":
+		return !k.Text && r.engine.UndoLast()
+	case "list":
+		openDialog("shortcuts")
 	default:
 		return false
 	}
 	return true
 }
 
-// shortcuts lists the keys, for the dialog.
-var shortcuts = []struct{ keys, what string }{
-	{"F", "Favorite the focused conversation, or not"},
-	{"Alt+Shift+F", "Favorite the open conversation, or not"},
-	{"Alt+1 … Alt+9", "Open a favorite"},
-	{"Alt+Shift+↑ / ↓", "Move the focused favorite; this device keeps the order"},
-	{"↑ / ↓ / Home / End", "Go through the conversations"},
-	{"Ctrl+K", "Filter conversations"},
-	{"Ctrl+Z", "Undo removing a favorite"},
-	{"Enter / Shift+Enter", "Send the message / begin a new line"},
-	{"?", "Show this list"},
+// toggle makes a conversation a favorite, or not.
+func (r *root) toggle(id ozeki.ConversationID) {
+	if on, known := r.engine.IsFavorite(id); known {
+		r.engine.Star(id, !on)
+	}
+}
+
+// record takes the new keys of a shortcut; Escape leaves them as they were.
+func (r *root) record(k key) bool {
+	combo := comboOf(k)
+	if combo == "" || k.Name == "Tab" {
+		return combo == ""
+	}
+	if k.Name == "Escape" {
+		r.changeKeys(r.keys, "")
+		return true
+	}
+	keys, words := r.keys.with(r.recording, combo)
+	r.changeKeys(keys, words)
+	return true
+}
+
+// changeKeys ends a recording, unless words say what is wrong with the keys.
+func (r *root) changeKeys(keys keymap, words string) {
+	if words == "" {
+		r.recording = ""
+		setPref("shortcuts", keys.String())
+	}
+	r.keys = keys
+	r.ctx.Dispatch(func(goapp.Context) { r.keyTrouble = words })
+}
+
+// startRecording waits for the new keys of a shortcut.
+func (r *root) startRecording(id string) {
+	r.ctx.Dispatch(func(goapp.Context) { r.recording, r.keyTrouble = id, "" })
 }
 
 func countWords(n int, one, many string) string {

@@ -21,18 +21,16 @@ import (
 	"starling/ozeki"
 )
 
-// pressed are the keys of an entry of the list of shortcuts, as the page tells of them, where root.key takes them.
+// pressed are the keys of the shortcuts that root.key takes wherever the focus is, as the page tells of them.
 var pressed = map[string][]key{
-	"Alt+Shift+F":         {{Name: "F", Code: "KeyF", Alt: true, Shift: true}, {Name: "Ï", Code: "KeyF", Alt: true, Shift: true, Typing: true, Text: true}},
-	"Alt+1 … Alt+9":       {{Name: "1", Code: "Digit1", Alt: true}, {Name: "¡", Code: "Digit9", Alt: true, Typing: true}},
-	"Alt+Shift+↑ / ↓":     {{Name: "ArrowUp", Code: "ArrowUp", Alt: true, Shift: true}, {Name: "ArrowDown", Code: "ArrowDown", Alt: true, Shift: true}},
-	"Ctrl+K":              {{Name: "k", Code: "KeyK", Ctrl: true}, {Name: "k", Code: "KeyK", Meta: true, Typing: true}},
-	"Ctrl+Z":              {{Name: "z", Code: "KeyZ", Ctrl: true}, {Name: "z", Code: "KeyZ", Meta: true, Typing: true}},
-	"Enter / Shift+Enter": {{Name: "Enter", Code: "Enter", Target: "composer", Typing: true}},
-	"?":                   {{Name: "?", Code: "Slash", Shift: true}},
-	// Taken by the rows themselves.
-	"F":                  nil,
-	"↑ / ↓ / Home / End": nil,
+	"star-open": {{Name: "F", Code: "KeyF", Alt: true, Shift: true}, {Name: "Ï", Code: "KeyF", Alt: true, Shift: true, Typing: true, Text: true}},
+	"favorite":  {{Name: "1", Code: "Digit1", Alt: true}, {Name: "¡", Code: "Digit9", Alt: true, Typing: true}},
+	"up":        {{Name: "ArrowUp", Code: "ArrowUp", Alt: true, Shift: true}},
+	"down":      {{Name: "ArrowDown", Code: "ArrowDown", Alt: true, Shift: true}},
+	"filter":    {{Name: "k", Code: "KeyK", Ctrl: true}, {Name: "k", Code: "KeyK", Meta: true, Typing: true}},
+	"undo":      {{Name: "z", Code: "KeyZ", Ctrl: true}, {Name: "z", Code: "KeyZ", Meta: true, Typing: true}},
+	"list":      {{Name: "?", Code: "Slash", Shift: true}},
+	"star-row":  nil, // only with the focus in a row
 }
 
 // keyboard is a root with a conversation that can be unfavorited, over a server that is not there.
@@ -59,14 +57,19 @@ func (nobody) Post(context.Context, string, map[string]string, []byte) (*ozeki.R
 
 func TestTheListOfShortcutsTellsTheTruth(t *testing.T) {
 	r := keyboard(t)
+	listedIDs := 0
 	for _, s := range shortcuts {
-		keys, known := pressed[s.keys]
+		if s.id == "" {
+			continue
+		}
+		listedIDs++
+		keys, known := pressed[s.id]
 		if !known {
 			t.Errorf("the shortcut %q is listed, and this test does not know it", s.keys)
 		}
 		for _, k := range keys {
 			took := r.key(k)
-			if s.keys == "Ctrl+Z" { // only if there is something to undo, else the browser has it
+			if s.id == "undo" { // only if there is something to undo, else the browser has it
 				took = !took
 			}
 			if !took {
@@ -74,8 +77,11 @@ func TestTheListOfShortcutsTellsTheTruth(t *testing.T) {
 			}
 		}
 	}
-	if len(shortcuts) != len(pressed) {
-		t.Errorf("%d shortcuts are listed, want %d", len(shortcuts), len(pressed))
+	if listedIDs != len(pressed) {
+		t.Errorf("%d shortcuts are listed, want %d", listedIDs, len(pressed))
+	}
+	if !r.key(key{Name: "Enter", Code: "Enter", Target: "composer", Typing: true}) {
+		t.Error("Enter does not send")
 	}
 	// Nothing else is taken away from the browser and from typing.
 	listed := func(k key) bool {
@@ -113,7 +119,55 @@ func TestTheListOfShortcutsTellsTheTruth(t *testing.T) {
 	}
 	m := render(t, &shortcutsDialog{})
 	for _, s := range shortcuts {
-		one(t, m, "kbd", s.keys)
+		one(t, m, "kbd", keyWords(s.keys))
+	}
+}
+
+func TestPeopleChooseTheirOwnKeys(t *testing.T) {
+	r := keyboard(t)
+	t.Cleanup(func() { clear(prefs) })
+	press := func(k key) { r.key(k) }
+	change := func(id string, k key) string {
+		r.recording = id
+		press(key{Name: "Control", Ctrl: true}) // a modifier alone is no key yet
+		_, words := r.keys.with(id, comboOf(k))
+		press(k)
+		return words
+	}
+	if words := change("filter", key{Name: "j", Code: "KeyJ", Ctrl: true}); words != "" {
+		t.Errorf("Ctrl+J is refused: %s", words)
+	}
+	if r.recording != "" || !r.key(key{Name: "j", Code: "KeyJ", Ctrl: true}) || r.key(key{Name: "k", Code: "KeyK", Ctrl: true}) {
+		t.Error("Ctrl+J does not filter, or Ctrl+K still does")
+	}
+	if words := change("undo", key{Name: "j", Code: "KeyJ", Ctrl: true}); !strings.Contains(words, "taken: Filter conversations") || r.recording != "undo" {
+		t.Errorf("keys that are taken: %q, recording %q", words, r.recording)
+	}
+	press(key{Name: "Escape", Code: "Escape"})
+	if r.recording != "" {
+		t.Error("Escape does not end it")
+	}
+	for _, k := range []key{{Name: "Enter", Code: "Enter"}, {Name: "ArrowUp", Code: "ArrowUp"}, {Name: " ", Code: "Space"}} {
+		if words := change("list", k); !strings.Contains(words, "something else") {
+			t.Errorf("%+v is taken: %q", k, words)
+		}
+	}
+	if words := change("favorite", key{Name: "x", Code: "KeyX", Ctrl: true}); !strings.Contains(words, "digit") {
+		t.Errorf("favorites without a digit: %q", words)
+	}
+	if words := change("favorite", key{Name: "3", Code: "Digit3", Ctrl: true}); words != "" || !r.key(key{Name: "1", Code: "Digit1", Ctrl: true}) {
+		t.Errorf("favorites with Ctrl: %q", words)
+	}
+	kept := parseKeymap(pref("shortcuts"))
+	if kept.String() != r.keys.String() || kept["filter"] != "Ctrl+J" || kept["favorite"] != "Ctrl+1" {
+		t.Errorf("kept: %q", kept)
+	}
+	if m := parseKeymap("filter Ctrl+Z\nnothing Ctrl+Y\nlist\n\x00"); m["filter"] != "" {
+		t.Errorf("damaged preferences give %v", m)
+	}
+	r.changeKeys(keymap{}, "")
+	if !r.key(key{Name: "k", Code: "KeyK", Ctrl: true}) || pref("shortcuts") != "" {
+		t.Error("the keys are not as they were")
 	}
 }
 

@@ -17,17 +17,6 @@ const (
 	windowMin = 120 // lists up to this long are in the page whole
 )
 
-// sectionNames are the headings of the lists.
-var sectionNames = [3]string{"Favorites", "Conversations", "Hidden"}
-
-// sectionOpen reports whether a list is open: as the user left it, and the hidden ones closed at first.
-func sectionOpen(name string) bool {
-	if collapsed := pref("collapsed." + name); collapsed != "" {
-		return collapsed == "false"
-	}
-	return name != "Hidden"
-}
-
 // viewOf returns the range of rows to keep in the page for a list of total rows of the given height, scrolled to top in a
 // view of height pixels.
 func viewOf(total int, rowHeight, top, height float64) (start, end int) {

@@ -13,6 +13,17 @@ import (
 	"starling/ozeki"
 )
 
+// sectionNames are the headings of the lists.
+var sectionNames = [3]string{"Favorites", "Conversations", "Hidden"}
+
+// sectionOpen reports whether a list is open: as the user left it, and the hidden ones closed at first.
+func sectionOpen(name string) bool {
+	if collapsed := pref("collapsed." + name); collapsed != "" {
+		return collapsed == "false"
+	}
+	return name != "Hidden"
+}
+
 // island fills the sidebar's lists. It is used from the browser's one thread only.
 type island struct {
 	actions  islandActions
@@ -419,7 +430,7 @@ func (l *island) click(args []js.Value) {
 	// Links are taken by guardLinks.
 }
 
-// keydown: arrows, Home and End go through the rows of both lists, F toggles the star of the row.
+// keydown: arrows, Home and End go through the rows of all lists.
 func (l *island) keydown(args []js.Value) {
 	e := args[0]
 	n, star := l.rowOf(e.Get("target"))
@@ -428,10 +439,6 @@ func (l *island) keydown(args []js.Value) {
 	}
 	step := 0
 	switch e.Get("key").String() {
-	case "f", "F":
-		if !e.Get("repeat").Bool() { // of a key that is held
-			l.actions.star(n.row.ID, !n.row.Favorite)
-		}
 	case "ArrowDown":
 		step = 1
 	case "ArrowUp":

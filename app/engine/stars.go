@@ -39,6 +39,13 @@ func (e *Engine) Star(id ozeki.ConversationID, on bool) {
 	e.sendStar(run, id)
 }
 
+// IsFavorite reports whether a conversation is shown as a favorite, and whether it is there at all.
+func (e *Engine) IsFavorite(id ozeki.ConversationID) (on, known bool) {
+	e.mu.Lock()
+	defer e.unlock()
+	return e.state.IsFavorite(id)
+}
+
 // UndoLast undoes the newest unfavorite that still can be undone; false if there is none.
 func (e *Engine) UndoLast() bool {
 	notices := e.Snapshot().Notices

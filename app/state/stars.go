@@ -158,6 +158,12 @@ func (e WishesKept) apply(s *State) {
 	s.refreshAll()
 }
 
+// IsFavorite reports whether a conversation is shown as a favorite, and whether it is there at all.
+func (s *State) IsFavorite(id ozeki.ConversationID) (on, known bool) {
+	c := s.conversations[id]
+	return c != nil && c.shownFavorite(), c != nil
+}
+
 // NextStar returns what has to be sent for a conversation now, if anything.
 func (s *State) NextStar(id ozeki.ConversationID) (on bool, seq uint64, send bool) {
 	c := s.conversations[id]
