@@ -35,7 +35,7 @@ func (s *Server) createAccount(ctx context.Context, req *request, body *ozeki.Ac
 	}
 	switch {
 	case !plausibleEmail(email):
-		return nil, errInvalid.saying("This is not an e-mail address. Enter one like name@example.com.")
+		return nil, errInvalid.saying("This is not an email address. It looks like name@example.com.")
 	case !plausibleName(name) || !plausibleName(nick):
 		return nil, errInvalid.saying("The name is empty, longer than 100 characters or has characters that cannot be shown. Enter another one.")
 	case !isHex64(body.APIKey):
@@ -66,7 +66,7 @@ func (s *Server) createAccount(ctx context.Context, req *request, body *ozeki.Ac
 		if err == nil && was.APIKeyHash == account.APIKeyHash && was.PublicKey == account.PublicKey {
 			return nil
 		}
-		return errExists.saying("An account with this e-mail address exists already. Sign in instead.")
+		return errExists.saying("An account with this email address exists already. Sign in instead.")
 	})
 	if err != nil {
 		return nil, err

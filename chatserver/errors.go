@@ -32,7 +32,7 @@ var (
 	errSignature = &refusal{ozeki.CodeSignature, http.StatusOK, "The request is not signed by the user of this installation. Sign in again."}
 	errClock     = &refusal{ozeki.CodeClock, http.StatusOK, "The request's time differs too much from the server's. Set this device's clock and try again."}
 	errReplayed  = &refusal{ozeki.CodeReplayed, http.StatusOK, "The request was sent before. Make a new request and sign it anew."}
-	errLogin     = &refusal{ozeki.CodeLogin, http.StatusOK, "The e-mail address or the password is not right. Check both, or create an account."}
+	errLogin     = &refusal{ozeki.CodeLogin, http.StatusOK, "The email address or the password is not right. Check both, or create an account."}
 	errExists    = &refusal{ozeki.CodeExists, http.StatusOK, "It exists already with other content. Choose another id."}
 	errNotFound  = &refusal{ozeki.CodeNotFound, http.StatusOK, "It is not there, or you are not a member of it. Load the list again."}
 	errInvalid   = &refusal{ozeki.CodeInvalid, http.StatusOK, "The request is not of the form that the API describes. Correct it and try again."}

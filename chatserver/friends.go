@@ -65,11 +65,11 @@ func (s *Server) friend(f store.Friend, now time.Time) ozeki.FriendAvailability 
 func (s *Server) addFriend(ctx context.Context, tx store.Tx, req *request, body *ozeki.FriendAddRequest) (any, error) {
 	email := ozeki.NormalEmail(body.Email)
 	if !plausibleEmail(email) {
-		return nil, errInvalid.saying("This is not an e-mail address. Enter one like name@example.com.")
+		return nil, errInvalid.saying("This is not an email address. It looks like name@example.com.")
 	}
 	account, err := tx.AccountByEmail(ctx, email)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, errNotFound.saying("Nobody has an account with this e-mail address here. Check the address, or ask the person to create an account.")
+		return nil, errNotFound.saying("Nobody has an account with this email address here. Check the address, or ask the person to create an account.")
 	}
 	if err != nil {
 		return nil, err

@@ -71,7 +71,7 @@ func TestRefusedSignInSaysWhy(t *testing.T) {
 	p := newPerson(t, server.URL)
 	p.Visit("/")
 	p.FillSignIn(alice, "not-her-password")
-	p.SeeAlert("The e-mail address or the password is not right.")
+	p.SeeAlert("The email address or the password is not right.")
 	if err := p.see("textbox", "Password").focused(); err != nil {
 		t.Error(err)
 	}
@@ -79,9 +79,9 @@ func TestRefusedSignInSaysWhy(t *testing.T) {
 		t.Errorf("the address that was entered is gone: %q", v)
 	}
 	p.FillSignIn("nobody@example.com", demoPassword)
-	p.SeeAlert("The e-mail address or the password is not right.")
+	p.SeeAlert("The email address or the password is not right.")
 	p.FillCreateAccount("Another Alice", " Alice@Example.com ", "long enough to do")
-	said := p.SeeAlert("this e-mail address")
+	said := p.SeeAlert("this email address")
 	t.Logf("a taken address: %s", said)
 	p.see("button", "Sign in instead").click()
 	p.SignIn(alice, demoPassword)

@@ -86,7 +86,7 @@ func TestNewAccountStartsAConversationByEmail(t *testing.T) {
 	email := p.seeIn(dialog, "textbox", "Somebody else, by email")
 	email.fill("nobody@example.com")
 	p.seeIn(dialog, "button", "Start").click()
-	p.SeeAlert("Nobody has an account with this e-mail address here.")
+	p.SeeAlert("Nobody has an account with this email address here.")
 	if v := email.value(); v != "nobody@example.com" {
 		t.Errorf("after the error the field holds %q", v)
 	}

@@ -54,10 +54,17 @@
   };
 
   // ---- Sign-in form. A submit before the program is there waits for it.
+  // The server's rule (plausibleEmail in chatserver/accounts.go).
+  const bytes = (text) => new TextEncoder().encode(text).length;
+  const plausibleEmail = (text) => {
+    const [, name, domain] = /^([^@]+)@([^@]+)$/.exec(text.toLowerCase()) ?? [];
+    return !!name && bytes(name) <= 64 && bytes(text.toLowerCase()) <= 254 && !text.includes("..") && !/^[.-]|[.-]$/.test(domain) &&
+      !/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069\ufffd "'(),:;<>[\\\]`]/u.test(text);
+  };
   const fieldError = (input) => {
     const value = input.type === "password" ? input.value : input.value.trim();
     if (!value) return input.dataset.empty;
-    if (input.type === "email" && !/^[^\s@]+@[^\s@]+$/.test(value)) return input.dataset.invalid;
+    if (input.type === "email" && !plausibleEmail(value)) return input.dataset.invalid;
     if (input.minLength > 0 && value.length < input.minLength) return input.dataset.short;
     return "";
   };
@@ -67,14 +74,13 @@
     for (const input of form.querySelectorAll("input")) {
       const hint = input.id + "-hint";
       const described = [$(hint) ? hint : "", input === field ? error.id : ""].filter(Boolean).join(" ");
-      input.toggleAttribute("aria-invalid", input === field);
-      if (input === field) input.setAttribute("aria-invalid", "true");
+      input === field ? input.setAttribute("aria-invalid", "true") : input.removeAttribute("aria-invalid");
       described ? input.setAttribute("aria-describedby", described) : input.removeAttribute("aria-describedby");
     }
     if (field) field.focus();
   };
   const busy = (form, on) => {
-    form.toggleAttribute("aria-busy", on);
+    on ? form.setAttribute("aria-busy", "true") : form.removeAttribute("aria-busy");
     const button = form.querySelector("button[type=submit]");
     button.setAttribute("aria-disabled", String(on));
     form.classList.toggle("busy", on);
@@ -111,13 +117,14 @@
   $("to-create")?.addEventListener("click", () => show("create"));
   $("to-signin")?.addEventListener("click", () => show("signin"));
 
-  // The program says how a submit ended: error is empty where it succeeded.
-  starling.submitted = (kind, error) => {
+  // The program says how a submit ended: error is empty where it succeeded, and field names the input that it is about, if
+  // it is about one.
+  starling.submitted = (kind, error, field) => {
     const form = forms[kind];
     busy(form, false);
-    say(form, error);
-    if (error) form.querySelector("input[type=password]").focus();
-    else for (const f of Object.values(forms)) f?.reset();
+    say(form, error, error && field && form.querySelector(`input[name="${CSS.escape(field)}"]`));
+    if (error && !form.querySelector("[aria-invalid]")) form.querySelector("input[type=password]").focus();
+    else if (!error) for (const f of Object.values(forms)) f?.reset();
   };
   // The program says which of the two the page shows, and why nobody is signed in any more.
   starling.phase = (phase, reason) => {
