@@ -130,7 +130,11 @@ func remoteOf(r *http.Request) string {
 		return host
 	}
 	if addr.IsLoopback() {
-		named := r.Header.Get("X-Forwarded-For")
+		// The proxy's word is the last, whether it appended to a line or added one; those before are the client's.
+		named := ""
+		if lines := r.Header.Values("X-Forwarded-For"); len(lines) > 0 {
+			named = lines[len(lines)-1]
+		}
 		if i := strings.LastIndexByte(named, ','); i >= 0 {
 			named = named[i+1:]
 		}

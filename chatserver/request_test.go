@@ -132,6 +132,8 @@ func TestFailuresAreCountedWhereTheyComeFrom(t *testing.T) {
 		{"192.0.2.1:5", "198.51.100.7", "192.0.2.1"}, // whoever is not the proxy may say what he likes
 		{"127.0.0.1:5", "198.51.100.7", "198.51.100.7"},
 		{"127.0.0.1:5", "203.0.113.9, 198.51.100.7", "198.51.100.7"},
+		{"127.0.0.1:5", "203.0.113.9\n198.51.100.7", "198.51.100.7"}, // two lines
+		{"127.0.0.1:5", "203.0.113.9\n", "127.0.0.1"},
 		{"[::1]:5", "198.51.100.7", "198.51.100.7"},
 		{"127.0.0.1:5", "nonsense", "127.0.0.1"},
 		{"127.0.0.1:5", "", "127.0.0.1"},
@@ -142,7 +144,7 @@ func TestFailuresAreCountedWhereTheyComeFrom(t *testing.T) {
 	} {
 		r := httptest.NewRequest("POST", "/", nil)
 		r.RemoteAddr = c.peer
-		r.Header.Set("X-Forwarded-For", c.forwarded)
+		r.Header["X-Forwarded-For"] = strings.Split(c.forwarded, "\n")
 		if got := remoteOf(r); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
