@@ -40,8 +40,7 @@ func (p *conversationPane) prepare(ctx goapp.Context) {
 	}
 	p.shown = id
 	if id != "" {
-		draft := p.Actions.drafts[id]
-		ctx.Defer(func(goapp.Context) { setValue("composer", draft) })
+		ctx.Defer(func(goapp.Context) { setValue("composer", p.Actions.drafts[id]) }) // with what was typed meanwhile
 	}
 }
 
