@@ -14,7 +14,7 @@ var prefs = map[string]string{}
 
 func readConfig() (pageConfig, string)       { return pageConfig{}, "" }
 func onSubmit(func(submission))              {}
-func submitted(kind, words string)           {}
+func submitted(kind, words, field string)    {}
 func setPhase(phase, reason string)          {}
 func setTitle(string)                        {}
 func announce(string)                        {}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
@@ -150,7 +151,11 @@ func (r *root) submit(f submission) {
 	default:
 		err = r.engine.SignIn(ctx, f.fields["email"], f.fields["password"])
 	}
-	submitted(f.kind, engine.Words(err))
+	field := "" // the one to mend; empty is the password
+	if errors.Is(err, ozeki.ErrExists) {
+		field = "email"
+	}
+	submitted(f.kind, engine.Words(err), field)
 }
 
 // The actions that components and rows ask for.

@@ -82,6 +82,7 @@ func TestRefusedSignInSaysWhy(t *testing.T) {
 	p.SeeAlert("The email address or the password is not right.")
 	p.FillCreateAccount("Another Alice", " Alice@Example.com ", "long enough to do")
 	said := p.SeeAlert("this email address")
+	p.SeeFocus("Email")
 	t.Logf("a taken address: %s", said)
 	p.see("button", "Sign in instead").click()
 	p.SignIn(alice, demoPassword)
