@@ -57,6 +57,17 @@ func (e StarSent) apply(s *State) {
 	}
 }
 
+// landed ends a request on its way and returns its conversation; nil if it is not the one on its way.
+func (s *State) landed(id ozeki.ConversationID, seq uint64) *conversation {
+	c := s.conversations[id]
+	if c == nil || c.inFlight != seq {
+		return nil
+	}
+	c.inFlight = 0
+	s.refresh(c)
+	return c
+}
+
 // StarAnswered: the server answered; its conversation is the truth, read from the user's own entry.
 type StarAnswered struct {
 	ID           ozeki.ConversationID
@@ -65,11 +76,11 @@ type StarAnswered struct {
 }
 
 func (e StarAnswered) apply(s *State) {
-	c := s.conversations[e.ID]
-	if c == nil || c.inFlight != e.Seq {
+	c := s.landed(e.ID, e.Seq)
+	if c == nil {
 		return
 	}
-	c.inFlight, c.uncertain = 0, false
+	c.uncertain = false
 	s.tick++
 	c.answeredAt = s.tick
 	if p, ok := e.Conversation.PropertyOf(s.user.ID); ok {
@@ -81,7 +92,6 @@ func (e StarAnswered) apply(s *State) {
 		// No entry of ours in the answer: the status said OK, so the wish holds until the next list tells.
 		c.favorite, c.wish = c.wish.on, nil
 	}
-	s.refresh(c)
 }
 
 // StarRefused: the server refused; Words say why. If the user has changed his mind since, the refusal is of no interest.
@@ -92,12 +102,10 @@ type StarRefused struct {
 }
 
 func (e StarRefused) apply(s *State) {
-	c := s.conversations[e.ID]
-	if c == nil || c.inFlight != e.Seq {
+	c := s.landed(e.ID, e.Seq)
+	if c == nil {
 		return
 	}
-	c.inFlight = 0
-	s.refresh(c)
 	switch {
 	case c.wish == nil:
 	case c.wish.seq == e.Seq:
@@ -122,12 +130,10 @@ type StarUnreached struct {
 }
 
 func (e StarUnreached) apply(s *State) {
-	c := s.conversations[e.ID]
-	if c == nil || c.inFlight != e.Seq {
+	c := s.landed(e.ID, e.Seq)
+	if c == nil {
 		return
 	}
-	c.inFlight = 0
-	s.refresh(c)
 	c.uncertain = true
 	if c.wish != nil {
 		c.wish = &wish{on: c.wish.on, seq: c.wish.seq, queued: true}
