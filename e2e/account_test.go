@@ -280,3 +280,32 @@ func TestLinkOpensTheConversationAfterSignIn(t *testing.T) {
 	other.Visit("/?c=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
 	other.SeeWords("This conversation is not among yours.")
 }
+
+// A device whose clock is a day wrong works all the same: requests are signed with the server's clock.
+func TestAWrongClockDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	server := startDemo(t)
+	for name, days := range map[string]int{"fast": 1, "slow": -1} {
+		p := newPerson(t, server.URL)
+		p.before(fmt.Sprintf(`(() => {
+			const Real = Date, off = %d * 864e5;
+			window.Date = class extends Real {
+				constructor(...a) { a.length ? super(...a) : super(Real.now() + off); }
+				static now() { return Real.now() + off; }
+			};
+		})()`, days))
+		p.Visit("/")
+		p.CreateAccount("Clock "+name, name+"@example.com", "a password of some length")
+		p.SeeWords("Write to somebody")
+		p.SignOut()
+		p.SignIn(alice, demoPassword)
+		other := []string{"Sofia Lindqvist", "Chloé Dubois"}[max(0, days)]
+		p.Star(other)
+		p.SeeFavorite(other)
+		p.Reload()
+		p.SeeFavorite(other)
+		p.OpenConversation(other)
+		p.Say(other, "What time is it?")
+		p.SeeMessage("What time is it?")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -39,7 +40,8 @@ func report(b *testing.B, name, profile string, values []float64) {
 		b.Fatalf("%s: nothing was measured", name)
 	}
 	slices.Sort(values)
-	line, err := json.Marshal(figure{name, profile, "ms", len(values), values[len(values)/2], values[0], values[len(values)-1]})
+	round := func(v float64) float64 { return math.Round(v*10) / 10 }
+	line, err := json.Marshal(figure{name, profile, "ms", len(values), round(values[len(values)/2]), round(values[0]), round(values[len(values)-1])})
 	if err != nil {
 		b.Fatal(err)
 	}
