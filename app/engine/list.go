@@ -38,18 +38,25 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 			e.unlock()
 			return
 		}
-		// Read again: another tab may have changed its mind about a star since this one began.
-		kept, vaultErr := e.vault.Load(ctx)
+		e.mu.Lock()
+		first := !e.restored && len(only) == 0
+		e.unlock()
+		var kept *Kept
+		if first {
+			// Read again: another tab may have changed its mind about a star since this one began. Where it cannot be read,
+			// what was read then has to do.
+			kept, _ = e.vault.Load(ctx)
+		}
 		e.mu.Lock()
 		if run != e.run {
 			e.unlock()
 			return
 		}
-		if kept == nil || vaultErr != nil {
+		if kept == nil {
 			kept = e.kept
 		}
 		events := []state.Event{state.Connection{}, state.ListLoaded{Conversations: list, Of: only, AskedAt: askedAt}}
-		if !e.restored && len(only) == 0 {
+		if first && !e.restored {
 			e.restored = true
 			events = append(events, state.WishesKept{On: kept.Wishes})
 			if waiting := kept.Waiting; len(waiting) > 0 {
