@@ -128,8 +128,9 @@ func (r *root) Render() goapp.UI {
 	}
 	return el("div").ID("app").Class(class).Body(
 		el("nav").Class("sidebar").Aria("label", "Conversations").Body(
-			&sidebarHead{Name: s.User.Name, Offline: s.Offline, Trouble: s.Trouble, Ready: s.Phase == state.SignedIn, Actions: r},
+			&sidebarHead{Name: s.User.Name, Trouble: s.Trouble, Actions: r},
 			el("div").ID("lists").Class("lists"),
+			&connectionLine{Offline: s.Offline && s.Phase == state.SignedIn},
 		),
 		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Offline: s.Offline, Refused: r.refused, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},

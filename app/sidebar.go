@@ -9,9 +9,7 @@ type sidebarHead struct {
 	goapp.Compo
 
 	Name    string // of the user
-	Offline bool
 	Trouble string // why the list could not be loaded, in words
-	Ready   bool   // somebody is signed in
 	Actions *root
 }
 
@@ -30,10 +28,6 @@ func (h *sidebarHead) Render() goapp.UI {
 				Attr("autocomplete", "off").Attr("spellcheck", "false").
 				OnInput(func(goapp.Context, goapp.Event) { h.Actions.filter(value("filter")) }),
 		),
-		goapp.If(h.Offline && h.Ready,
-			el("p").Class("connection").Attr("role", "status").Aria("label", "Offline").
-				Text("Offline. What you do is kept and sent when the connection is back."),
-		),
 		goapp.If(h.Trouble != "",
 			el("div").Class("list-trouble").Attr("role", "alert").Body(
 				el("p").Text("Your conversations could not be loaded. "+h.Trouble),
@@ -42,4 +36,20 @@ func (h *sidebarHead) Render() goapp.UI {
 			),
 		),
 	)
+}
+
+// connectionLine says that the server cannot be reached. It stands below the lists, so that no row moves under a pointer
+// when it comes or goes.
+type connectionLine struct {
+	goapp.Compo
+
+	Offline bool
+}
+
+// Render draws the line, if there is anything to say.
+func (c *connectionLine) Render() goapp.UI {
+	return el("div").Body(goapp.If(c.Offline,
+		el("p").Class("connection").Attr("role", "status").Aria("label", "Offline").
+			Text("Offline. What you do is kept and sent when the connection is back."),
+	))
 }
