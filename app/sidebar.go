@@ -13,7 +13,7 @@ type sidebarHead struct {
 	Actions *root
 }
 
-// Render draws the name, the buttons, the filter and the state of the connection.
+// Render draws the name, the buttons, the filter, and what is wrong with the list.
 func (h *sidebarHead) Render() goapp.UI {
 	return el("div").Body(
 		el("div").Class("sidebar-head").Body(
