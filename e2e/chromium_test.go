@@ -24,7 +24,7 @@ import (
 )
 
 // testTimeout bounds one device or tab, so that no test hangs.
-const testTimeout = 60 * time.Second
+const testTimeout = 2 * time.Minute
 
 // newBrowser opens a page on a fresh device: its own cookies, storage, caches and workers, apart from every other call's.
 // All devices live in one Chromium process. The page is closed and the device forgotten when the test ends; the test

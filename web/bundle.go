@@ -187,7 +187,7 @@ func compress(name string, content []byte) (*File, error) {
 	if ext := path.Ext(name); ext == ".png" {
 		return f, nil
 	}
-	for coding, pack := range Codings {
+	for coding, pack := range Best {
 		packed, err := pack(content)
 		if err != nil {
 			return nil, fmt.Errorf("compress %s: %w", name, err)
@@ -227,35 +227,42 @@ func loadCompressed(name string) (*File, error) {
 // Extensions are the file name endings of the compressed forms, by content coding.
 var Extensions = map[string]string{"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 
-// Codings compress as well as they can, by content coding (RFC 9110, RFC 7932, RFC 8878).
-var Codings = map[string]func([]byte) ([]byte, error){
-	"br": func(b []byte) ([]byte, error) {
-		var out bytes.Buffer
-		w := brotli.NewWriterLevel(&out, brotli.BestCompression)
-		if _, err := w.Write(b); err != nil {
-			return nil, err
-		}
-		err := w.Close()
-		return out.Bytes(), err
-	},
-	"zstd": func(b []byte) ([]byte, error) {
-		w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression))
-		if err != nil {
-			return nil, err
-		}
-		defer w.Close()
-		return w.EncodeAll(b, nil), nil
-	},
-	"gzip": func(b []byte) ([]byte, error) {
-		var out bytes.Buffer
-		w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := w.Write(b); err != nil {
-			return nil, err
-		}
-		err = w.Close()
-		return out.Bytes(), err
-	},
+// Best compresses as well as it can, by content coding (RFC 9110, RFC 7932, RFC 8878).
+var Best = codings(brotli.BestCompression, zstd.SpeedBestCompression, gzip.BestCompression)
+
+// Quick compresses little, in a fraction of the time.
+var Quick = codings(brotli.BestSpeed, zstd.SpeedFastest, gzip.BestSpeed)
+
+func codings(br int, zs zstd.EncoderLevel, gz int) map[string]func([]byte) ([]byte, error) {
+	return map[string]func([]byte) ([]byte, error){
+		"br": func(b []byte) ([]byte, error) {
+			var out bytes.Buffer
+			w := brotli.NewWriterLevel(&out, br)
+			if _, err := w.Write(b); err != nil {
+				return nil, err
+			}
+			err := w.Close()
+			return out.Bytes(), err
+		},
+		"zstd": func(b []byte) ([]byte, error) {
+			w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zs))
+			if err != nil {
+				return nil, err
+			}
+			defer w.Close()
+			return w.EncodeAll(b, nil), nil
+		},
+		"gzip": func(b []byte) ([]byte, error) {
+			var out bytes.Buffer
+			w, err := gzip.NewWriterLevel(&out, gz)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := w.Write(b); err != nil {
+				return nil, err
+			}
+			err = w.Close()
+			return out.Bytes(), err
+		},
+	}
 }

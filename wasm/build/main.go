@@ -20,6 +20,7 @@ import (
 const (
 	program = ".cache/app.wasm"
 	out     = "web/wasm"
+	hasty   = ".cache/app.wasm.how" // "quick" where the compressed forms are
 
 	goapp   = "github.com/maxence-charriere/go-app/v9"
 	patch   = "wasm/goapp.patch"
@@ -30,14 +31,15 @@ const (
 func main() {
 	report := flag.Bool("size", false, "print the sizes in bytes, raw and brotli")
 	plain := flag.Bool("plain", false, "build with go-app as it is, without the patch")
+	quick := flag.Bool("quick", false, "compress little, for trying a change")
 	flag.Parse()
-	if err := run(*report, *plain); err != nil {
+	if err := run(*report, *plain, *quick); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-func run(report, plain bool) error {
+func run(report, plain, quick bool) error {
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return err
 	}
@@ -70,8 +72,9 @@ func run(report, plain bool) error {
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(before, raw) || !complete() {
-		if err := compress(raw); err != nil {
+	mark, _ := os.ReadFile(hasty) // missing: never built
+	if !bytes.Equal(before, raw) || !complete() || (string(mark) == "quick" && !quick) {
+		if err := compress(raw, quick); err != nil {
 			return err
 		}
 	}
@@ -171,10 +174,17 @@ func complete() bool {
 	return true
 }
 
-func compress(raw []byte) error {
+func compress(raw []byte, quick bool) error {
+	codings, how := web.Best, "best"
+	if quick {
+		codings, how = web.Quick, "quick"
+	}
+	if err := os.WriteFile(hasty, []byte(how), 0o644); err != nil {
+		return err
+	}
 	var wait sync.WaitGroup
-	errs := make(chan error, len(web.Codings))
-	for coding, pack := range web.Codings {
+	errs := make(chan error, len(codings))
+	for coding, pack := range codings {
 		wait.Go(func() {
 			packed, err := pack(raw)
 			if err == nil {
