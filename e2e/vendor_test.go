@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os/exec"
@@ -46,24 +47,34 @@ type vendor struct {
 
 	mu            sync.Mutex
 	conversations []*vendorConversation
-	changed       []string // conversation ids for the next notification
-	listChanged   bool
-	problems      []string // what was wrong with the requests
+	changed       []string        // conversation ids for the next notification
+	listChanged   bool            // and of the list
+	online        map[string]bool // who of the friends is available
+	wentOnline    []string        // user ids for the next notification
+	workspaces    []string        // registered names
+	seen          []string        // ids of the messages that were reported as viewed
+	present       int             // how often the user said that he is there
+	problems      []string        // what was wrong with the requests
 	calls         map[string]int
 	html          bool // a page instead of every answer
 }
 
 type vendorConversation struct {
 	id, name, instance string
+	used               int64             // unix seconds
 	people             map[string]string // user id → name
 	key                []byte
 	secret             string
 	locked             bool // secret and displayname do not open
 	stubborn           bool // refuses to change flags
-	favorite           bool
-	color              string
+	favorite, muted    bool
+	color, hideID      string
 	messages           []map[string]any
+	reports            []map[string]any
 }
+
+// The friend who is there, with an id that is not made of her address.
+const dora = "aa68d2204cb2bb85f2de3b9aad0d86d7"
 
 func md5hex(s string) string {
 	sum := md5.Sum([]byte(s))
@@ -86,9 +97,9 @@ func startVendor(t *testing.T) *vendor {
 	}
 	v := &vendor{
 		t: t, key: key, pem: strings.ReplaceAll(string(text), "\n", "\r\n"), calls: map[string]int{},
-		me: md5hex("admin@ozeki.hu"),
+		me: md5hex("admin@ozeki.hu"), online: map[string]bool{dora: true},
 	}
-	dora, emil := "aa68d2204cb2bb85f2de3b9aad0d86d7", md5hex("emil@ozeki.hu") // Dora's id is not made of her address
+	emil := md5hex("emil@ozeki.hu")
 	v.add("Dora Dahl", map[string]string{v.me: "Administrator", dora: "Dora Dahl"})
 	v.add("Emil", map[string]string{v.me: "Administrator", emil: "Emil Engel"}).locked = true
 	v.add("Board", map[string]string{v.me: "Administrator", dora: "Dora Dahl", emil: "Emil Engel"}).stubborn = true
@@ -96,7 +107,7 @@ func startVendor(t *testing.T) *vendor {
 	v.store(c, dora, "Message", "Welcome to the vendor's server")
 	v.store(c, dora, "Sticker", "not a text")
 	v.store(c, v.me, "Message", "I am glad to be here")
-	c.messages = append(c.messages, map[string]any{"ID": newUUID(), "Type": "Message", "Created": stamp(), "ValidUntil": stamp(), "Data": "bm90IHNlYWxlZA=="})
+	c.messages = append(c.messages, map[string]any{"ID": newUUID(), "Type": "Message", "Created": stamp(), "ValidUntil": until(), "Data": "bm90IHNlYWxlZA=="})
 	v.Start("127.0.0.1:0")
 	t.Cleanup(func() {
 		v.Stop()
@@ -147,8 +158,62 @@ func (v *vendor) Receive(text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c := v.conversations[0]
-	v.store(c, "aa68d2204cb2bb85f2de3b9aad0d86d7", "Message", text)
+	v.store(c, dora, "Message", text)
 	v.changed = append(v.changed, c.id)
+}
+
+// Fill gives the first conversation a history of n more messages by Dora, "Message 1" first.
+func (v *vendor) Fill(n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := range n {
+		v.store(v.conversations[0], dora, "Message", fmt.Sprint("Message ", i+1))
+	}
+}
+
+// SetOnline lets Dora come or go.
+func (v *vendor) SetOnline(on bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.online[dora] = on
+	v.wentOnline = append(v.wentOnline, dora)
+}
+
+// First is what the server knows of the first conversation's flags, as text: favorite, muted, hideid and colour.
+func (v *vendor) First() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c := v.conversations[0]
+	return fmt.Sprintf("favorite=%t muted=%t hideid=%q color=%s", c.favorite, c.muted, c.hideID, c.color)
+}
+
+// Instance is the present run of the first conversation's history.
+func (v *vendor) Instance() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.conversations[0].instance
+}
+
+// Seen reports whether the user has told that he has seen the newest message of the first conversation.
+func (v *vendor) Seen() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := v.conversations[0].messages
+	return len(all) > 0 && slices.Contains(v.seen, all[len(all)-1]["ID"].(string))
+}
+
+// Present is how often the user said that he is there.
+func (v *vendor) Present() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.present
+}
+
+// Workspaces are the registered names.
+func (v *vendor) Workspaces() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.workspaces)
 }
 
 // Favorite is whether the first conversation is one of the user's favorites.
@@ -190,7 +255,7 @@ func (v *vendor) add(name string, people map[string]string) *vendorConversation 
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	c := &vendorConversation{id: md5hex(strings.Join(ids, ";")), name: name, instance: "ZTZqIV8LS5", people: people, key: random(32), color: "#ffffff"}
+	c := &vendorConversation{id: md5hex(strings.Join(ids, ";")), name: name, instance: "ZTZqIV8LS5", people: people, key: random(32), color: "#ffffff", used: time.Now().Unix()}
 	wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, &v.key.PublicKey, c.key, nil)
 	if err != nil {
 		v.t.Fatal(err)
@@ -204,8 +269,9 @@ func (v *vendor) store(c *vendorConversation, from, kind, text string) {
 	id := newUUID()
 	plain, _ := json.Marshal(map[string]any{"v": 1, "text": text, "from": from, "mood": "fine"})
 	c.messages = append(c.messages, map[string]any{
-		"ID": id, "Type": kind, "Created": stamp(), "ValidUntil": stamp(), "Data": sealed(c.key, c.id+";"+id, plain), "Priority": 3,
+		"ID": id, "Type": kind, "Created": stamp(), "ValidUntil": until(), "Data": sealed(c.key, c.id+";"+id, plain), "Priority": 3,
 	})
+	c.used = time.Now().Unix()
 }
 
 func random(n int) []byte {
@@ -221,6 +287,9 @@ func newUUID() string {
 }
 
 func stamp() string { return time.Now().UTC().Format("2006-01-02 15:04:05") }
+
+// until is when a message of the vendor's clients expires: in seven days.
+func until() string { return time.Now().UTC().AddDate(0, 0, 7).Format("2006-01-02 15:04:05") }
 
 func gcm(key []byte) cipher.AEAD {
 	block, err := aes.NewCipher(key)
@@ -243,9 +312,9 @@ func sealed(key []byte, ad string, plain []byte) string {
 func (v *vendor) object(c *vendorConversation) map[string]any {
 	o := map[string]any{
 		"id": c.id, "isgroup": len(c.people) > 2, "displayname": sealed(c.key, c.id, []byte(c.name)), "secret": c.secret,
-		"lastmessageid": "", "lastreportid": "", "lastaccess": time.Now().Unix(), "instance": c.instance,
+		"lastmessageid": "", "lastreportid": "", "lastaccess": c.used, "instance": c.instance,
 		"mutedby": nil, "hiddenby": nil, // and favoriteby is missing where nobody has it
-		"properties":  []any{map[string]any{"userid": v.me, "ismuted": false, "isfavorite": c.favorite, "hideid": "", "listitembackgroundcolor": c.color, "pinnedat": nil}},
+		"properties":  []any{map[string]any{"userid": v.me, "ismuted": c.muted, "isfavorite": c.favorite, "hideid": c.hideID, "listitembackgroundcolor": c.color, "pinnedat": nil}},
 		"vendorbuild": map[string]any{"number": 4711},
 	}
 	if c.locked {
@@ -253,6 +322,12 @@ func (v *vendor) object(c *vendorConversation) map[string]any {
 	}
 	if c.favorite {
 		o["favoriteby"] = []string{v.me}
+	}
+	if n := len(c.messages); n > 0 {
+		o["lastmessageid"] = c.messages[n-1]["ID"]
+	}
+	if n := len(c.reports); n > 0 {
+		o["lastreportid"] = c.reports[n-1]["ID"]
 	}
 	var ids []string
 	var people []any
@@ -301,38 +376,51 @@ func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 		out = map[string]any{"status": "ERROR", "errormessage": "Invalid API key"}
 	case api == "chatlogin":
 		v.login(out)
-	case api == "chatavailability", api == "chatreports":
+	case api == "chatavailability":
+		v.present++
+	case api == "workspace":
+		v.registerWorkspace(in, out)
 	case api == "chatblocklist":
-		out["blockedusers"] = nil
+		v.blocklist(out)
 	case api == "chatfriends":
-		out["friends"], out["availabilities"] = map[string]string{"aa68d2204cb2bb85f2de3b9aad0d86d7": "Dora Dahl"}, nil
+		out["friends"], out["availabilities"] = map[string]string{dora: "Dora Dahl"}, []any{map[string]any{
+			"friendid": dora, "friendname": "Dora Dahl", "publickey": "not for clients of this story",
+			"availability": map[bool]string{true: "available", false: "on the moon"}[v.online[dora]],
+		}}
 	case api == "chatnotification":
 		out["friendavailabilitesof"] = nil
+		if len(v.wentOnline) > 0 {
+			out["friendavailabilitesof"] = v.wentOnline
+		}
 		out["conversationchangedof"] = v.changed
 		if v.listChanged {
 			out["conversationlistchangedof"] = []string{v.conversations[0].id}
 		}
-		v.changed, v.listChanged = nil, false
+		v.changed, v.wentOnline, v.listChanged = nil, nil, false
 	case api == "chatconversation" && action == "list":
 		var all []any
 		for _, c := range v.conversations {
 			all = append(all, v.object(c))
 		}
 		out["conversations"] = all
-	case c != nil && (action == "favorite" || action == "unfavorite") && c.stubborn:
-		out = map[string]any{"status": "ERROR", "errormessage": "You have no right to this"}
-	case c != nil && (action == "favorite" || action == "unfavorite"):
-		c.favorite = action == "favorite"
-		out["conversation"] = v.object(c)
-	case c != nil && action == "setlistitembackgroundcolor":
-		out["conversation"] = v.object(c) // still with the old colour
-		c.color, _ = in["color"].(string)
-	case c != nil && (action == "download" || action == "downloadpartial"):
+	case c == nil:
+		if out["status"] == "OK" {
+			out = nil
+		}
+	case api == "chatreports":
+		v.takeReport(c, in)
+	case action == "download" || action == "downloadpartial":
 		out = v.download(c, action, in)
-	case c != nil && action == "add":
+	case action == "add":
 		v.takeMessage(c, in, out)
-	case c == nil && out["status"] == "ERROR":
-	default:
+	case action == "clear":
+		v.clear(c, in, out)
+	case c.stubborn:
+		out = map[string]any{"status": "ERROR", "errormessage": "You have no right to this"}
+	case !v.setFlag(c, action, in, out):
+		out = nil
+	}
+	if out == nil {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusInternalServerError)
 		fmt.Fprintf(w, "<h1>500</h1><p>%s is not implemented</p>", action)
@@ -343,36 +431,62 @@ func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(out)
 }
 
+// The published calls: their actions by api, and the fields of each beside those that all have.
+var (
+	publishedCalls = map[string][]string{
+		"chatlogin": {"login"}, "chatavailability": {"useravailable"}, "chatfriends": {"list"}, "chatreports": {"viewed"},
+		"chatnotification": {"download"}, "chatblocklist": {"blocklist"}, "workspace": {"workspaceregister"},
+		"chatconversation": {"list", "downloadpartial", "add", "clear", "favorite", "unfavorite", "setlistitembackgroundcolor", "download",
+			"mute", "unmute", "hide", "unhide"},
+	}
+	publishedFields = map[string][]string{
+		"viewed":          {"conversationid", "instance", "firstmessagedate", "lastmessagedate", "messageids"},
+		"downloadpartial": {"conversationid", "instance", "lastmessagedate", "lastmessageid", "lastreportdate", "lastreportid", "limit"},
+		"download":        {"conversationid", "instance", "firstmessagedate", "firstmessageid", "firstreportdate", "firstreportid"},
+		"add":             {"conversationid", "instance", "message"},
+		"clear":           {"conversationid", "instance"},
+		"favorite":        {"conversationid"}, "unfavorite": {"conversationid"}, "mute": {"conversationid"}, "unmute": {"conversationid"},
+		"unhide": {"conversationid"}, "hide": {"conversationid", "hideid"}, "setlistitembackgroundcolor": {"conversationid", "color"},
+		"workspaceregister": {"workspacename"},
+	}
+)
+
 // judge holds a request against the published reference.
 func (v *vendor) judge(r *http.Request, body []byte, in map[string]any, action string) {
-	api := r.URL.Query().Get("api")
-	if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" || r.URL.Query().Get("srv") != "chatserver" {
-		v.complain("%s %s with %s", r.Method, r.URL, r.Header.Get("Content-Type"))
+	api, srv := r.URL.Query().Get("api"), r.URL.Query().Get("srv")
+	published := slices.Contains(publishedCalls[api], action)
+	if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" || !published {
+		v.complain("%s %s with %s and the action %q", r.Method, r.URL, r.Header.Get("Content-Type"), action)
+	}
+	if want := map[bool]string{true: "chatowner", false: "chatserver"}[api == "workspace"]; srv != want {
+		v.complain("%s goes to %q", action, srv)
 	}
 	for _, name := range []string{"Cookie", "Origin", "Referer", "X-Forwarded-For", "Forwarded", "Authorization"} {
 		if value := r.Header.Get(name); value != "" {
 			v.complain("%s leaks %s: %s", action, name, value)
 		}
 	}
-	if !hex32.MatchString(r.Header.Get("Ozeki-Station")) {
-		v.complain("%s comes from the station %q", action, r.Header.Get("Ozeki-Station"))
+	if station := r.Header.Get("Ozeki-Station"); api == "workspace" && station != "" || api != "workspace" && !hex32.MatchString(station) {
+		v.complain("%s comes from the station %q", action, station)
 	}
+	want := append([]string{"action"}, publishedFields[action]...)
 	if api == "chatlogin" {
-		if len(in) != 2 {
-			v.complain("login has more than its two fields: %s", body)
-		}
-	} else {
+		want = append(want, "apikey")
+	} else if api != "workspace" {
+		want = append(want, "clientversioncode", "timestamp")
 		if in["clientversioncode"] != 3.0 {
 			v.complain("clientversioncode in %s", body)
 		}
 		if at, err := time.Parse("2006-01-02 15:04:05", fmt.Sprint(in["timestamp"])); err != nil || time.Since(at).Abs() > time.Minute {
 			v.complain("timestamp in %s", body)
 		}
-		for _, name := range []string{"requestid", "cursor"} {
-			if _, there := in[name]; there {
-				v.complain("%s was not offered, and is in %s", name, body)
-			}
-		}
+	}
+	slices.Sort(want)
+	if api == "chatnotification" {
+		want = []string{"action", "clientversioncode", "timestamp"} // it shares its action with another call
+	}
+	if got := slices.Sorted(maps.Keys(in)); !slices.Equal(got, want) {
+		v.complain("%s has the fields %q, published are %q", action, got, want)
 	}
 	user, signature := r.Header.Get("Ozeki-User"), r.Header.Get("Ozeki-Signature")
 	if api == "chatlogin" || api == "chatnotification" {
@@ -401,22 +515,119 @@ func (v *vendor) login(out map[string]any) {
 	out["urls"] = urls
 }
 
-// download answers without a status, as published. Reports are of types that nobody knows, or missing.
+// download answers without a status, as published. Among the reports are some that no client understands.
 func (v *vendor) download(c *vendorConversation, action string, in map[string]any) map[string]any {
-	out := map[string]any{"messages": c.messages}
-	if action == "download" {
-		first, _ := in["firstmessageid"].(string)
-		if i := slices.IndexFunc(c.messages, func(m map[string]any) bool { return m["ID"] == first }); i >= 0 {
-			out["messages"] = c.messages[i:]
-		}
-		out["reports"] = []any{map[string]any{"ID": "935d8b8de4c395f50405e617e636dbbb", "Type": "smelled", "Created": stamp()}}
-	} else if last, _ := in["lastmessageid"].(string); last != "" {
-		out["messages"], out["reports"] = nil, nil
-	}
 	if in["instance"] != c.instance {
 		v.complain("%s of instance %v", action, in["instance"])
 	}
-	return out
+	at := func(field string) int {
+		id, _ := in[field].(string)
+		return slices.IndexFunc(c.messages, func(m map[string]any) bool { return m["ID"] == id })
+	}
+	odd := []any{map[string]any{"ID": "935d8b8de4c395f50405e617e636dbbb", "Type": "smelled", "Created": stamp()}}
+	if action == "download" {
+		return map[string]any{"messages": c.messages[max(at("firstmessageid"), 0):], "reports": append(odd, c.asAny()...)}
+	}
+	end := len(c.messages)
+	if i := at("lastmessageid"); i >= 0 {
+		end = i
+	} else if in["lastmessageid"] != "" {
+		v.complain("%s before an unknown message: %v", action, in["lastmessageid"])
+	}
+	limit, _ := in["limit"].(float64)
+	if limit < 1 || limit > 50 {
+		v.complain("%s of %v messages", action, in["limit"])
+	}
+	page := c.messages[max(0, end-int(limit)):end]
+	if len(page) == 0 {
+		return map[string]any{"messages": nil, "reports": nil, "status": "OK"}
+	}
+	return map[string]any{"messages": page}
+}
+
+func (c *vendorConversation) asAny() (all []any) {
+	for _, r := range c.reports {
+		all = append(all, r)
+	}
+	return all
+}
+
+// takeReport takes what was viewed, which must be messages of the conversation between the two dates.
+func (v *vendor) takeReport(c *vendorConversation, in map[string]any) {
+	ids, _ := in["messageids"].([]any)
+	if len(ids) == 0 || in["instance"] != c.instance {
+		v.complain("a report of %v in instance %v", ids, in["instance"])
+	}
+	first, last := fmt.Sprint(in["firstmessagedate"]), fmt.Sprint(in["lastmessagedate"])
+	for _, id := range ids {
+		i := slices.IndexFunc(c.messages, func(m map[string]any) bool { return m["ID"] == id })
+		if i < 0 {
+			v.complain("a report of the message %v, which is not there", id)
+			continue
+		}
+		if at := fmt.Sprint(c.messages[i]["Created"]); at < first || at > last {
+			v.complain("a report of a message of %s between %s and %s", at, first, last)
+		}
+		v.seen = append(v.seen, fmt.Sprint(id))
+	}
+	c.reports = append(c.reports, map[string]any{"ID": newUUID(), "Type": "viewed", "Created": stamp()})
+}
+
+// clear empties a conversation, which has a new instance then.
+func (v *vendor) clear(c *vendorConversation, in, out map[string]any) {
+	if in["instance"] != c.instance {
+		v.complain("clear of instance %v", in["instance"])
+	}
+	c.messages, c.reports, c.instance = nil, nil, "New"+strings.ToUpper(newUUID()[:7])
+	out["conversation"] = v.object(c)
+}
+
+// blocklist has null in the place of an empty list, and elements of two kinds: ids, and objects that nobody published.
+func (v *vendor) blocklist(out map[string]any) {
+	var hidden []any
+	for _, c := range v.conversations {
+		if c.hideID != "" {
+			hidden = append(hidden, c.id)
+		}
+	}
+	if hidden != nil {
+		hidden = append(hidden, map[string]any{"since": 1710141826})
+	}
+	out["blockedusers"], out["blockedconversations"] = nil, hidden
+}
+
+func (v *vendor) registerWorkspace(in, out map[string]any) {
+	name, _ := in["workspacename"].(string)
+	if slices.Contains(v.workspaces, name) || name == "taken.ozeki.chat" {
+		out["status"], out["errormessage"] = "ERROR", "The workspace is taken"
+		return
+	}
+	v.workspaces = append(v.workspaces, name)
+}
+
+// setFlag changes a flag and gives the conversation; false if the action is none of a flag. The answer of change color
+// still shows the old colour, as published.
+func (v *vendor) setFlag(c *vendorConversation, action string, in, out map[string]any) bool {
+	switch action {
+	case "favorite", "unfavorite":
+		c.favorite = action == "favorite"
+	case "mute", "unmute":
+		c.muted = action == "mute"
+	case "hide":
+		if c.hideID, _ = in["hideid"].(string); c.hideID != c.instance+";" {
+			v.complain("hide of %q in instance %s", c.hideID, c.instance)
+		}
+	case "unhide":
+		c.hideID = ""
+	case "setlistitembackgroundcolor":
+		out["conversation"] = v.object(c)
+		c.color, _ = in["color"].(string)
+		return true
+	default:
+		return false
+	}
+	out["conversation"] = v.object(c)
+	return true
 }
 
 func (v *vendor) takeMessage(c *vendorConversation, in, out map[string]any) {
@@ -426,11 +637,16 @@ func (v *vendor) takeMessage(c *vendorConversation, in, out map[string]any) {
 		v.complain("the message is no JSON text in JSON: %v", in["message"])
 		return
 	}
-	if m["Type"] != "Message" || m["Data"] == nil || !uuid4.MatchString(fmt.Sprint(m["ID"])) {
-		v.complain("the message is %s", text)
+	if m["Type"] != "Message" || m["Data"] == nil || !uuid4.MatchString(fmt.Sprint(m["ID"])) || in["instance"] != c.instance {
+		v.complain("the message in instance %v is %s", in["instance"], text)
+	}
+	for name := range m {
+		if !slices.Contains([]string{"ID", "Type", "Created", "ValidUntil", "Data"}, name) {
+			v.complain("the message has the field %s: %s", name, text)
+		}
 	}
 	if !slices.ContainsFunc(c.messages, func(o map[string]any) bool { return o["ID"] == m["ID"] }) {
-		c.messages = append(c.messages, m)
+		c.messages, c.used = append(c.messages, m), time.Now().Unix()
 	}
 	echo := map[string]any{"ID": m["ID"], "Type": m["Type"], "Created": m["Created"], "ValidUntil": m["ValidUntil"]}
 	out["message"] = echo
