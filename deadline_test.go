@@ -133,21 +133,20 @@ func TestHTTP2IsCutAndServedAlike(t *testing.T) {
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
-	unread, err := server.Client().Get(server.URL + "/")
-	if err != nil {
-		t.Fatal(err)
+	// On a busy machine the answer may be cut before its headers are read.
+	if unread, err := server.Client().Get(server.URL + "/"); err == nil {
+		defer unread.Body.Close()
 	}
-	defer unread.Body.Close()
-	if err := <-done; err == nil || unread.ProtoMajor != 2 {
-		t.Errorf("a client that does not read holds its %s answer: %v", unread.Proto, err)
+	if err := <-done; err == nil {
+		t.Error("a client that does not read holds its answer")
 	}
 	res, err := server.Client().Get(server.URL + "/read")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if n, err := io.Copy(io.Discard, res.Body); err != nil || n != size {
-		t.Errorf("%d bytes, %v", n, err)
+	if n, err := io.Copy(io.Discard, res.Body); err != nil || n != size || res.ProtoMajor != 2 {
+		t.Errorf("%d bytes of %s, %v", n, res.Proto, err)
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
