@@ -60,6 +60,7 @@ type sqlStore struct {
 	reader
 	write *sql.DB
 	read  *sql.DB
+	group group
 }
 
 // reader answers questions from a pool or inside a transaction.
@@ -175,25 +176,18 @@ func (t *sqlTx) touch(users ...ozeki.UserID) {
 	}
 }
 
-func (s *sqlStore) Update(ctx context.Context, fn func(Tx) error) ([]ozeki.UserID, error) {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, s.d.wrap("begin", err)
-	}
-	defer tx.Rollback()
-	t := &sqlTx{reader: reader{d: s.d, q: tx}, changed: map[ozeki.UserID]bool{}}
-	if err := fn(t); err != nil {
-		return nil, err
-	}
-	if err := tx.Commit(); err != nil {
-		return nil, s.d.wrap("commit", err)
-	}
+func (s *sqlStore) tx(tx *sql.Tx) *sqlTx {
+	return &sqlTx{reader: reader{d: s.d, q: tx}, changed: map[ozeki.UserID]bool{}}
+}
+
+// users names those for whom something changed, sorted.
+func (t *sqlTx) users() []ozeki.UserID {
 	users := make([]ozeki.UserID, 0, len(t.changed))
 	for u := range t.changed {
 		users = append(users, u)
 	}
 	slices.Sort(users)
-	return users, nil
+	return users
 }
 
 func (s *sqlStore) Close() error {

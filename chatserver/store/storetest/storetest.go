@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"ids that look like SQL are text":                           (*suite).injection,
 		"texts of all alphabets come back as they were":             (*suite).texts,
 		"concurrent readers and writers do not fail for each other": (*suite).busy,
+		"updates at once fail and are given up one by one":          (*suite).together,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &suite{T: t, Store: open(t), now: time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}

@@ -1,0 +1,178 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+
+	"starling/ozeki"
+)
+
+// Updates that come while another one is being written share the next transaction: a commit waits for the disk, and one
+// wait serves them all ("group commit"). The first that waits leads the others; each runs behind a savepoint of its own,
+// so that one that fails takes nothing of the others with it.
+
+// maxGroup is how many updates share a transaction at most.
+const maxGroup = 128
+
+// errAlone: a transaction that several updates shared broke, and nothing of it was stored.
+var errAlone = errors.New("shared transaction broke")
+
+// group is the queue in front of the one connection that writes. The zero value is ready.
+type group struct {
+	mu      sync.Mutex
+	waiting []*update
+	leading bool // somebody writes
+}
+
+// update is a call of Update and its outcome.
+type update struct {
+	ctx   context.Context
+	fn    func(Tx) error
+	turn  chan bool // true: lead the next group; false: it is done
+	users []ozeki.UserID
+	err   error
+	panic string // of fn with its stack, for its own caller
+}
+
+func (s *sqlStore) Update(ctx context.Context, fn func(Tx) error) ([]ozeki.UserID, error) {
+	u := &update{ctx: ctx, fn: fn, turn: make(chan bool, 1)}
+	g := &s.group
+	g.mu.Lock()
+	g.waiting = append(g.waiting, u)
+	lead := !g.leading
+	g.leading = true
+	g.mu.Unlock()
+	if !lead {
+		select {
+		case lead = <-u.turn:
+		case <-ctx.Done():
+			if g.leave(u) {
+				return nil, s.d.wrap("wait for the database", ctx.Err())
+			}
+			lead = <-u.turn // being written, or about to be
+		}
+	}
+	if lead {
+		s.lead()
+	}
+	if u.panic != "" {
+		panic(u.panic)
+	}
+	return u.users, u.err
+}
+
+// leave takes an update out of the queue; false if it is not there any more, or has been told to lead.
+func (g *group) leave(u *update) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.waiting, u)
+	if i < 0 || len(u.turn) > 0 {
+		return false
+	}
+	g.waiting = slices.Delete(g.waiting, i, i+1)
+	return true
+}
+
+// lead writes the updates that wait, the caller's own at their head, and hands the lead on.
+func (s *sqlStore) lead() {
+	g := &s.group
+	g.mu.Lock()
+	n := min(len(g.waiting), maxGroup)
+	mine := slices.Clone(g.waiting[:n])
+	g.waiting = slices.Delete(g.waiting, 0, n)
+	g.mu.Unlock()
+	defer func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.leading = len(g.waiting) > 0; g.leading {
+			g.waiting[0].turn <- true
+		}
+		for _, u := range mine[1:] {
+			u.turn <- false
+		}
+	}()
+	if len(mine) > 1 && s.together(mine) == nil {
+		return
+	}
+	for _, u := range mine {
+		u.users, u.err = s.alone(u)
+	}
+}
+
+// alone runs one update in a transaction of its own.
+func (s *sqlStore) alone(u *update) ([]ozeki.UserID, error) {
+	tx, err := s.write.BeginTx(u.ctx, nil)
+	if err != nil {
+		return nil, s.d.wrap("begin", err)
+	}
+	defer tx.Rollback()
+	t := s.tx(tx)
+	if err := u.run(t); err != nil {
+		return nil, err
+	}
+	if err := tx.Commit(); err != nil {
+		return nil, s.d.wrap("commit", err)
+	}
+	return t.users(), nil
+}
+
+// together runs several in one transaction. After errAlone nothing is stored, and each is to be run alone: the engine
+// ends a whole transaction when a statement in it is interrupted or finds the disk full.
+func (s *sqlStore) together(all []*update) error {
+	// The transaction is not the leader's alone: it goes on when his caller has gone.
+	ctx := context.WithoutCancel(all[0].ctx)
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return errAlone
+	}
+	defer tx.Rollback()
+	users := make([][]ozeki.UserID, len(all))
+	errs := make([]error, len(all))
+	for i, u := range all {
+		if errs[i] = gone(u.ctx); errs[i] != nil {
+			continue
+		}
+		t := s.tx(tx)
+		refused := false
+		err := t.Nested(ctx, func() error {
+			errs[i] = u.run(t)
+			refused = errs[i] != nil
+			return errs[i]
+		})
+		if err != nil && !refused || errors.Is(errs[i], ErrUnavailable) {
+			return errAlone
+		}
+		users[i] = t.users()
+	}
+	if tx.Commit() != nil {
+		return errAlone
+	}
+	for i, u := range all {
+		u.users, u.err = users[i], errs[i]
+	}
+	return nil
+}
+
+// gone is the error of a call that nobody waits for any more.
+func gone(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+// run calls the update's function. Its panic is kept for its own caller, and is an error here.
+func (u *update) run(t Tx) (err error) {
+	u.panic = ""
+	defer func() {
+		if p := recover(); p != nil {
+			u.panic = fmt.Sprintf("%v\n%s", p, debug.Stack())
+			err = errors.New("panic in an update")
+		}
+	}()
+	return u.fn(t)
+}
