@@ -56,12 +56,12 @@ func TestWhatIsShownComesInOrderAndMayAskForMore(t *testing.T) {
 	s := newServer(t)
 	a := s.account(0)
 	ids := s.groups(a, 3)
-	var p *person
+	var ready atomic.Pointer[person] // once it is signed in
 	var running atomic.Int32
 	var mu sync.Mutex
 	var seqs []int
 	var last *state.Snapshot
-	p = s.signedIn(a, func(o *Options) {
+	p := s.signedIn(a, func(o *Options) {
 		inner := o.OnChange
 		o.OnChange = func(v *state.Snapshot) {
 			if running.Add(1) != 1 {
@@ -73,7 +73,8 @@ func TestWhatIsShownComesInOrderAndMayAskForMore(t *testing.T) {
 			last = v
 			mu.Unlock()
 			inner(v)
-			if p == nil || p.Engine == nil || v.Phase != state.SignedIn {
+			p := ready.Load()
+			if p == nil || v.Phase != state.SignedIn {
 				return
 			}
 			// As showing does: it reads, moves the focus, opens, dismisses, stars.
@@ -90,6 +91,7 @@ func TestWhatIsShownComesInOrderAndMayAskForMore(t *testing.T) {
 			}
 		}
 	})
+	ready.Store(p)
 	var wait sync.WaitGroup
 	for i, id := range ids {
 		wait.Go(func() {
