@@ -2,7 +2,6 @@ package app
 
 import (
 	"strconv"
-	"time"
 
 	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
 
@@ -15,8 +14,7 @@ type conversationPane struct {
 	goapp.Compo
 
 	View    *state.Open
-	Empty   bool // the user has no conversations at all
-	Offline bool
+	Empty   bool   // the user has no conversations at all
 	Refused string // why the text in the composer was not taken, in words
 	Actions *root
 
@@ -30,7 +28,7 @@ func (p *conversationPane) OnUpdate(ctx goapp.Context) { p.prepare(ctx) }
 func (p *conversationPane) OnMount(ctx goapp.Context) { p.prepare(ctx) }
 
 func (p *conversationPane) prepare(ctx goapp.Context) {
-	ctx.Defer(func(goapp.Context) { watchLog() })
+	ctx.Defer(func(goapp.Context) { p.Actions.log.attach("timeline") })
 	id := ozeki.ConversationID("")
 	if p.writable() {
 		id = p.View.Row.ID
@@ -84,7 +82,7 @@ func (p *conversationPane) Render() goapp.UI {
 	}
 	return el("main").Class("pane").Body(
 		el("header").Class("pane-head").Body(p.back(), el("h1").Text(v.Row.Name), star),
-		p.log(),
+		el("section").ID("timeline").Class("timeline"), // filled by timeline_js.go; no other part here is a section
 		goapp.If(p.writable(), p.composer()),
 		goapp.If(!p.writable(),
 			el("p").Class("closed").Text("The key of this conversation does not open with your key on this device, so its messages cannot be read or written here."),
@@ -99,48 +97,6 @@ func (p *conversationPane) back() goapp.UI {
 func (p *conversationPane) toggleStar(goapp.Context, goapp.Event) {
 	p.Actions.star(p.View.Row.ID, !p.View.Row.Favorite)
 }
-
-func (p *conversationPane) log() goapp.UI {
-	v := p.View
-	items := make([]goapp.UI, 0, len(v.Messages)+8)
-	note := func(class, text string) goapp.UI { return el("p").Class(class).Text(text) }
-	switch {
-	case v.Trouble != "":
-		items = append(items, el("div").Class("state").Attr("role", "alert").Body(
-			el("p").Text("The messages could not be loaded. "+v.Trouble),
-			el("button").Attr("type", "button").Class("secondary").Text("Try again").OnClick(p.reload),
-		))
-	case !v.Loaded && p.Offline:
-		items = append(items, note("state", "The messages are loaded when the connection is back."))
-	case !v.Loaded:
-		items = append(items, note("state", "Loading messages…"))
-	case len(v.Messages) == 0:
-		items = append(items, note("state", "No messages yet. Say hello."))
-	case v.Older:
-		items = append(items, note("state", "Loading older messages…"))
-	case v.More:
-		items = append(items, el("div").Class("state").Body(
-			el("button").Attr("type", "button").Class("secondary").Text("Load older messages").OnClick(p.older)))
-	}
-	day := ""
-	var before state.Message
-	for _, m := range v.Messages {
-		if d := localDay(m.Created); d != day {
-			day, before = d, state.Message{}
-			items = append(items, el("h2").Class("day").Text(formatDay(m.Created)))
-		}
-		items = append(items, &messageRow{
-			Message: m, First: m.From != before.From || m.Created.Sub(before.Created) > 5*time.Minute,
-			Conversation: v.Row.ID, Actions: p.Actions,
-		})
-		before = m
-	}
-	return el("div").ID("log").Class("log").Attr("role", "log").Aria("label", "Messages").TabIndex(0).
-		Body(items...)
-}
-
-func (p *conversationPane) reload(goapp.Context, goapp.Event) { p.Actions.engine.Open(p.View.Row.ID) }
-func (p *conversationPane) older(goapp.Context, goapp.Event)  { p.Actions.older(p.View.Row.ID) }
 
 // composer has no handlers of the framework's but submit: each would draw the pane again at every key press. The root
 // hears of keys and input from the page.

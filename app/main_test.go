@@ -39,7 +39,7 @@ func render(t *testing.T, c goapp.UI) string {
 // page renders the whole page of a snapshot.
 func page(t *testing.T, s *state.Snapshot) string {
 	t.Helper()
-	return render(t, &root{snap: s, list: newIsland(nil), drafts: map[ozeki.ConversationID]string{}})
+	return render(t, &root{snap: s, list: newIsland(nil), log: newTimeline(nil), drafts: map[ozeki.ConversationID]string{}})
 }
 
 // element is a start tag. The order of attributes in go-app's markup is random.
@@ -101,9 +101,7 @@ func anna(change ...func(*state.Snapshot)) *state.Snapshot {
 }
 
 func TestTheSidebarAndTheConversationHaveTheirNames(t *testing.T) {
-	m := page(t, anna(func(s *state.Snapshot) {
-		s.Open.Messages = []state.Message{{ID: "1", Text: "hello", Sender: "Anna", From: "anna", Created: noon}}
-	}))
+	m := page(t, anna())
 	one(t, m, "nav", "Conversations")
 	one(t, m, "button", "New conversation")
 	one(t, m, "button", "Settings")
@@ -114,16 +112,9 @@ func TestTheSidebarAndTheConversationHaveTheirNames(t *testing.T) {
 	if e := one(t, m, "button", "Favorite Anna"); e.attr["aria-pressed"] != "true" {
 		t.Errorf("the star is %v", e)
 	}
-	if e := one(t, m, "div", "Messages"); e.attr["role"] != "log" {
-		t.Errorf("the log is %v", e)
-	}
 	one(t, m, "textarea", "Message Anna")
 	one(t, m, "button", "Send")
 	one(t, m, "button", "Sign out")
-	one(t, m, "time", "12:00")
-	if len(find(m, "p", "Anna")) != 1 {
-		t.Error("the message does not name its sender")
-	}
 }
 
 func TestAStarOnItsWayOrWaitingSaysSo(t *testing.T) {
@@ -161,18 +152,13 @@ func TestOfflineTroubleAndEmptinessAreToldWithAWayOut(t *testing.T) {
 	if !strings.Contains(m, "not among yours") {
 		t.Error("a link that leads nowhere is not explained")
 	}
-	m = page(t, anna(func(s *state.Snapshot) { s.Open.Trouble = "It failed." }))
-	if !strings.Contains(m, "The messages could not be loaded. It failed.") {
-		t.Error("the messages' trouble is not told")
-	}
-	one(t, m, "button", "Try again")
 	m = page(t, anna(func(s *state.Snapshot) { s.Open.CanWrite = false; s.Open.Row.Trouble = true }))
 	if len(find(m, "textarea", "")) != 0 || !strings.Contains(m, "does not open with your key") {
 		t.Error("a conversation that does not open does not say so")
 	}
 }
 
-func TestMessagesAreTextAndNeverMarkup(t *testing.T) {
+func TestNamesAreTextAndNeverMarkup(t *testing.T) {
 	evil := []string{
 		`<script>alert(1)</script>`, `<img src=x onerror=alert(1)>`, `"><svg onload=alert(1)>`, `</p></article></main><h1>Mine</h1>`, `&lt;b&gt; & &amp;`,
 		`javascript:alert(1)`, `<!-- comment`, `<a href="tel:1">call</a>`,
@@ -180,7 +166,6 @@ func TestMessagesAreTextAndNeverMarkup(t *testing.T) {
 	for _, text := range evil {
 		m := page(t, anna(func(s *state.Snapshot) {
 			s.User.Name, s.Open.Row.Name = text, text
-			s.Open.Messages = []state.Message{{ID: "1", Text: text, Sender: text, Created: noon}, {ID: "2", Mine: true, State: state.MessageFailed, Text: text, Why: text, Created: noon}}
 			s.Notices = []state.Notice{{ID: 1, Kind: state.NoticeUndo, Text: text}}
 			s.Friends, s.FriendsLoaded, s.Extensions = []state.Friend{{ID: "f", Name: text}}, true, []string{ozeki.ExtConversationCreate}
 		}))
@@ -202,31 +187,10 @@ func TestMessagesAreTextAndNeverMarkup(t *testing.T) {
 		if n := len(find(m, "h1", "")); n != 1 {
 			t.Errorf("%q has become one of %d headings", text, n)
 		}
-		if strings.Count(html.UnescapeString(m), text) < 5 {
+		if strings.Count(html.UnescapeString(m), text) < 4 {
 			t.Errorf("%q is not shown as it was written", text)
 		}
 	}
-}
-
-func TestAMessageSaysHowFarItIs(t *testing.T) {
-	row := func(s state.MessageState, why string) string {
-		return render(t, &messageRow{Message: state.Message{ID: "1", Text: "hello", Mine: true, State: s, Why: why, Created: noon}, Actions: &root{}})
-	}
-	if m := row(state.MessageSent, ""); strings.Contains(m, "waiting") || strings.Contains(m, "Try again") {
-		t.Errorf("sent: %s", m)
-	}
-	if m := row(state.MessageSending, ""); !strings.Contains(m, "Sending…") {
-		t.Errorf("sending: %s", m)
-	}
-	if m := row(state.MessageQueued, ""); !strings.Contains(m, "Waiting for the connection") {
-		t.Errorf("queued: %s", m)
-	}
-	m := row(state.MessageFailed, "Too long.")
-	if !strings.Contains(m, "Not sent. Too long.") {
-		t.Errorf("failed: %s", m)
-	}
-	one(t, m, "button", "Try again")
-	one(t, m, "button", "Delete")
 }
 
 func TestAnUndoNoticeHasItsButtonAndAnErrorHasNone(t *testing.T) {

@@ -213,50 +213,5 @@ func onTyped(id string, f func(string)) {
 	})
 }
 
-// The log keeps its end in view when its size changes (a phone's keyboard, a narrower window), if the end was in view.
-var (
-	logAtEnd    = true
-	logObserver js.Value
-)
-
-// onNearTop calls f when the log is scrolled near to its top.
-func onNearTop(f func()) {
-	document.Call("addEventListener", "scroll", js.FuncOf(func(_ js.Value, args []js.Value) any {
-		target := args[0].Get("target")
-		if target.Get("id").Type() == js.TypeString && target.Get("id").String() == "log" {
-			s := scroller{target}
-			logAtEnd = s.atEnd()
-			if s.top() < 200 {
-				f()
-			}
-		}
-		return nil
-	}), map[string]any{"capture": true, "passive": true})
-	logObserver = window.Get("ResizeObserver").New(js.FuncOf(func(js.Value, []js.Value) any {
-		if logAtEnd {
-			scrollToEnd()
-		}
-		return nil
-	}))
-}
-
-// watchLog watches the log that is in the page now; a repeat changes nothing.
-func watchLog() { ifThere("log", func(e js.Value) { logObserver.Call("observe", e) }) }
-
-// scroller is an element that scrolls.
-type scroller struct{ js.Value }
-
-func scrollerOf(id string) (scroller, bool) {
-	e := byID(id)
-	return scroller{e}, e.Truthy()
-}
-
-func (s scroller) height() float64  { return s.Get("scrollHeight").Float() }
-func (s scroller) top() float64     { return s.Get("scrollTop").Float() }
-func (s scroller) setTop(v float64) { s.Set("scrollTop", v) }
-func (s scroller) atEnd() bool {
-	return s.height()-s.top()-s.Get("clientHeight").Float() < 48
-}
-
 // hrefOf is the address of a conversation in this program.
 func hrefOf(id ozeki.ConversationID) string { return "/?c=" + string(id) }

@@ -41,14 +41,4 @@ func focusOn(string)                         {}
 func isFocused(string) bool                  { return false }
 func onKey(func(key) bool)                   {}
 func onTyped(string, func(string))           {}
-func onNearTop(func())                       {}
-func watchLog()                              {}
 func guardLinks(func(ozeki.ConversationID))  {}
-
-type scroller struct{}
-
-func scrollerOf(string) (scroller, bool) { return scroller{}, false }
-func (scroller) height() float64         { return 0 }
-func (scroller) top() float64            { return 0 }
-func (scroller) setTop(float64)          {}
-func (scroller) atEnd() bool             { return true }

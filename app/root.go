@@ -24,6 +24,7 @@ type root struct {
 	refused               string         // why the text in the composer was not taken, in words
 	engine                *engine.Engine
 	list                  *island
+	log                   *timeline
 	drafts                map[ozeki.ConversationID]string
 
 	said    int    // sequence of the last announcement given to the live region
@@ -49,11 +50,12 @@ func (r *root) OnMount(ctx goapp.Context) {
 func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	r.ctx, r.keys = ctx, parseKeymap(pref("shortcuts"))
 	r.drafts, r.held = map[ozeki.ConversationID]string{}, map[int]holder{}
-	r.list = newIsland(r)
+	r.list, r.log = newIsland(r), newTimeline(r)
 	o.OnChange = func(s *state.Snapshot) {
-		// The rows are drawn in the same frame as the click; the rest follows at the framework's next one.
+		// Rows and messages are drawn in the same frame as the click; the rest follows at the framework's next one.
 		r.list.show(s)
-		ctx.Dispatch(func(ctx goapp.Context) { r.take(ctx, s) })
+		r.log.show(s)
+		ctx.Dispatch(func(goapp.Context) { r.take(s) })
 	}
 	r.engine = engine.New(o)
 	r.snap = r.engine.Snapshot()
@@ -64,7 +66,6 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	onVisible(r.engine.Visible)
 	onKey(r.key)
 	onTyped("composer", r.typed)
-	onNearTop(r.nearTop)
 	guardLinks(r.goTo)
 	r.engine.Visible(isVisible())
 	r.engine.Start()
@@ -75,13 +76,13 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 func (r *root) OnDismount() {
 	if r.engine != nil {
 		r.list.detach()
+		r.log.detach()
 		r.engine.Close()
 	}
 }
 
 // take makes a snapshot the one that is shown.
-func (r *root) take(ctx goapp.Context, s *state.Snapshot) {
-	before := r.snap
+func (r *root) take(s *state.Snapshot) {
 	r.snap = s
 	phase := map[state.Phase]string{state.Starting: r.phase, state.SignedOut: "out", state.SignedIn: "in"}[s.Phase]
 	if phase != "" && (phase != r.phase || s.Reason != r.reason) {
@@ -106,7 +107,6 @@ func (r *root) take(ctx goapp.Context, s *state.Snapshot) {
 		announce(s.Announcement.Text)
 	}
 	setTitle(titleOf(s))
-	r.keepScroll(ctx, before, s)
 }
 
 func titleOf(s *state.Snapshot) string {
@@ -132,7 +132,7 @@ func (r *root) Render() goapp.UI {
 			el("div").ID("lists").Class("lists"),
 			&connectionLine{Offline: s.Offline && s.Phase == state.SignedIn},
 		),
-		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Offline: s.Offline, Refused: r.refused, Actions: r},
+		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Refused: r.refused, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},
 		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), Actions: r},
 		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unstarred: r.unstarred, Actions: r},
@@ -164,8 +164,13 @@ func (r *root) submit(f submission) {
 func (r *root) star(id ozeki.ConversationID, on bool) { r.engine.Star(id, on) }
 func (r *root) seen(ids []ozeki.ConversationID)       { r.engine.Seen(ids) }
 func (r *root) filter(text string)                    { r.engine.Filter(text) }
-func (r *root) older(id ozeki.ConversationID)         { r.engine.Older(id) }
-func (r *root) reload()                               { r.engine.Reload() }
+func (r *root) reloadList()                           { r.engine.Reload() }
+
+func (r *root) reload(id ozeki.ConversationID)         { r.engine.Open(id) }
+func (r *root) older(id ozeki.ConversationID)          { r.engine.Older(id) }
+func (r *root) later(id ozeki.ConversationID)          { r.engine.Later(id) }
+func (r *root) newest(id ozeki.ConversationID)         { r.engine.Newest(id) }
+func (r *root) atEnd(id ozeki.ConversationID, is bool) { r.engine.AtEnd(id, is) }
 
 // hold stops the clock of a notice while it is hovered or focused, or both, and starts it again.
 func (r *root) hold(id int, by holder, held bool) {
@@ -252,6 +257,7 @@ func (r *root) send() {
 	} else {
 		delete(r.drafts, o.Row.ID)
 		setValue("composer", "")
+		r.log.toEnd()
 	}
 	r.refuse(words)
 }
@@ -268,13 +274,6 @@ func (r *root) typed(text string) {
 	r.refuse("")
 }
 
-// nearTop loads older messages when the reader comes near to the oldest.
-func (r *root) nearTop() {
-	if s := r.engine.Snapshot(); s.Open != nil && s.Open.More && !s.Open.Older {
-		r.engine.Older(s.Open.Row.ID)
-	}
-}
-
 func (r *root) retry(id ozeki.ConversationID, m ozeki.MessageID)   { r.engine.Retry(id, m) }
 func (r *root) discard(id ozeki.ConversationID, m ozeki.MessageID) { r.engine.Discard(id, m) }
 func (r *root) converse(f state.Friend) error {
@@ -289,34 +288,6 @@ func (r *root) converse(f state.Friend) error {
 
 func (r *root) addFriend(email string) (state.Friend, error) {
 	return r.engine.AddFriend(context.Background(), email)
-}
-
-// keepScroll keeps the end of the log in view when it was, and the same message in view when older ones come.
-func (r *root) keepScroll(ctx goapp.Context, before, now *state.Snapshot) {
-	if now.Open == nil || len(now.Open.Messages) == 0 {
-		return
-	}
-	log, ok := scrollerOf("log")
-	same := before != nil && before.Open != nil && before.Open.Row.ID == now.Open.Row.ID && len(before.Open.Messages) > 0
-	if !ok || !same {
-		ctx.Defer(func(goapp.Context) { scrollToEnd() })
-		return
-	}
-	was, is := before.Open.Messages, now.Open.Messages
-	last := is[len(is)-1]
-	switch {
-	case was[0].ID != is[0].ID && len(is) > len(was):
-		fromEnd := log.height() - log.top()
-		ctx.Defer(func(goapp.Context) { log.setTop(log.height() - fromEnd) })
-	case log.atEnd() || (last.Mine && last.ID != was[len(was)-1].ID):
-		ctx.Defer(func(goapp.Context) { scrollToEnd() })
-	}
-}
-
-func scrollToEnd() {
-	if log, ok := scrollerOf("log"); ok {
-		log.setTop(log.height())
-	}
 }
 
 // key carries out the shortcuts, and takes the keys of the one that is being changed.

@@ -32,7 +32,7 @@ func (h *sidebarHead) Render() goapp.UI {
 			el("div").Class("list-trouble").Attr("role", "alert").Body(
 				el("p").Text("Your conversations could not be loaded. "+h.Trouble),
 				el("button").Attr("type", "button").Class("secondary").Text("Try again").
-					OnClick(func(goapp.Context, goapp.Event) { h.Actions.reload() }),
+					OnClick(func(goapp.Context, goapp.Event) { h.Actions.reloadList() }),
 			),
 		),
 	)

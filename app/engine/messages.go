@@ -281,20 +281,25 @@ func (e *Engine) loadNewest(ctx context.Context, run int, id ozeki.ConversationI
 	e.applyLocked(state.PageAsked{ID: id})
 	e.unlock()
 	e.openKeys(ctx, run, id)
-	a, err := e.client.DownloadPartial(ctx, ozeki.DownloadPartialRequest{ConversationID: id, Instance: known.Instance, Limit: pageSize})
+	e.loadPage(ctx, run, id, known.Instance)
+}
+
+// loadPage loads the newest page of a conversation, which was asked for.
+func (e *Engine) loadPage(ctx context.Context, run int, id ozeki.ConversationID, instance ozeki.Instance) {
+	a, err := e.client.DownloadPartial(ctx, ozeki.DownloadPartialRequest{ConversationID: id, Instance: instance, Limit: pageSize})
 	if err != nil {
 		e.pageFailed(run, id, err)
 		return
 	}
 	e.applyIn(run, state.PageLoaded{
-		ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Newest: true, More: len(a.Messages) >= pageSize,
+		ID: id, Instance: instance, Messages: e.openMessages(ctx, id, a.Messages), Newest: true, More: len(a.Messages) >= pageSize,
 	})
 	if e.takeDue(run, id) {
 		e.catchUp(ctx, run, id) // something was written while the page was on its way
 	}
 }
 
-// Older loads the page before the oldest message of a conversation that is shown.
+// Older loads the page before the oldest message of a conversation that is at hand.
 func (e *Engine) Older(id ozeki.ConversationID) {
 	e.goRun(func(ctx context.Context, run int) {
 		e.mu.Lock()
@@ -314,9 +319,58 @@ func (e *Engine) Older(id ozeki.ConversationID) {
 			return
 		}
 		e.applyIn(run, state.PageLoaded{
-			ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Older: true, More: len(a.Messages) >= pageSize,
+			ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Next: known.First.ID, Older: true, More: len(a.Messages) >= pageSize,
 		})
 	})
+}
+
+// Later loads messages after the newest one that is at hand, where it is not the conversation's newest.
+func (e *Engine) Later(id ozeki.ConversationID) {
+	e.goRun(func(ctx context.Context, run int) {
+		e.mu.Lock()
+		known := e.state.Timeline(id)
+		if run != e.run || !known.Cut || known.Busy {
+			e.unlock()
+			return
+		}
+		e.applyLocked(state.PageAsked{ID: id, Later: true})
+		e.unlock()
+		a, err := e.client.Download(ctx, ozeki.DownloadRequest{
+			ConversationID: id, Instance: known.Instance,
+			FirstMessageID: known.Last.ID, FirstMessageDate: ozeki.TimeOf(known.Last.Created),
+		})
+		if err != nil {
+			e.pageFailed(run, id, err)
+			return
+		}
+		// The call gives all that follow, or as many as the server likes: only the next ones are opened and taken.
+		page := a.Messages[:min(len(a.Messages), 2*pageSize)]
+		e.applyIn(run, state.PageLoaded{
+			ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, page), Next: known.Last.ID, Later: true, Rest: len(page) < len(a.Messages),
+		})
+	})
+}
+
+// Newest brings the newest messages of a conversation back, where they were let go while older ones were read.
+func (e *Engine) Newest(id ozeki.ConversationID) {
+	e.goRun(func(ctx context.Context, run int) {
+		e.mu.Lock()
+		known := e.state.Timeline(id)
+		if run != e.run || !known.Cut || known.Busy {
+			e.unlock()
+			return
+		}
+		e.applyLocked(state.PageAsked{ID: id, Later: true})
+		e.unlock()
+		e.loadPage(ctx, run, id, known.Instance)
+	})
+}
+
+// AtEnd tells whether the reader of the open conversation is at its end: what is let go is what he is far from.
+func (e *Engine) AtEnd(id ozeki.ConversationID, is bool) {
+	e.mu.Lock()
+	defer e.unlock()
+	e.state.Apply(state.ReaderMoved{ID: id, AtEnd: is}) // changes nothing that is shown
 }
 
 // catchUp loads what came after the newest message that is known, if the conversation was loaded at all.
@@ -327,7 +381,7 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 		e.unlock()
 		return
 	}
-	if !known.Loaded {
+	if !known.Loaded || known.Cut {
 		if known.Busy {
 			e.poll.due[id] = true
 		} else {
@@ -337,6 +391,10 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 		return
 	}
 	e.unlock()
+	if known.Last.ID == "" && known.More {
+		e.loadPage(ctx, run, id, known.Instance) // nothing is left at hand to go on from
+		return
+	}
 	a, err := e.client.Download(ctx, ozeki.DownloadRequest{
 		ConversationID: id, Instance: known.Instance,
 		FirstMessageID: known.Last.ID, FirstMessageDate: ozeki.TimeOf(known.Last.Created),
@@ -351,7 +409,7 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 		}
 		return
 	}
-	e.applyIn(run, state.PageLoaded{ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages)})
+	e.applyIn(run, state.PageLoaded{ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Next: known.Last.ID})
 	if n := len(a.Messages); n > pageSize && a.Messages[n-1].ID != known.Last.ID {
 		e.catchUp(ctx, run, id) // a server gives so many at once: there may be more
 	}

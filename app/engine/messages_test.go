@@ -425,11 +425,44 @@ func TestALongAbsenceLeavesNoGap(t *testing.T) {
 	p.reading(id)
 	s.write(a, id, 2500)
 	p.Wake()
-	v := p.until("all messages are there", func(v *state.Snapshot) bool { return len(v.Open.Messages) == 2500 })
-	for i, m := range v.Open.Messages {
-		if m.Text != fmt.Sprint("message ", i) {
-			t.Fatalf("message %d is %q", i, m.Text)
+	// The newest are at hand, without a gap; the others come as the reader goes back, and the newest come back after that.
+	has := func(first, last int) func(*state.Snapshot) bool {
+		return func(v *state.Snapshot) bool {
+			all := texts(v)
+			return len(all) == last-first+1 && all[0] == fmt.Sprint("message ", first) && !v.Open.Older && !v.Open.Later
 		}
+	}
+	noGap := func(v *state.Snapshot) {
+		t.Helper()
+		var n int
+		_, _ = fmt.Sscanf(v.Open.Messages[0].Text, "message %d", &n)
+		for i, m := range v.Open.Messages {
+			if m.Text != fmt.Sprint("message ", n+i) {
+				t.Fatalf("message %d is %q", n+i, m.Text)
+			}
+		}
+	}
+	noGap(p.until("the newest messages are there", has(1900, 2499)))
+	p.AtEnd(id, false)
+	for first := 1850; first >= 0; first -= 50 {
+		p.Older(id)
+		noGap(p.until("older ones are there", has(first, first+599)))
+	}
+	p.Older(id)
+	v := p.until("there are no older ones", func(v *state.Snapshot) bool { return !v.Open.More && !v.Open.Older })
+	if !v.Open.Cut {
+		t.Error("nobody says that the newest are not here")
+	}
+	p.Later(id)
+	v = p.until("later ones come back", func(v *state.Snapshot) bool { return slices.Contains(texts(v), "message 650") && !v.Open.Later })
+	noGap(v)
+	if !v.Open.More || !v.Open.Cut {
+		t.Errorf("more %t, cut %t", v.Open.More, v.Open.Cut)
+	}
+	p.Newest(id)
+	noGap(p.until("the newest come back", has(2450, 2499)))
+	if o := p.Snapshot().Open; o.Cut || !o.More {
+		t.Errorf("cut %t, more %t", o.Cut, o.More)
 	}
 }
 

@@ -207,7 +207,24 @@ func (e NoticeDismissed) apply(s *State) { s.dropNotices(func(n Notice) bool { r
 // Opened: a conversation is open, or none with the empty id.
 type Opened struct{ ID ozeki.ConversationID }
 
-func (e Opened) apply(s *State) { s.open = e.ID }
+func (e Opened) apply(s *State) {
+	if c := s.conversations[s.open]; c != nil && s.open != e.ID {
+		c.timeline.rest()
+	}
+	s.open = e.ID
+}
+
+// ReaderMoved: the reader of the open conversation came to its end, or left it.
+type ReaderMoved struct {
+	ID    ozeki.ConversationID
+	AtEnd bool
+}
+
+func (e ReaderMoved) apply(s *State) {
+	if c := s.conversations[e.ID]; c != nil && s.open == e.ID {
+		c.timeline.away = !e.AtEnd
+	}
+}
 
 // Touched: something was written in a conversation whose messages are not loaded.
 type Touched struct {
@@ -222,27 +239,32 @@ func (e Touched) apply(s *State) {
 	}
 }
 
-// PageAsked: messages of a conversation are on their way: the newest, or older ones.
+// PageAsked: messages of a conversation are on their way: the newest, older or later ones.
 type PageAsked struct {
-	ID    ozeki.ConversationID
-	Older bool
+	ID           ozeki.ConversationID
+	Older, Later bool
 }
 
 func (e PageAsked) apply(s *State) {
 	if c := s.conversations[e.ID]; c != nil {
-		c.timeline.loading, c.timeline.older = !e.Older && !c.timeline.loaded, e.Older
-		c.timeline.trouble = ""
+		t := &c.timeline
+		t.loading, t.older, t.later = !e.Older && !e.Later && !t.loaded, e.Older, e.Later
+		t.trouble = ""
 	}
 }
 
-// PageLoaded: messages came, oldest first, opened. Instance is the run of the history that they are of.
+// PageLoaded: messages came, oldest first, opened. Instance is the run of the history that they are of. A page that is
+// neither the newest nor older or later ones is news, which go to the end.
 type PageLoaded struct {
 	ID       ozeki.ConversationID
 	Instance ozeki.Instance
 	Messages []Message
-	Older    bool
-	Newest   bool // the first page: it tells whether there are older ones
-	More     bool // there are older ones than these
+	Next     ozeki.MessageID // the message that the page was asked from: if that is no longer at hand, it has no place
+	Older    bool            // for a reader who goes back
+	Later    bool            // for one who comes back from older ones
+	Newest   bool            // the newest page: it tells whether there are older ones
+	More     bool            // there are older ones than these
+	Rest     bool            // there are later ones than these
 }
 
 func (e PageLoaded) apply(s *State) {
@@ -251,27 +273,41 @@ func (e PageLoaded) apply(s *State) {
 		return
 	}
 	t := &c.timeline
-	before := len(t.stored)
+	t.loading, t.older, t.later, t.trouble = false, false, false, ""
+	to := atEnd
+	switch {
+	case e.Older:
+		to = inFront
+	case e.Later:
+		to = onward
+	case e.Newest && t.cut:
+		t.clear() // what is at hand does not reach up to it
+	}
+	if !t.follows(e.Next, to) {
+		return
+	}
 	for i := range e.Messages {
 		m := &e.Messages[i]
 		m.Mine = m.From == s.user.ID
 		m.Sender = nameOf(c.participants, m.From)
 	}
-	t.add(e.Messages, e.Older)
-	t.loading, t.older, t.trouble = false, false, ""
+	if !e.Older {
+		t.cut = e.Rest
+	}
 	if e.Newest {
 		t.loaded = true
 	}
 	if e.Older || e.Newest {
 		t.more = e.More
 	}
-	if n := len(t.stored); n > before && !e.Older {
-		last := t.stored[n-1]
+	fresh := t.add(e.Messages, to)
+	if n := len(fresh); n > 0 && !e.Older {
+		last := fresh[n-1]
 		if last.Created.After(c.active) {
 			c.active = last.Created
 			s.refresh(c)
 		}
-		if !e.Newest && e.ID == s.open && !last.Mine {
+		if !e.Newest && !e.Later && e.ID == s.open && !last.Mine {
 			s.announce(fmt.Sprintf("%s: %s", last.Sender, last.Text))
 		}
 	}
@@ -285,7 +321,8 @@ type PageFailed struct {
 
 func (e PageFailed) apply(s *State) {
 	if c := s.conversations[e.ID]; c != nil {
-		c.timeline.loading, c.timeline.older, c.timeline.trouble = false, false, e.Words
+		t := &c.timeline
+		t.loading, t.older, t.later, t.trouble = false, false, false, e.Words
 	}
 }
 

@@ -67,10 +67,10 @@ func play(t testing.TB, script []byte) {
 		case 13:
 			e = Opened{[]ozeki.ConversationID{"", id}[b%2]}
 		case 14:
-			e = PageAsked{id, on}
+			e = []Event{PageAsked{ID: id, Older: on}, PageAsked{ID: id, Later: on}, ReaderMoved{id, on}}[a/5%3]
 		case 15:
 			from := []ozeki.UserID{me, userOf(n)}[a/5%2]
-			e = PageLoaded{ID: id, Instance: instance, Older: on, Newest: b%3 == 0, Messages: []Message{{ID: m, From: from, Created: noon.Add(time.Duration(b) * time.Minute)}, {ID: m + "x", From: from}}}
+			e = PageLoaded{ID: id, Instance: instance, Older: on, Newest: b%3 == 0, Later: b%7 == 0, Rest: b%11 == 0, Next: []ozeki.MessageID{"", m}[b%2], Messages: []Message{{ID: m, From: from, Created: noon.Add(time.Duration(b) * time.Minute)}, {ID: m + "x", From: from}}}
 		case 16:
 			e = PageFailed{id, "No."}
 		case 17:

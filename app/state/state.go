@@ -73,12 +73,15 @@ type Open struct {
 	Row      Row
 	Known    bool // false: the id of the address bar is not among the conversations (yet)
 	Messages []Message
-	Loaded   bool   // the newest page is here
-	Loading  bool   // it is on its way
-	More     bool   // there are older messages
-	Older    bool   // older ones are on their way
-	Trouble  string // why the messages could not be loaded, in words
-	CanWrite bool   // the conversation's key is known
+	Loaded   bool            // the newest page is here
+	Loading  bool            // it is on its way
+	More     bool            // there are older messages
+	Older    bool            // older ones are on their way
+	Cut      bool            // the newest messages are not here: they were let go while older ones were read
+	Later    bool            // later ones than these are on their way
+	NewFrom  ozeki.MessageID // the first message that is new to the user, empty for none
+	Trouble  string          // why the messages could not be loaded, in words
+	CanWrite bool            // the conversation's key is known
 }
 
 // Snapshot is an immutable view of the state.
@@ -237,6 +240,7 @@ func (s *State) openView() *Open {
 	t := &c.timeline
 	return &Open{
 		Row: c.row(), Known: true, Messages: t.view(), Loaded: t.loaded, Loading: t.loading, More: t.more, Older: t.older,
+		Cut: t.cut, Later: t.later,
 		Trouble: t.trouble, CanWrite: c.key != nil,
 	}
 }
@@ -335,6 +339,7 @@ type Known struct {
 	Loaded      bool // its newest page was loaded
 	Busy        bool // a page is on its way
 	More        bool // there are older messages
+	Cut         bool // there are newer ones than Last
 	Instance    ozeki.Instance
 	First, Last Message // of those that the server has
 }
@@ -346,7 +351,7 @@ func (s *State) Timeline(id ozeki.ConversationID) Known {
 		return Known{}
 	}
 	t := &c.timeline
-	k := Known{Known: true, Loaded: t.loaded, Busy: t.loading || t.older, More: t.more, Instance: c.instance}
+	k := Known{Known: true, Loaded: t.loaded, Busy: t.loading || t.older || t.later, More: t.more, Cut: t.cut, Instance: c.instance}
 	if n := len(t.stored); n > 0 {
 		k.First, k.Last = t.stored[0], t.stored[n-1]
 	}

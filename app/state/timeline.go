@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"time"
 
 	"starling/ozeki"
@@ -16,9 +17,28 @@ const (
 	MessageFailed                      // refused; Why says why
 )
 
-// Message is a message as the timeline shows it.
+// MessageKind tells messages apart by what they are.
+type MessageKind int
+
+const (
+	KindText  MessageKind = iota // somebody's words
+	KindEvent                    // something that happened in the conversation; Text says what
+)
+
+// Receipt is what became of a message of the user's own, as far as the others' devices have told.
+type Receipt int
+
+const (
+	ReceiptNone      Receipt = iota // stored by the server, no more is known
+	ReceiptDelivered                // it has come to the others
+	ReceiptViewed                   // they have seen it
+)
+
+// Message is a message as the timeline shows it. Messages are comparable: equal messages look the same. What cannot be
+// compared is held by a pointer and never changed.
 type Message struct {
 	ID      ozeki.MessageID
+	Kind    MessageKind
 	Text    string
 	From    ozeki.UserID
 	Sender  string // name of From
@@ -26,18 +46,31 @@ type Message struct {
 	Created time.Time
 	State   MessageState
 	Why     string // of a failed message
-	Trouble bool   // the text does not open, or its type is not understood; Text says so
+	Receipt Receipt
+	Trouble bool // the text does not open, or its type is not understood; Text says so
 }
+
+const (
+	// maxStored is the largest number of messages of one conversation in memory. What lies farther from the reader is let
+	// go and loaded again when he comes there.
+	maxStored = 600
+	// maxResting is that number for a conversation that is not open.
+	maxResting = 150
+)
 
 // timeline is what is known of a conversation's messages.
 type timeline struct {
 	stored  []Message // as the server has them, oldest first, without a gap
 	pending []Message // the user's own that have not been seen in the server's order yet, oldest first
+	all     []Message // both, as they go out with snapshots; nil if it must be made
 	known   map[ozeki.MessageID]bool
 	loaded  bool // the newest page was loaded
 	loading bool
 	more    bool
 	older   bool
+	cut     bool // there are newer ones than those stored
+	later   bool
+	away    bool // the reader is not at the end
 	trouble string
 }
 
@@ -53,13 +86,25 @@ func (t *timeline) restart() {
 }
 
 func (t *timeline) view() []Message {
-	all := make([]Message, 0, len(t.stored)+len(t.pending))
-	return append(append(all, t.stored...), t.pending...)
+	if t.all == nil {
+		all := make([]Message, 0, len(t.stored)+len(t.pending))
+		t.all = append(append(all, t.stored...), t.pending...)
+	}
+	return t.all
 }
 
-// add takes over messages in the server's order, at the end or, with older, in front. Those already there are left; one
-// that was pending moves to its place.
-func (t *timeline) add(messages []Message, older bool) {
+// edge says where a page of messages goes.
+type edge int
+
+const (
+	atEnd   edge = iota // news
+	inFront             // older ones, for a reader who goes back
+	onward              // newer ones, for a reader who comes back from older ones
+)
+
+// add takes over messages in the server's order and returns those that are new here. One that was pending moves to its
+// place. What is too much is let go where the reader is not.
+func (t *timeline) add(messages []Message, to edge) []Message {
 	if t.known == nil {
 		t.known = map[ozeki.MessageID]bool{}
 	}
@@ -72,11 +117,63 @@ func (t *timeline) add(messages []Message, older bool) {
 		fresh = append(fresh, m)
 		t.drop(m.ID)
 	}
-	if older {
-		t.stored = append(fresh, t.stored...)
+	t.all = nil
+	if to == inFront {
+		t.stored = slices.Concat(fresh, t.stored)
 	} else {
-		t.stored = append(t.stored[:len(t.stored):len(t.stored)], fresh...)
+		t.stored = slices.Concat(t.stored, fresh)
 	}
+	if to == inFront || to == atEnd && t.away {
+		t.keepFirst(maxStored)
+	} else {
+		t.keepLast(maxStored)
+	}
+	return fresh
+}
+
+func (t *timeline) keepFirst(n int) {
+	if len(t.stored) > n {
+		t.forget(t.stored[n:])
+		t.stored, t.cut = slices.Clone(t.stored[:n]), true
+	}
+}
+
+func (t *timeline) keepLast(n int) {
+	if gone := len(t.stored) - n; gone > 0 {
+		t.forget(t.stored[:gone])
+		t.stored, t.more = slices.Clone(t.stored[gone:]), true
+	}
+}
+
+func (t *timeline) forget(messages []Message) {
+	t.all = nil
+	for _, m := range messages {
+		delete(t.known, m.ID)
+	}
+}
+
+// rest lets go of what nobody reads, when the conversation is no longer open.
+func (t *timeline) rest() {
+	t.away = false
+	if t.cut {
+		t.clear()
+		t.loaded, t.more = false, false
+	}
+	t.keepLast(maxResting)
+}
+
+// clear forgets what the server has.
+func (t *timeline) clear() { t.stored, t.all, t.known, t.cut = nil, nil, nil, false }
+
+// follows reports whether a page that begins at a message, or ends before it, still has its place.
+func (t *timeline) follows(id ozeki.MessageID, to edge) bool {
+	switch {
+	case id == "":
+		return true
+	case to == inFront:
+		return len(t.stored) > 0 && t.stored[0].ID == id
+	}
+	return t.known[id]
 }
 
 // set replaces a pending message, or adds it at the end; one that the server has already is left.
@@ -84,6 +181,7 @@ func (t *timeline) set(m Message) {
 	if t.known[m.ID] {
 		return
 	}
+	t.all = nil
 	pending := append([]Message(nil), t.pending...)
 	for i := range pending {
 		if pending[i].ID == m.ID {
@@ -98,6 +196,7 @@ func (t *timeline) set(m Message) {
 func (t *timeline) drop(id ozeki.MessageID) {
 	for i, m := range t.pending {
 		if m.ID == id {
+			t.all = nil
 			pending := append([]Message(nil), t.pending[:i]...)
 			t.pending = append(pending, t.pending[i+1:]...)
 			return

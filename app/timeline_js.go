@@ -1,0 +1,579 @@
+//go:build js
+
+package app
+
+import (
+	"math"
+	"reflect"
+	"strconv"
+	"syscall/js"
+	"time"
+
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// timeline fills the log of the open conversation. It is used from the browser's one thread only.
+type timeline struct {
+	actions timelineActions
+	root    js.Value // all of it; it moves into the page as soon as there is a place
+	log     js.Value // the part that scrolls
+	head    js.Value // above the first message
+	above   js.Value // spacer for the messages above those in the page
+	below   js.Value // and for those below
+	foot    js.Value
+	line    js.Value // "New messages"
+	jump    js.Value
+	resize  js.Value
+	funcs   []js.Func
+	dayOf   func(time.Time) string
+
+	snap         *state.Snapshot
+	conversation ozeki.ConversationID
+	messages     []state.Message // those that entries were made of
+	newFrom      ozeki.MessageID
+	cut          bool // they were not the newest
+	entries      []entry
+	start, end   int // the entries in the page
+	nodes        map[ozeki.MessageID]*messageNode
+	order        []*messageNode // those of start to end
+	days         map[string]js.Value
+	heights      map[ozeki.MessageID]float64
+	headShown    part
+	footShown    part
+
+	view, width float64 // of the log, in pixels
+	anchor      anchor
+	top         float64 // scroll position as it was left by this program
+	stick       bool    // the end is in view and stays there
+	returning   bool    // the newest messages are on their way back, to be shown then
+	unseen      int     // messages that came while the reader was elsewhere
+	drawn       bool    // a drawing is on its way
+}
+
+// anchor is where the reader is: the first message in view, and how far below the log's upper edge it begins.
+type anchor struct {
+	id ozeki.MessageID
+	y  float64
+}
+
+// messageNode is a message in the page and what it shows.
+type messageNode struct {
+	article js.Value
+	shown   entry
+}
+
+func newTimeline(a timelineActions) *timeline {
+	return &timeline{actions: a, dayOf: daysOf(), stick: true}
+}
+
+// attach puts the log into the element with the given id, if that is in the page.
+func (l *timeline) attach(id string) {
+	host := byID(id)
+	if !host.Truthy() {
+		return
+	}
+	if !l.root.Truthy() {
+		l.build()
+	}
+	if host.Equal(l.root.Get("parentNode")) {
+		return
+	}
+	host.Call("append", l.root)
+	l.measure()
+	if l.snap != nil {
+		l.show(l.snap)
+	}
+}
+
+func (l *timeline) build() {
+	l.head, l.foot = element("div", ""), element("div", "")
+	l.above, l.below = element("div", "spacer"), element("div", "spacer")
+	l.line = element("div", "new-line", element("span", ""))
+	l.line.Get("firstChild").Set("textContent", "New messages")
+	l.line.Call("setAttribute", "role", "separator")
+	l.line.Call("setAttribute", "aria-label", "New messages")
+	l.log = element("div", "log", l.head, l.above, l.below, l.foot)
+	l.log.Set("id", "log")
+	l.log.Set("tabIndex", 0)
+	// Not live by itself: rows come and go with scrolling. What is new is announced by the live region.
+	for name, value := range map[string]string{"role": "log", "aria-label": "Messages", "aria-live": "off"} {
+		l.log.Call("setAttribute", name, value)
+	}
+	l.jump = element("button", "jump")
+	l.jump.Set("type", "button")
+	l.jump.Set("hidden", true)
+	l.jump.Get("dataset").Set("do", "end")
+	l.root = element("div", "timeline-body", l.log, l.jump)
+	l.reset()
+
+	passive := map[string]any{"passive": true}
+	l.log.Call("addEventListener", "scroll", l.on(func([]js.Value) { l.scrolled() }), passive)
+	l.root.Call("addEventListener", "click", l.on(l.click))
+	l.resize = js.Global().Get("ResizeObserver").New(l.on(l.resized))
+	l.resize.Call("observe", l.log)
+}
+
+func (l *timeline) on(f func(args []js.Value)) js.Func {
+	fn := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		f(args)
+		return nil
+	})
+	l.funcs = append(l.funcs, fn)
+	return fn
+}
+
+// detach forgets the page; the element is gone.
+func (l *timeline) detach() {
+	if l.resize.Truthy() {
+		l.resize.Call("disconnect")
+	}
+	for _, f := range l.funcs {
+		f.Release()
+	}
+	l.funcs, l.root, l.snap = nil, js.Undefined(), nil
+}
+
+// reset forgets a conversation.
+func (l *timeline) reset() {
+	for _, n := range l.nodes {
+		l.resize.Call("unobserve", n.article)
+	}
+	for _, day := range l.days {
+		day.Call("remove")
+	}
+	l.line.Call("remove")
+	l.nodes, l.days, l.heights = map[ozeki.MessageID]*messageNode{}, map[string]js.Value{}, map[ozeki.MessageID]float64{}
+	l.messages, l.entries, l.order, l.start, l.end = nil, nil, nil, 0, 0
+	l.anchor, l.stick, l.returning, l.unseen = anchor{}, true, false, 0
+}
+
+// show draws a snapshot, at once.
+func (l *timeline) show(snap *state.Snapshot) {
+	l.snap = snap
+	if !l.root.Truthy() {
+		return
+	}
+	o := snap.Open
+	if o == nil || !o.Known {
+		if l.conversation != "" {
+			l.conversation = ""
+			l.reset()
+		}
+		return
+	}
+	if o.Row.ID != l.conversation {
+		l.conversation = o.Row.ID
+		l.reset()
+	}
+	l.follow()
+	l.setPart(l.head, &l.headShown, headPart(o, snap.Offline))
+	l.setPart(l.foot, &l.footShown, footPart(o))
+	changed := l.take(o)
+	l.draw()
+	if changed {
+		l.reach()
+	}
+}
+
+func (l *timeline) setPart(place js.Value, shown *part, want part) {
+	if reflect.DeepEqual(*shown, want) {
+		return
+	}
+	*shown = want
+	fill(place, []part{want})
+}
+
+// take takes over the messages, if they are others than before.
+func (l *timeline) take(o *state.Open) (changed bool) {
+	if len(o.Messages) == len(l.messages) && o.NewFrom == l.newFrom && (len(o.Messages) == 0 || &o.Messages[0] == &l.messages[0]) {
+		return false
+	}
+	before := l.entries
+	l.messages, l.newFrom, l.entries = o.Messages, o.NewFrom, entriesOf(o, l.dayOf)
+	defer func() { l.cut = o.Cut }()
+	if len(l.entries) == 0 {
+		return true
+	}
+	last := l.entries[len(l.entries)-1]
+	switch {
+	case len(before) == 0: // the conversation was opened, or its messages have come
+		if indexOf(l.entries, o.NewFrom) > 0 {
+			l.stick, l.anchor = false, anchor{o.NewFrom, l.view / 4}
+		}
+	case l.returning && !o.Cut:
+		l.stick, l.returning = true, false
+	case !l.stick:
+		if i := indexOf(l.entries, before[len(before)-1].ID); i >= 0 && !l.cut {
+			for _, e := range l.entries[i+1:] {
+				if !e.Mine {
+					l.unseen++
+				}
+			}
+		}
+		if last.Mine && last.ID != before[len(before)-1].ID && last.State != state.MessageSent {
+			l.stick = true // what one has written oneself is seen
+		}
+	}
+	if indexOf(l.entries, l.anchor.id) < 0 { // it is gone: the next one that is still there takes its place
+		for i := max(indexOf(before, l.anchor.id), 0); i < len(before); i++ {
+			if indexOf(l.entries, before[i].ID) >= 0 {
+				l.anchor.id = before[i].ID
+				break
+			}
+		}
+	}
+	return true
+}
+
+func (l *timeline) height(e entry) float64 {
+	if h, ok := l.heights[e.ID]; ok {
+		return h
+	}
+	return estimate(e)
+}
+
+// draw brings the page in line with the messages around the reader.
+func (l *timeline) draw() {
+	if !l.root.Get("isConnected").Bool() {
+		return
+	}
+	n := len(l.entries)
+	at := n
+	if !l.stick {
+		if at = indexOf(l.entries, l.anchor.id); at < 0 {
+			at = n
+		}
+	}
+	// What is in the page stays if it reaches far enough.
+	needStart, needEnd := around(l.entries, at, rowsBefore+l.view, l.view+rowsBefore, l.height)
+	start, end := l.inPage()
+	if start < 0 || start > needStart || end < needEnd || end-start > 150 {
+		start, end = around(l.entries, at, rowsBeyond+l.view/2, l.view+rowsBeyond, l.height)
+		if at == n {
+			start, _ = around(l.entries, at, rowsBeyond+l.view, 0, l.height)
+		}
+	}
+	l.place(start, end)
+	l.settle()
+	l.note()
+}
+
+// inPage returns the range of the entries in the page as they stand now; -1 if it is no longer one.
+func (l *timeline) inPage() (start, end int) {
+	if len(l.order) == 0 {
+		return -1, -1
+	}
+	start = indexOf(l.entries, l.order[0].shown.ID)
+	end = indexOf(l.entries, l.order[len(l.order)-1].shown.ID) + 1
+	if start < 0 || end <= start {
+		return -1, -1
+	}
+	if l.stick { // what comes at the end belongs to it
+		end = len(l.entries)
+	}
+	return start, end
+}
+
+// place puts a range of entries into the page.
+func (l *timeline) place(start, end int) {
+	wanted := make(map[ozeki.MessageID]bool, end-start)
+	days := map[string]bool{}
+	fresh := false
+	for _, e := range l.entries[start:end] {
+		wanted[e.ID], days[e.day] = true, true
+		fresh = fresh || e.fresh
+	}
+	focused := document.Get("activeElement")
+	for id, n := range l.nodes {
+		if !wanted[id] {
+			if n.article.Call("contains", focused).Bool() {
+				l.log.Call("focus", map[string]any{"preventScroll": true})
+			}
+			l.resize.Call("unobserve", n.article)
+			n.article.Call("remove")
+			delete(l.nodes, id)
+		}
+	}
+	for day, d := range l.days {
+		if !days[day] {
+			d.Call("remove")
+			delete(l.days, day)
+		}
+	}
+	if !fresh {
+		l.line.Call("remove")
+	}
+	l.start, l.end, l.order = start, end, l.order[:0]
+	nextDay := l.above.Get("nextSibling")
+	var day, next js.Value
+	put := func(parent, e js.Value, next *js.Value) {
+		if e.Equal(*next) {
+			*next = next.Get("nextSibling")
+		} else {
+			parent.Call("insertBefore", e, *next)
+		}
+	}
+	for i := start; i < end; i++ {
+		e := l.entries[i]
+		if i == start || l.entries[i-1].day != e.day {
+			var ok bool
+			if day, ok = l.days[e.day]; !ok {
+				day = element("div", "day-group", elementOf(part{tag: "h2", class: "day", parts: []part{{tag: "span", text: formatDay(e.Created)}}}))
+				l.days[e.day] = day
+			}
+			put(l.log, day, &nextDay)
+			next = day.Get("firstChild").Get("nextSibling")
+		}
+		if e.fresh {
+			put(day, l.line, &next)
+		}
+		n := l.nodes[e.ID]
+		if n == nil {
+			n = &messageNode{article: element("article", "")}
+			n.article.Get("dataset").Set("id", string(e.ID))
+			l.nodes[e.ID] = n
+			l.resize.Call("observe", n.article)
+		}
+		l.update(n, e)
+		put(day, n.article, &next)
+		l.order = append(l.order, n)
+	}
+	first := ""
+	if start < end {
+		first = l.entries[start].day
+	}
+	l.space(l.above, extent(l.entries, 0, start, l.height, first))
+	l.space(l.below, extent(l.entries, end, len(l.entries), l.height, ""))
+}
+
+func (l *timeline) space(spacer js.Value, height float64) {
+	spacer.Get("style").Set("height", strconv.FormatFloat(math.Round(height), 'f', -1, 64)+"px")
+}
+
+// update brings a message in the page in line with an entry. A focused button keeps the focus if it is still there.
+func (l *timeline) update(n *messageNode, e entry) {
+	if n.shown == e {
+		return
+	}
+	n.shown = e
+	do := ""
+	if focused := document.Get("activeElement"); focused.Truthy() && n.article.Call("contains", focused).Bool() {
+		do = focused.Get("dataset").Get("do").String()
+	}
+	n.article.Set("className", classOf(e))
+	fill(n.article, messageParts(e))
+	if do != "" {
+		if again := n.article.Call("querySelector", "[data-do='"+do+"']"); again.Truthy() {
+			again.Call("focus", map[string]any{"preventScroll": true})
+		} else {
+			l.log.Call("focus", map[string]any{"preventScroll": true})
+		}
+	}
+}
+
+func topOf(e js.Value) float64 { return e.Call("getBoundingClientRect").Get("top").Float() }
+
+// settle puts what the reader looks at back to its place.
+func (l *timeline) settle() {
+	defer func() { l.top = l.log.Get("scrollTop").Float() }()
+	top := l.log.Get("scrollTop").Float()
+	if l.stick {
+		if end := l.log.Get("scrollHeight").Float() - l.log.Get("clientHeight").Float(); end-top > 0.5 {
+			l.log.Set("scrollTop", end)
+		}
+		return
+	}
+	if n := l.nodes[l.anchor.id]; n != nil {
+		if by := topOf(n.article) - topOf(l.log) - l.anchor.y; math.Abs(by) > 0.5 {
+			l.log.Set("scrollTop", top+by)
+		}
+	}
+}
+
+// note takes down where the reader is.
+func (l *timeline) note() {
+	top := l.log.Get("scrollTop").Float()
+	l.top = top
+	o := l.snap.Open
+	if o == nil {
+		return
+	}
+	stick := l.end == len(l.entries) && !o.Cut && l.log.Get("scrollHeight").Float()-top-l.log.Get("clientHeight").Float() < 48
+	if stick {
+		l.unseen = 0
+	}
+	if stick != l.stick {
+		l.stick = stick
+		l.actions.atEnd(l.conversation, stick)
+	}
+	l.offerJump()
+	if len(l.order) == 0 {
+		return
+	}
+	// The first message that ends below the upper edge; those in the page are in order.
+	lo, hi := 0, len(l.order)-1
+	for lo < hi {
+		mid := (lo + hi) / 2
+		a := l.order[mid].article
+		if a.Get("offsetTop").Float()+a.Get("offsetHeight").Float() > top {
+			hi = mid
+		} else {
+			lo = mid + 1
+		}
+	}
+	article := l.order[lo].article
+	y := topOf(article) - topOf(l.log)
+	i := l.start + lo
+	// Far from what is in the page (the scroll bar was dragged) it is found by the heights that the spacers have.
+	if lo == 0 && y > l.view {
+		for i > 0 && y > 0 {
+			i--
+			y -= extent(l.entries, i, i+1, l.height, l.order[0].shown.day)
+		}
+	}
+	if bottom := y + article.Get("offsetHeight").Float(); lo == len(l.order)-1 && bottom < 0 {
+		for y = bottom; i+1 < len(l.entries) && y+l.height(l.entries[i+1]) < 0; {
+			i++
+			y += extent(l.entries, i, i+1, l.height, "")
+		}
+	}
+	l.anchor = anchor{l.entries[i].ID, y}
+}
+
+// follow is note for a reader who has scrolled, where the page has not said so yet.
+func (l *timeline) follow() {
+	if len(l.order) > 0 && l.log.Get("scrollTop").Float() != l.top {
+		l.note()
+	}
+}
+
+func (l *timeline) offerJump() {
+	if words := jumpWords(l.unseen); l.jump.Get("textContent").String() != words {
+		l.jump.Set("textContent", words)
+	}
+	l.jump.Set("hidden", l.stick || len(l.entries) == 0)
+}
+
+// scrolled follows the reader.
+func (l *timeline) scrolled() {
+	if l.snap == nil || l.conversation == "" {
+		return
+	}
+	l.note()
+	start, end := around(l.entries, max(indexOf(l.entries, l.anchor.id), 0), rowsBefore+max(l.anchor.y, 0), l.view+rowsBefore, l.height)
+	if start < l.start || end > l.end {
+		l.draw()
+	}
+	l.reach()
+}
+
+// reach asks for more messages where the reader comes near to the end of those at hand.
+func (l *timeline) reach() {
+	o := l.snap.Open
+	if o == nil || !o.Loaded || o.Older || o.Later || l.snap.Offline || !l.root.Get("isConnected").Bool() {
+		return
+	}
+	top := l.log.Get("scrollTop").Float()
+	switch {
+	case o.More && l.start == 0 && top < nearEdge:
+		l.actions.older(l.conversation)
+	case o.Cut && l.end == len(l.entries) && l.log.Get("scrollHeight").Float()-top-l.view < nearEdge:
+		l.actions.later(l.conversation)
+	}
+}
+
+// resized takes the sizes of what changed its size: a phone's keyboard, a narrower window, a picture that has come.
+func (l *timeline) resized(args []js.Value) {
+	if !l.root.Truthy() {
+		return
+	}
+	if l.conversation != "" {
+		l.follow()
+	}
+	entries := args[0]
+	for i := range entries.Length() {
+		target := entries.Index(i).Get("target")
+		if target.Equal(l.log) {
+			l.measure()
+			continue
+		}
+		if h := target.Get("offsetHeight").Float(); h > 0 {
+			l.heights[ozeki.MessageID(target.Get("dataset").Get("id").String())] = h
+		}
+	}
+	l.settle()
+	l.drawSoon() // not now: rows that come in while sizes are told would be told of too late
+}
+
+func (l *timeline) measure() {
+	l.view = l.log.Get("clientHeight").Float()
+	if w := l.log.Get("clientWidth").Float(); w != l.width {
+		l.width = w
+		clear(l.heights)
+		for _, n := range l.nodes {
+			l.heights[n.shown.ID] = n.article.Get("offsetHeight").Float()
+		}
+	}
+}
+
+func (l *timeline) drawSoon() {
+	if l.drawn {
+		return
+	}
+	l.drawn = true
+	var f js.Func
+	f = js.FuncOf(func(js.Value, []js.Value) any {
+		f.Release()
+		l.drawn = false
+		if l.root.Truthy() && l.conversation != "" {
+			l.follow()
+			l.draw()
+		}
+		return nil
+	})
+	window.Call("requestAnimationFrame", f)
+}
+
+// toEnd shows the newest message.
+func (l *timeline) toEnd() {
+	if l.snap == nil || l.snap.Open == nil || l.conversation == "" {
+		return
+	}
+	if l.snap.Open.Cut {
+		l.returning = true
+		l.actions.newest(l.conversation)
+		return
+	}
+	if !l.stick {
+		l.stick = true
+		l.actions.atEnd(l.conversation, true)
+	}
+	l.draw()
+}
+
+func (l *timeline) click(args []js.Value) {
+	target := args[0].Get("target").Call("closest", "[data-do]")
+	if !target.Truthy() {
+		return
+	}
+	var message ozeki.MessageID
+	if article := target.Call("closest", "article"); article.Truthy() {
+		message = ozeki.MessageID(article.Get("dataset").Get("id").String())
+	}
+	switch id := l.conversation; target.Get("dataset").Get("do").String() {
+	case "end":
+		l.toEnd()
+		l.log.Call("focus", map[string]any{"preventScroll": true})
+	case "reload":
+		l.actions.reload(id)
+	case "older":
+		l.actions.older(id)
+	case "later":
+		l.actions.later(id)
+	case "retry":
+		l.actions.retry(id, message)
+	case "discard":
+		l.actions.discard(id, message)
+	}
+}
