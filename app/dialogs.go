@@ -145,7 +145,7 @@ type settingsDialog struct {
 
 	Name      string
 	Unsent    int // messages that the server does not have yet
-	Unstarred int // stars that it does not have yet
+	Unsaved   int // changes of conversations that it does not have yet
 	Actions   *root
 }
 
@@ -157,8 +157,8 @@ func (d *settingsDialog) Render() goapp.UI {
 	if d.Unsent > 0 {
 		warning += " " + countWords(d.Unsent, "message that has not been sent is lost.", "messages that have not been sent are lost.")
 	}
-	if d.Unstarred > 0 {
-		warning += " " + countWords(d.Unstarred, "change of a favorite that has not been saved is lost.", "changes of favorites that have not been saved are lost.")
+	if d.Unsaved > 0 {
+		warning += " " + countWords(d.Unsaved, "change of a conversation that has not been saved is lost.", "changes of conversations that have not been saved are lost.")
 	}
 	return el("dialog").ID("settings").Aria("labelledby", "settings-title").Body(
 		dialogHead("settings", "Settings"),

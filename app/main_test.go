@@ -118,8 +118,8 @@ func TestTheSidebarAndTheConversationHaveTheirNames(t *testing.T) {
 }
 
 func TestAStarOnItsWayOrWaitingSaysSo(t *testing.T) {
-	for phase, want := range map[state.StarPhase][2]string{
-		state.StarSettled: {"", ""}, state.StarPending: {"pending", "Saving"}, state.StarQueued: {"queued", "Saved on this device, sent when the connection is back"},
+	for phase, want := range map[state.FlagPhase][2]string{
+		state.FlagSettled: {"", ""}, state.FlagPending: {"pending", "Saving"}, state.FlagQueued: {"queued", "Saved on this device, sent when the connection is back"},
 	} {
 		m := page(t, anna(func(s *state.Snapshot) { s.Open.Row.Star = phase; s.Open.Row.Favorite = false }))
 		e := one(t, m, "button", "Favorite Anna")

@@ -59,5 +59,5 @@ func (n *notice) enter(goapp.Context, goapp.Event)   { n.Actions.hold(n.Notice.I
 func (n *notice) leave(goapp.Context, goapp.Event)   { n.Actions.hold(n.Notice.ID, byHover, false) }
 func (n *notice) focus(goapp.Context, goapp.Event)   { n.Actions.hold(n.Notice.ID, byFocus, true) }
 func (n *notice) blur(goapp.Context, goapp.Event)    { n.Actions.hold(n.Notice.ID, byFocus, false) }
-func (n *notice) undo(goapp.Context, goapp.Event)    { n.Actions.undo(n.Notice.Conversation) }
+func (n *notice) undo(goapp.Context, goapp.Event)    { n.Actions.undo(n.Notice) }
 func (n *notice) dismiss(goapp.Context, goapp.Event) { n.Actions.dismiss(n.Notice) }

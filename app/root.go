@@ -20,7 +20,7 @@ type root struct {
 	keys                  keymap         // as the user has changed them
 	recording, keyTrouble string         // the shortcut that gets new keys, and what is wrong with those pressed
 	held                  map[int]holder // notices whose clock stands still
-	unsent, unstarred     int            // what signing out would lose, when the settings were opened
+	unsent, unsaved     int            // what signing out would lose, when the settings were opened
 	refused               string         // why the text in the composer was not taken, in words
 	engine                *engine.Engine
 	list                  *island
@@ -135,7 +135,7 @@ func (r *root) Render() goapp.UI {
 		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Refused: r.refused, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},
 		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), Actions: r},
-		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unstarred: r.unstarred, Actions: r},
+		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unsaved: r.unsaved, Actions: r},
 		&shortcutsDialog{Keys: r.keys, Recording: r.recording, Trouble: r.keyTrouble, Actions: r},
 	)
 }
@@ -198,13 +198,13 @@ func (r *root) dismiss(n state.Notice) {
 
 // openSettings opens the settings, which tell what signing out would lose.
 func (r *root) openSettings() {
-	r.unsent, r.unstarred = r.engine.Unsaved()
+	r.unsent, r.unsaved = r.engine.Unsaved()
 	openDialog("settings")
 }
 
-func (r *root) undo(id ozeki.ConversationID) {
-	r.engine.Star(id, true)
-	r.list.focusRow(id)
+func (r *root) undo(n state.Notice) {
+	r.engine.Undo(n)
+	r.list.focusRow(n.Conversation)
 }
 
 func (r *root) signOut() {

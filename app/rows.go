@@ -54,11 +54,11 @@ func joinMarks(a, b string) string {
 }
 
 // wayOf is how far a star is, for looks and for assistive technology.
-func wayOf(p state.StarPhase) (attribute, words string) {
+func wayOf(p state.FlagPhase) (attribute, words string) {
 	switch p {
-	case state.StarPending:
+	case state.FlagPending:
 		return "pending", "Saving"
-	case state.StarQueued:
+	case state.FlagQueued:
 		return "queued", "Saved on this device, sent when the connection is back"
 	}
 	return "", ""

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -303,11 +302,14 @@ func (e *Engine) leave(reason string) {
 	e.applyLocked(state.SignOutDone{Reason: reason})
 }
 
-// Unsaved counts what the server does not have yet: messages and stars.
-func (e *Engine) Unsaved() (messages, stars int) {
+// Unsaved counts what the server does not have yet: messages, and changes of conversations.
+func (e *Engine) Unsaved() (messages, changes int) {
 	e.mu.Lock()
 	defer e.unlock()
-	return e.current().Unsent, len(e.state.Wishes())
+	for _, wishes := range e.state.Wishes() {
+		changes += len(wishes)
+	}
+	return e.current().Unsent, changes
 }
 
 // end signs out on this device, with a reason in words if it was not the user's wish.
@@ -346,7 +348,7 @@ func (e *Engine) heard(n Note) {
 	case n.SignedIn && !in:
 		e.resume()
 	case in && n.Wished != "":
-		e.applyIn(run, state.WishElsewhere{ID: n.Wished})
+		e.applyIn(run, state.WishElsewhere{ID: n.Wished, Flag: n.Flag})
 	case in:
 		e.changed(run, n.List, n.Conversations)
 	}
@@ -395,23 +397,6 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 		})
 	}
 	return run, more, err
-}
-
-// keepWish keeps what the user wants a star to be until the server has confirmed it.
-func (e *Engine) keepWish(id ozeki.ConversationID) {
-	e.mu.Lock()
-	on, wanted := e.state.WishOf(id)
-	e.unlock()
-	e.save(func(k *Kept) {
-		wishes := maps.Clone(k.Wishes)
-		if wishes == nil {
-			wishes = map[ozeki.ConversationID]bool{}
-		}
-		if delete(wishes, id); wanted {
-			wishes[id] = on
-		}
-		k.Wishes = wishes
-	})
 }
 
 // Open opens a conversation, or none with the empty id.

@@ -43,7 +43,7 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		e.unlock()
 		var kept *Kept
 		if first {
-			// Read again: another tab may have changed its mind about a star since this one began. Where it cannot be read,
+			// Read again: another tab may have changed its mind about a flag since this one began. Where it cannot be read,
 			// what was read then has to do.
 			kept, _ = e.vault.Load(ctx)
 		}
@@ -58,7 +58,7 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		events := []state.Event{state.Connection{}, state.ListLoaded{Conversations: list, Of: only, AskedAt: askedAt}}
 		if first && !e.restored {
 			e.restored = true
-			events = append(events, state.WishesKept{On: kept.Wishes})
+			events = append(events, state.WishesKept{Wishes: kept.Wishes})
 			if waiting := kept.Waiting; len(waiting) > 0 {
 				e.goIn(run, func(ctx context.Context, run int) { e.restore(ctx, run, waiting) })
 			}
@@ -348,8 +348,10 @@ func (e *Engine) flush(run int) {
 		boxes = append(boxes, o)
 	}
 	e.unlock()
-	for id := range wishes {
-		e.sendStar(run, id)
+	for id, of := range wishes {
+		for flag := range of {
+			e.sendFlag(run, id, flag)
+		}
 	}
 	for _, o := range boxes {
 		e.sendMessages(run, o)

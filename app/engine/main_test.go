@@ -524,7 +524,7 @@ func row(v *state.Snapshot, id ozeki.ConversationID) (r state.Row) {
 func settled(id ozeki.ConversationID, on bool) func(*state.Snapshot) bool {
 	return func(v *state.Snapshot) bool {
 		r := row(v, id)
-		return r.ID == id && r.Favorite == on && r.Star == state.StarSettled
+		return r.ID == id && r.Favorite == on && r.Star == state.FlagSettled
 	}
 }
 

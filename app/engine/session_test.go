@@ -228,8 +228,8 @@ func TestTheLastClickOfTwoTabsWins(t *testing.T) {
 	p.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded })
 	p.wire.set(cut)
 	p.Star(id, true)
-	p.until("it is queued", func(v *state.Snapshot) bool { return row(v, id).Star == state.StarQueued })
-	eventually(t, "it is kept", func() bool { k, _ := vault.Load(context.Background()); return k != nil && k.Wishes[id] })
+	p.until("it is queued", func(v *state.Snapshot) bool { return row(v, id).Star == state.FlagQueued })
+	eventually(t, "it is kept", func() bool { k, _ := vault.Load(context.Background()); return k != nil && k.Wishes[id][state.FlagFavorite] == state.On })
 
 	// The second tab begins with the wish that is kept, and cannot reach the server either.
 	q := s.device(a, vault, func(o *Options) { o.Neighbours = second })
@@ -238,8 +238,8 @@ func TestTheLastClickOfTwoTabsWins(t *testing.T) {
 	p.Star(id, false)
 	eventually(t, "the first has changed its mind", func() bool {
 		k, _ := vault.Load(context.Background())
-		on, kept := k.Wishes[id]
-		return kept && !on
+		star, kept := k.Wishes[id][state.FlagFavorite]
+		return kept && star == ""
 	})
 	q.wire.set(nil)
 	eventually(t, "the second has the list", func() bool { q.Wake(); return q.Snapshot().Loaded })

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
+	"starling/app/state"
 	"starling/ozeki"
 )
 
@@ -13,9 +15,9 @@ type Kept struct {
 	Session ozeki.Session
 	Name    string
 	Cursor  int64
-	Order   []ozeki.ConversationID        // the user's own order of favorites
-	Wishes  map[ozeki.ConversationID]bool // stars that the server has not confirmed
-	Waiting []Waiting                     // messages that the server has not confirmed, oldest first
+	Order   []ozeki.ConversationID // the user's own order of favorites
+	Wishes  state.Wishes           // flags that the server has not confirmed; never changed in place
+	Waiting []Waiting              // messages that the server has not confirmed, oldest first
 }
 
 // Waiting is a message that the server has not confirmed, sealed as it is sent: the device keeps no text in clear.
@@ -24,6 +26,28 @@ type Waiting struct {
 	ID           ozeki.MessageID      `json:"id"`
 	Created      time.Time            `json:"created"`
 	Data         string               `json:"data"`
+}
+
+// keptWishes are Kept's wishes on the device. An earlier version kept stars alone, as true or false.
+type keptWishes state.Wishes
+
+func (w *keptWishes) UnmarshalJSON(b []byte) error {
+	var raw map[ozeki.ConversationID]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	*w = keptWishes{}
+	for id, v := range raw {
+		var star bool
+		of := map[state.Flag]string{}
+		if json.Unmarshal(v, &star) == nil {
+			of[state.FlagFavorite] = onOff(star)
+		} else if err := json.Unmarshal(v, &of); err != nil {
+			return err
+		}
+		(*w)[id] = of
+	}
+	return nil
 }
 
 // Vault keeps one Kept on this device: IndexedDB in a browser, memory in a native program. All tabs share it.
@@ -53,5 +77,6 @@ type Note struct {
 	SignedIn      bool                   `json:"signedin,omitempty"`
 	List          []ozeki.ConversationID `json:"list,omitempty"`          // entries of the list that changed
 	Conversations []ozeki.ConversationID `json:"conversations,omitempty"` // with new messages
-	Wished        ozeki.ConversationID   `json:"wished,omitempty"`        // whose star the user clicked in that tab
+	Wished        ozeki.ConversationID   `json:"wished,omitempty"`        // whose Flag the user set in that tab
+	Flag          state.Flag             `json:"flag,omitempty"`          // empty (of an earlier version): the star
 }

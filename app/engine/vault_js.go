@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"syscall/js"
 
+	"starling/app/state"
 	"starling/ozeki"
 )
 
@@ -35,16 +36,16 @@ func markSignedIn(call string, args ...any) {
 }
 
 type keptJSON struct {
-	UserID     ozeki.UserID                  `json:"userid"`
-	Station    ozeki.StationID               `json:"station"`
-	PublicKey  string                        `json:"publickey"`
-	Extensions []string                      `json:"extensions,omitempty"`
-	URLs       map[string]string             `json:"urls,omitempty"`
-	Name       string                        `json:"name"`
-	Cursor     int64                         `json:"cursor"`
-	Order      []ozeki.ConversationID        `json:"order,omitempty"`
-	Wishes     map[ozeki.ConversationID]bool `json:"wishes,omitempty"`
-	Waiting    []Waiting                     `json:"waiting,omitempty"`
+	UserID     ozeki.UserID           `json:"userid"`
+	Station    ozeki.StationID        `json:"station"`
+	PublicKey  string                 `json:"publickey"`
+	Extensions []string               `json:"extensions,omitempty"`
+	URLs       map[string]string      `json:"urls,omitempty"`
+	Name       string                 `json:"name"`
+	Cursor     int64                  `json:"cursor"`
+	Order      []ozeki.ConversationID `json:"order,omitempty"`
+	Wishes     keptWishes             `json:"wishes,omitempty"`
+	Waiting    []Waiting              `json:"waiting,omitempty"`
 }
 
 func (idb) Load(ctx context.Context) (*Kept, error) {
@@ -76,14 +77,14 @@ func fromRecord(record js.Value) (*Kept, error) {
 			UserID: k.UserID, Station: k.Station, Key: ozeki.PrivateKeyFromHandles(sign, unwrap),
 			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs,
 		},
-		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: k.Wishes, Waiting: k.Waiting,
+		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: state.Wishes(k.Wishes), Waiting: k.Waiting,
 	}, nil
 }
 
 func toRecord(k *Kept) (js.Value, error) {
 	b, err := json.Marshal(keptJSON{
 		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs,
-		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: k.Wishes, Waiting: k.Waiting,
+		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: keptWishes(k.Wishes), Waiting: k.Waiting,
 	})
 	if err != nil {
 		return js.Undefined(), err

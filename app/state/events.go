@@ -42,7 +42,7 @@ type Connection struct{ Offline bool }
 
 func (e Connection) apply(s *State) { s.offline = e.Offline }
 
-// ListLoaded: the server's list of conversations: all of them, or those asked for in Of. AskedAt is Tick at the time of asking: what the server said of a star
+// ListLoaded: the server's list of conversations: all of them, or those asked for in Of. AskedAt is Tick at the time of asking: what the server said of a flag
 // later than that is not undone by an older list.
 type ListLoaded struct {
 	Conversations []ozeki.Conversation
@@ -87,7 +87,11 @@ type ConversationMade struct{ Conversation ozeki.Conversation }
 func (e ConversationMade) apply(s *State) {
 	s.tick++
 	s.take(&e.Conversation, s.tick)
-	s.conversations[e.Conversation.ID].answeredAt = s.tick // a list asked for earlier does not know it
+	c := s.conversations[e.Conversation.ID] // which a list asked for earlier does not know
+	c.answeredAt = s.tick
+	for _, name := range Flags {
+		c.flag(name).answeredAt = s.tick
+	}
 }
 
 // KeysOpened: conversation keys and names were opened, or did not open.

@@ -28,6 +28,7 @@ func play(t testing.TB, script []byte) {
 				c.Instance = instance
 				c.LastAccess += int64(b) * 60
 				c.Properties[0].HideID = []string{"", "inst000000;", "inst000001;"}[a/5%3]
+				c.Properties[0].IsMuted, c.Properties[0].Color = b%3 == 0, []string{"#ffffff", "#bae1ff", "none"}[b%3]
 				if a > 250 {
 					c.Properties = nil
 				}
@@ -35,19 +36,21 @@ func play(t testing.TB, script []byte) {
 		}
 		still := unchanged(t, s.Snapshot())
 		var e Event
-		switch kind % 22 {
+		flag := Flags[a/5%4]
+		value := valueFor(flag, b, instance)
+		switch kind % 23 {
 		case 0, 1, 2:
-			e = StarWanted{id, on}
+			e = FlagWanted{id, flag, value}
 		case 3, 4:
-			if _, seq, ok := s.NextStar(id); ok {
-				e = StarSent{id, seq}
+			if _, seq, ok := s.NextFlag(id, flag); ok {
+				e = FlagSent{id, flag, seq}
 			}
 		case 5:
-			e = StarAnswered{id, s.flying(id), made(n)}
+			e = FlagAnswered{id, flag, s.flying(id, flag), value, made(n)}
 		case 6:
-			e = StarRefused{id, s.flying(id), "No."}
+			e = FlagRefused{id, flag, s.flying(id, flag), "No."}
 		case 7:
-			e = StarUnreached{id, s.flying(id)}
+			e = FlagUnreached{id, flag, s.flying(id, flag)}
 		case 8:
 			list := []ozeki.Conversation{}
 			for i := range 5 {
@@ -80,8 +83,10 @@ func play(t testing.TB, script []byte) {
 		case 19:
 			e = MessageDropped{m, id}
 		case 20:
-			e = WishesKept{map[ozeki.ConversationID]bool{id: on, idOf(77): true}}
+			e = WishesKept{stars(map[ozeki.ConversationID]bool{id: on, idOf(77): true})}
 		case 21:
+			e = WishElsewhere{id, flag}
+		case 22:
 			e = []Event{NoticeAdded{"Something."}, NoticeDismissed{b}, Connection{on}, Touched{id, noon.Add(time.Duration(b) * time.Minute)}, ListFailed{"No."},
 				OrderChanged{[]ozeki.ConversationID{id, idOf(b % 5)}}, FriendsLoaded{}}[a/5%7]
 		}
@@ -90,20 +95,48 @@ func play(t testing.TB, script []byte) {
 		}
 		still()
 		snap := checkSnapshot(t, s)
-		for id, on := range s.Wishes() {
-			if r, in := rowIn(snap, id); in != "" && r.Favorite != on {
-				t.Fatalf("a wish is not what is shown: %+v", r)
+		for id, of := range s.Wishes() {
+			for flag, value := range of {
+				if r, in := rowIn(snap, id); in != "" && !shows(s, r, flag, value) {
+					t.Fatalf("the wish %s %q is not what is shown: %+v", flag, value, r)
+				}
 			}
 		}
-		if len(snap.Notices) > 3 {
+		if len(snap.Notices) > 9 {
 			t.Fatalf("notices pile up: %+v", snap.Notices)
 		}
 	}
 }
 
-func (s *State) flying(id ozeki.ConversationID) uint64 {
+// valueFor is one of the values of a flag.
+func valueFor(flag Flag, n int, instance ozeki.Instance) string {
+	switch {
+	case n%2 == 1:
+		return ""
+	case flag == FlagHide:
+		return string(instance) + ";"
+	case flag == FlagColor:
+		return []string{"#bae1ff", "#ffb3ba"}[n/2%2]
+	}
+	return On
+}
+
+// shows reports whether a row looks as a value of a flag should.
+func shows(s *State, r Row, flag Flag, value string) bool {
+	switch flag {
+	case FlagMute:
+		return r.Muted == (value != "")
+	case FlagHide:
+		return r.Hidden == s.conversations[r.ID].hiddenBy(value)
+	case FlagColor:
+		return r.Color == value
+	}
+	return r.Favorite == (value != "")
+}
+
+func (s *State) flying(id ozeki.ConversationID, flag Flag) uint64 {
 	if c := s.conversations[id]; c != nil {
-		return c.inFlight
+		return c.flag(flag).inFlight
 	}
 	return 0
 }

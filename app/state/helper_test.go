@@ -75,11 +75,11 @@ func rowIn(snap *Snapshot, id ozeki.ConversationID) (r Row, section string) {
 // send puts what a star needs on its way, as the engine does.
 func send(t *testing.T, s *State, id ozeki.ConversationID) (on bool, seq uint64) {
 	t.Helper()
-	on, seq, ok := s.NextStar(id)
+	on, seq, ok := s.nextStar(id)
 	if !ok {
 		t.Fatal("there is nothing to send")
 	}
-	s.Apply(StarSent{ID: id, Seq: seq})
+	s.Apply(starSent(id, seq))
 	return on, seq
 }
 
@@ -194,4 +194,36 @@ func unchanged(t testing.TB, s *Snapshot) func() {
 			t.Fatalf("a snapshot has changed after it was given out:\n%+v\nwas\n%+v", s, was)
 		}
 	}
+}
+
+// Stars are the flags that most of these tests are about.
+
+func starWanted(id ozeki.ConversationID, on bool) Event { return FlagWanted{id, FlagFavorite, onOff(on)} }
+
+func starSent(id ozeki.ConversationID, seq uint64) Event { return FlagSent{id, FlagFavorite, seq} }
+
+func starAnswered(id ozeki.ConversationID, seq uint64, c ozeki.Conversation) Event {
+	return FlagAnswered{ID: id, Flag: FlagFavorite, Seq: seq, Conversation: c}
+}
+
+func starRefused(id ozeki.ConversationID, seq uint64, words string) Event {
+	return FlagRefused{id, FlagFavorite, seq, words}
+}
+
+func starUnreached(id ozeki.ConversationID, seq uint64) Event {
+	return FlagUnreached{id, FlagFavorite, seq}
+}
+
+func (s *State) nextStar(id ozeki.ConversationID) (on bool, seq uint64, send bool) {
+	value, seq, send := s.NextFlag(id, FlagFavorite)
+	return value != "", seq, send
+}
+
+// stars are wishes of stars alone.
+func stars(on map[ozeki.ConversationID]bool) Wishes {
+	wishes := Wishes{}
+	for id, on := range on {
+		wishes[id] = map[Flag]string{FlagFavorite: onOff(on)}
+	}
+	return wishes
 }

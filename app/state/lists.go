@@ -58,7 +58,7 @@ func (s *State) sectionOf(c *conversation, needle string) section {
 		return nowhere
 	case c.isHidden():
 		return inHidden
-	case c.shownFavorite():
+	case c.favorite.shown() != "":
 		return inFavorites
 	}
 	return inOthers

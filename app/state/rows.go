@@ -31,22 +31,12 @@ func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
 	if !c.opened {
 		c.rename(participantsName(in.Participants, s.user.ID))
 	}
-	if askedAt >= c.answeredAt {
-		if p, ok := in.PropertyOf(s.user.ID); ok {
-			s.takeFlags(c, p)
+	if p, ok := in.PropertyOf(s.user.ID); ok {
+		for _, name := range Flags {
+			if askedAt >= c.flag(name).answeredAt {
+				c.take(name, p)
+			}
 		}
-	}
-	s.refresh(c)
-}
-
-func (s *State) takeFlags(c *conversation, p ozeki.Property) {
-	c.favorite, c.muted, c.hideID, c.color = p.IsFavorite, p.IsMuted, p.HideID, ""
-	if validColor(p.Color) && !strings.EqualFold(p.Color, "#ffffff") {
-		c.color = strings.ToLower(p.Color)
-	}
-	// After a lost request only an answer settles a wish: what is said here may be from before the request took effect.
-	if c.wish != nil && c.inFlight == 0 && !c.uncertain && c.wish.on == c.favorite {
-		c.wish = nil
 	}
 	s.refresh(c)
 }

@@ -77,7 +77,7 @@ func TestTheFilterKeepsTheSectionsAndFindsFoldedNames(t *testing.T) {
 	if snap.Filter != "  GYO " || snap.Total != 4 {
 		t.Errorf("filter %q of %d", snap.Filter, snap.Total)
 	}
-	s.Apply(StarWanted{idOf(2), true})
+	s.Apply(starWanted(idOf(2), true))
 	wantNames(t, "filtered favorites", checkSnapshot(t, s).Favorites, "Győző", "gyozo the second")
 	s.Apply(FilterChanged{"nobody"})
 	if snap := checkSnapshot(t, s); len(snap.Favorites)+len(snap.Conversations)+len(snap.Hidden) != 0 {
@@ -193,7 +193,7 @@ func TestSigningOutForgetsEverything(t *testing.T) {
 	s.Apply(Opened{idOf(1)})
 	s.Apply(FriendsLoaded{[]Friend{{ID: "f"}}})
 	s.Apply(FilterChanged{"a"})
-	s.Apply(StarWanted{idOf(2), false})
+	s.Apply(starWanted(idOf(2), false))
 	s.Apply(MessageWritten{ID: "m1", Conversation: idOf(1), Text: "secret"})
 	s.Apply(SignOutDone{Reason: "because"})
 	snap := s.Snapshot()

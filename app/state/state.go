@@ -24,25 +24,18 @@ type User struct {
 	Name string
 }
 
-// StarPhase says how far a star on its way is.
-type StarPhase int
-
-const (
-	StarSettled StarPhase = iota // as the server said
-	StarPending                  // on its way to the server
-	StarQueued                   // the server cannot be reached: sent when it can
-)
-
 // Row is a conversation as the sidebar shows it. Rows are comparable: equal rows look the same.
 type Row struct {
 	ID       ozeki.ConversationID
 	Name     string
 	Opened   bool // the key and the name were tried; until then the name is made of the participants'
 	Trouble  bool // the name or the key does not open: named by its participants, with a quiet mark
-	Favorite bool // as shown: the user's wish where there is one, else the server's word
-	Star     StarPhase
+	Favorite bool // as shown, like the other flags: the user's wish where there is one, else the server's word
+	Star     FlagPhase
 	Muted    bool
-	Color    string // "#rrggbb", empty for none
+	Hidden   bool
+	Color    string    // "#rrggbb", empty for none
+	Saving   FlagPhase // of the flags beside the star: the furthest from settled
 	Active   time.Time
 }
 
@@ -50,7 +43,7 @@ type Row struct {
 type NoticeKind int
 
 const (
-	NoticeUndo  NoticeKind = iota // an unfavorite that can be undone
+	NoticeUndo  NoticeKind = iota // a row that was taken away and can be put back
 	NoticeError                   // something was refused
 )
 
@@ -60,6 +53,8 @@ type Notice struct {
 	Kind         NoticeKind
 	Text         string
 	Conversation ozeki.ConversationID // of an undo
+	Flag         Flag                 // of an undo: what was set
+	Back         string               // of an undo: the value that it had
 }
 
 // Announcement is a text for the live region; Seq grows with each, so that the same text can be said twice.
@@ -134,7 +129,7 @@ type State struct {
 	announcement  Announcement
 	friends       []Friend
 	friendsLoaded bool
-	tick          uint64 // logical time: grows with every star that is asked for or answered
+	tick          uint64 // logical time: grows with every flag that is asked for or answered
 
 	lists   lists
 	writing map[ozeki.ConversationID]bool // conversations with messages that the server does not have
@@ -147,61 +142,40 @@ func New() *State {
 
 // conversation is what is known of one conversation.
 type conversation struct {
-	id           ozeki.ConversationID
-	participants []ozeki.Participant
-	group        bool
-	name         string // as shown
-	fold         string // name for sorting and filtering
-	opened       bool   // name comes from the opened displayname
-	trouble      bool
-	sealedName   string
-	secret       string
-	key          []byte
-	instance     ozeki.Instance
-	lastMessage  ozeki.MessageID
-	active       time.Time
-	muted        bool
-	hideID       string
-	color        string
-
-	favorite   bool   // the server's word
-	answeredAt uint64 // logical time of the last answer about the flags
-	wish       *wish
-	inFlight   uint64 // seq of the star request on its way, 0 none
-	uncertain  bool   // a request was lost: it may have taken effect, so favorite may be wrong
+	id                          ozeki.ConversationID
+	participants                []ozeki.Participant
+	group                       bool
+	name                        string // as shown
+	fold                        string // name for sorting and filtering
+	opened                      bool   // name comes from the opened displayname
+	trouble                     bool
+	sealedName                  string
+	secret                      string
+	key                         []byte
+	instance                    ozeki.Instance
+	lastMessage                 ozeki.MessageID
+	active                      time.Time
+	favorite, mute, hide, color flag
+	answeredAt                  uint64 // logical time of the last answer that told that the conversation is there
 
 	in       section // the list of the sidebar that it stands in
 	timeline timeline
 }
 
-// wish is what the user wants a star to be while the server has not said so.
-type wish struct {
-	on     bool
-	seq    uint64
-	queued bool
-}
-
-func (c *conversation) shownFavorite() bool {
-	if c.wish != nil {
-		return c.wish.on
-	}
-	return c.favorite
-}
-
 func (c *conversation) row() Row {
-	r := Row{ID: c.id, Name: c.name, Opened: c.opened, Trouble: c.trouble, Favorite: c.shownFavorite(), Muted: c.muted, Color: c.color, Active: c.active}
-	if c.wish != nil {
-		r.Star = StarPending
-		if c.wish.queued {
-			r.Star = StarQueued
-		}
+	return Row{
+		ID: c.id, Name: c.name, Opened: c.opened, Trouble: c.trouble, Favorite: c.favorite.shown() != "", Star: c.favorite.phase(),
+		Muted: c.mute.shown() != "", Hidden: c.isHidden(), Color: c.color.shown(),
+		Saving: max(c.mute.phase(), c.hide.phase(), c.color.phase()), Active: c.active,
 	}
-	return r
 }
 
-func (c *conversation) isHidden() bool {
-	// Hidden is the instance, not the conversation: it comes back with a new instance.
-	return c.hideID != "" && containsInstance(c.hideID, c.instance)
+func (c *conversation) isHidden() bool { return c.hiddenBy(c.hide.shown()) }
+
+// hiddenBy reports whether a hideid hides the conversation. It hides an instance, not the conversation, which comes back
+// with a new one.
+func (c *conversation) hiddenBy(hideID string) bool {
+	return hideID != "" && containsInstance(hideID, c.instance)
 }
 
 // Friend is somebody the user may write to.
@@ -262,7 +236,7 @@ func (s *State) notify(n Notice) int {
 		if old.Kind == NoticeError {
 			errors++
 		}
-		if old.Kind != n.Kind || (n.Conversation != "" && old.Conversation != n.Conversation) || (n.Kind == NoticeError && old.Text != n.Text) {
+		if old.Kind != n.Kind || (n.Conversation != "" && (old.Conversation != n.Conversation || old.Flag != n.Flag)) || (n.Kind == NoticeError && old.Text != n.Text) {
 			kept = append(kept, old)
 		}
 	}

@@ -224,10 +224,10 @@ func TestEventsOfConversationsThatAreNotThereDoNothing(t *testing.T) {
 	s := signedIn(conv(1, "Anna"))
 	still := unchanged(t, s.Snapshot())
 	for _, e := range []Event{
-		StarWanted{idOf(9), true}, StarSent{idOf(9), 1}, StarAnswered{idOf(9), 1, conv(9, "x")}, StarRefused{idOf(9), 1, "no"}, StarUnreached{idOf(9), 1},
+		starWanted(idOf(9), true), starSent(idOf(9), 1), starAnswered(idOf(9), 1, conv(9, "x")), starRefused(idOf(9), 1, "no"), starUnreached(idOf(9), 1),
 		PageAsked{ID: idOf(9)}, PageLoaded{ID: idOf(9), Messages: []Message{msg(1, me)}}, PageFailed{idOf(9), "no"},
 		MessageWritten{ID: "m", Conversation: idOf(9)}, MessageMoved{ID: "m", Conversation: idOf(9)}, MessageDropped{"m", idOf(9)}, Touched{idOf(9), noon},
-		FavoriteMoved{idOf(9), 1}, WishesKept{map[ozeki.ConversationID]bool{idOf(9): true}}, KeysOpened{[]OpenedKey{{ID: idOf(9)}}},
+		FavoriteMoved{idOf(9), 1}, WishesKept{stars(map[ozeki.ConversationID]bool{idOf(9): true})}, KeysOpened{[]OpenedKey{{ID: idOf(9)}}},
 	} {
 		s.Apply(e)
 		if snap := checkSnapshot(t, s); snap.Total != 1 || len(snap.Notices) != 0 || snap.Announcement.Seq != 0 {

@@ -4,12 +4,15 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"starling/app/state"
+	"starling/chatserver/store"
 	"starling/ozeki"
 )
 
@@ -140,19 +143,19 @@ func TestAStarOfACutConnectionIsQueuedAndArrivesOnce(t *testing.T) {
 				return f
 			})
 			p.Star(id, true)
-			v := p.until("it is queued", func(v *state.Snapshot) bool { return row(v, id).Star == state.StarQueued && v.Offline })
+			v := p.until("it is queued", func(v *state.Snapshot) bool { return row(v, id).Star == state.FlagQueued && v.Offline })
 			if !row(v, id).Favorite {
 				t.Error("the queued star is not shown")
 			}
 			eventually(t, "the wish is kept on the device", func() bool {
 				kept, err := p.vault.Load(context.Background())
-				return err == nil && kept != nil && kept.Wishes[id]
+				return err == nil && kept != nil && kept.Wishes[id][state.FlagFavorite] == state.On
 			})
 			want := true
 			if strings.Contains(name, "opposite") {
 				want = false
 				p.Star(id, false)
-				p.until("the opposite is queued", func(v *state.Snapshot) bool { return row(v, id).Star == state.StarQueued && !row(v, id).Favorite })
+				p.until("the opposite is queued", func(v *state.Snapshot) bool { return row(v, id).Star == state.FlagQueued && !row(v, id).Favorite })
 			}
 			p.wire.set(nil)
 			// Nobody has to do anything: the next poll finds the server.
@@ -178,7 +181,7 @@ func TestAQueuedStarSurvivesTheEndOfTheProgram(t *testing.T) {
 	p.Star(ids[0], true)
 	p.Star(ids[1], false)
 	p.until("both are queued", func(v *state.Snapshot) bool {
-		return row(v, ids[0]).Star == state.StarQueued && row(v, ids[1]).Star == state.StarQueued
+		return row(v, ids[0]).Star == state.FlagQueued && row(v, ids[1]).Star == state.FlagQueued
 	})
 	eventually(t, "both are kept", func() bool { k, _ := p.vault.Load(context.Background()); return len(k.Wishes) == 2 })
 	p.Close()
@@ -293,5 +296,219 @@ func TestAnOldListThatComesLateDoesNotUndoAStar(t *testing.T) {
 	p.until("the star is still there", settled(id, true))
 	if p.wire.most["chatconversation list"] > 1 {
 		t.Error("two lists were on their way at once: the older could come last")
+	}
+}
+
+// flags are the ways to set a flag, what they send, and how the server has it.
+func flags(p *person, id ozeki.ConversationID) []struct {
+	name    string
+	set     func(on bool)
+	on, off string // the calls
+	shown   func(r state.Row) bool
+	kept    func(c store.Conversation) bool
+} {
+	return []struct {
+		name    string
+		set     func(on bool)
+		on, off string
+		shown   func(r state.Row) bool
+		kept    func(c store.Conversation) bool
+	}{
+		{"favorite", func(on bool) { p.Star(id, on) }, "favorite", "unfavorite",
+			func(r state.Row) bool { return r.Favorite }, func(c store.Conversation) bool { return c.Favorite }},
+		{"mute", func(on bool) { p.Mute(id, on) }, "mute", "unmute",
+			func(r state.Row) bool { return r.Muted }, func(c store.Conversation) bool { return c.Muted }},
+		{"hide", func(on bool) { p.Hide(id, on) }, "hide", "unhide",
+			func(r state.Row) bool { return r.Hidden }, func(c store.Conversation) bool { return c.HideID == string(c.Instance)+";" }},
+		{"colour", func(on bool) { p.Color(id, map[bool]string{true: "#bae1ff"}[on]) }, "setlistitembackgroundcolor", "setlistitembackgroundcolor",
+			func(r state.Row) bool { return r.Color == "#bae1ff" }, func(c store.Conversation) bool { return c.Color == "#bae1ff" }},
+	}
+}
+
+// rests is a row all of whose flags are as the server has them.
+func rests(v *state.Snapshot, id ozeki.ConversationID) bool {
+	r := row(v, id)
+	return r.ID == id && r.Star == state.FlagSettled && r.Saving == state.FlagSettled
+}
+
+func (s *server) conversation(a account, id ozeki.ConversationID) store.Conversation {
+	s.t.Helper()
+	c, err := s.store.Conversation(context.Background(), a.id, id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+func TestEachFlagIsShownAtOnceKeptByTheServerAndSeenOnAnotherDevice(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p, other := s.signedIn(a), s.signedIn(a)
+	for _, f := range flags(p, id) {
+		for _, on := range []bool{true, false} {
+			f.set(on)
+			f.set(on) // a repeat sends nothing
+			if r := row(p.Snapshot(), id); f.shown(r) != on {
+				t.Errorf("%s: when it is set to %v, the row is %+v", f.name, on, r)
+			}
+			p.until("the server has answered", func(v *state.Snapshot) bool { return rests(v, id) })
+			if f.kept(s.conversation(a, id)) != on {
+				t.Errorf("%s: the server has not got %v", f.name, on)
+			}
+			other.Wake()
+			other.until("the other device shows it", func(v *state.Snapshot) bool { return f.shown(row(v, id)) == on })
+		}
+		want := 1
+		if f.on == f.off {
+			want = 2
+		}
+		if n := p.wire.sent(f.on); n != want {
+			t.Errorf("%s was sent %d times", f.on, n)
+		}
+	}
+}
+
+func TestARefusedFlagGoesBackAndSaysWhy(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p := s.signedIn(a)
+	for _, f := range flags(p, id) {
+		for _, on := range []bool{true, false} {
+			call := map[bool]string{true: f.on, false: f.off}[on]
+			before := p.Snapshot()
+			p.wire.set(only(fault{answer: refusing(ozeki.CodeForbidden, "Only on workdays.")}, call))
+			f.set(on)
+			v := p.until("it is back", func(v *state.Snapshot) bool { return rests(v, id) })
+			if row(v, id) != row(before, id) {
+				t.Errorf("%s %v: the row is %+v, it was %+v", f.name, on, row(v, id), row(before, id))
+			}
+			n := v.Notices[len(v.Notices)-1]
+			if n.Kind != state.NoticeError || !strings.Contains(n.Text, "Group 0") || !strings.HasSuffix(n.Text, "Only on workdays.") {
+				t.Errorf("%s %v: the notice is %+v", f.name, on, n)
+			}
+			p.wire.set(nil)
+			f.set(on)
+			p.until("it is set", func(v *state.Snapshot) bool { return rests(v, id) && f.shown(row(v, id)) == on })
+		}
+	}
+}
+
+func TestQueuedFlagsSurviveTheEndOfTheProgramAndArriveOnce(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p := s.signedIn(a)
+	p.wire.set(cut)
+	for _, f := range flags(p, id) {
+		f.set(true)
+	}
+	p.until("all are queued", func(v *state.Snapshot) bool {
+		return row(v, id).Star == state.FlagQueued && row(v, id).Saving == state.FlagQueued
+	})
+	if _, changes := p.Unsaved(); changes != 4 {
+		t.Errorf("%d changes are said to be unsaved", changes)
+	}
+	eventually(t, "all are kept", func() bool { k, _ := p.vault.Load(context.Background()); return len(k.Wishes[id]) == 4 })
+	p.Close()
+	q := s.device(a, p.vault)
+	v := q.until("all have arrived", func(v *state.Snapshot) bool { return rests(v, id) })
+	c := s.conversation(a, id)
+	for _, f := range flags(q, id) {
+		if !f.kept(c) || !f.shown(row(v, id)) {
+			t.Errorf("%s is not kept: %+v", f.name, c)
+		}
+		if n := q.wire.sent(f.on); n != 1 {
+			t.Errorf("%s was sent %d times", f.on, n)
+		}
+	}
+	eventually(t, "no wish is kept", func() bool { k, _ := q.vault.Load(context.Background()); return len(k.Wishes) == 0 })
+}
+
+func TestTheLastOfTwoTabsWinsForEachFlag(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	browser, vault := &tabs{}, NewVault()
+	first, second := browser.tab(), browser.tab()
+	p := s.device(a, vault, func(o *Options) { o.Neighbours = first })
+	p.until("the first asks to sign in", func(v *state.Snapshot) bool { return v.Phase == state.SignedOut })
+	p.signIn()
+	q := s.device(a, vault, func(o *Options) { o.Neighbours = second })
+	q.until("the second has the list", func(v *state.Snapshot) bool { return v.Loaded && q.allOpened() })
+	p.wire.set(cut)
+	p.Mute(id, true)
+	p.Star(id, true)
+	p.until("both are queued", func(v *state.Snapshot) bool {
+		return row(v, id).Saving == state.FlagQueued && row(v, id).Star == state.FlagQueued
+	})
+	q.Mute(id, true)
+	q.until("the second tab has it", func(v *state.Snapshot) bool { return rests(v, id) && row(v, id).Muted })
+	q.Mute(id, false)
+	q.until("the second tab has changed its mind", func(v *state.Snapshot) bool { return rests(v, id) && !row(v, id).Muted })
+	p.wire.set(nil)
+	eventually(t, "the first tab has sent its star and not its mute", func() bool {
+		p.Wake()
+		return rests(p.Snapshot(), id) && row(p.Snapshot(), id).Favorite
+	})
+	if c := s.conversation(a, id); c.Muted || !c.Favorite {
+		t.Errorf("the server has %+v", c)
+	}
+	if n := p.wire.sent("mute"); n != 1 { // which was cut
+		t.Errorf("the first tab has sent its mute %d times", n)
+	}
+}
+
+// The published sample of change color answers with the old colour.
+func TestAColourIsBelievedToTheListAndNotToTheAnswer(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	for _, taken := range []bool{true, false} {
+		p := s.signedIn(a)
+		p.Color(id, "#ffdfba")
+		p.until("it has a colour", func(v *state.Snapshot) bool { return rests(v, id) })
+		c := ozeki.Conversation{ID: id, Properties: []ozeki.Property{{UserID: a.id, Color: "#FFDFBA"}}}
+		b, err := json.Marshal(ozeki.ConversationAnswer{Answer: ozeki.Answer{Status: ozeki.StatusOK}, Conversation: &c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := &ozeki.Response{Status: 200, ContentType: "application/json", Body: b}
+		p.wire.set(only(fault{answer: old, after: taken}, "setlistitembackgroundcolor"))
+		lists := p.wire.sent("chatconversation list")
+		p.Color(id, "#bae1ff")
+		v := p.until("a list has told", func(v *state.Snapshot) bool { return rests(v, id) })
+		want := "#ffdfba"
+		if taken {
+			want = "#bae1ff"
+		}
+		if got := row(v, id).Color; got != want {
+			t.Errorf("taken %v: the colour is %s", taken, got)
+		}
+		if p.wire.sent("chatconversation list") == lists {
+			t.Error("the list was not asked for")
+		}
+		if n := p.wire.sent("setlistitembackgroundcolor"); n != 2 {
+			t.Errorf("it was sent %d times", n)
+		}
+		p.Close()
+	}
+}
+
+func TestWhatAnEarlierVersionKeptIsUnderstood(t *testing.T) {
+	var w keptWishes
+	err := json.Unmarshal([]byte(`{"a":true,"b":false,"c":{"mute":"on","color":""}}`), &w)
+	want := keptWishes{"a": {state.FlagFavorite: state.On}, "b": {state.FlagFavorite: ""}, "c": {state.FlagMute: state.On, state.FlagColor: ""}}
+	if err != nil || !reflect.DeepEqual(w, want) {
+		t.Errorf("it is read as %v, %v", w, err)
+	}
+	b, err := json.Marshal(want)
+	var again keptWishes
+	if err != nil || json.Unmarshal(b, &again) != nil || !reflect.DeepEqual(again, want) {
+		t.Errorf("what is written, %s, is read as %v, %v", b, again, err)
+	}
+	if json.Unmarshal([]byte(`{"a":7}`), &w) == nil {
+		t.Error("what cannot be is read")
 	}
 }

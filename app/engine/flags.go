@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"time"
+
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// undoTimer is the time an undo notice has left.
+type undoTimer struct {
+	left    time.Duration
+	started time.Time
+	stop    func()
+}
+
+func (u *undoTimer) cancel() {
+	if u.stop != nil {
+		u.stop()
+		u.stop = nil
+	}
+}
+
+// Star says whether the user wants a conversation to be a favorite. The snapshot shows it before Star returns.
+func (e *Engine) Star(id ozeki.ConversationID, on bool) { e.want(id, state.FlagFavorite, onOff(on)) }
+
+// Mute says whether the user does not want to be disturbed by a conversation; like Star.
+func (e *Engine) Mute(id ozeki.ConversationID, on bool) { e.want(id, state.FlagMute, onOff(on)) }
+
+// Color gives a conversation the user's own colour, "#rrggbb", or none with the empty text; like Star.
+func (e *Engine) Color(id ozeki.ConversationID, color string) { e.want(id, state.FlagColor, color) }
+
+// Hide hides a conversation as it is now, or shows it again; like Star.
+func (e *Engine) Hide(id ozeki.ConversationID, on bool) {
+	hideID := ""
+	if on {
+		e.mu.Lock()
+		hideID = string(e.state.Timeline(id).Instance) + ";"
+		e.unlock()
+	}
+	e.want(id, state.FlagHide, hideID)
+}
+
+func onOff(on bool) string {
+	if on {
+		return state.On
+	}
+	return ""
+}
+
+// want says what the user wants a flag to be.
+func (e *Engine) want(id ozeki.ConversationID, flag state.Flag, value string) {
+	e.mu.Lock()
+	run := e.run
+	if !e.state.Timeline(id).Known {
+		e.unlock()
+		return
+	}
+	e.applyLocked(state.FlagWanted{ID: id, Flag: flag, Value: value})
+	e.syncUndo()
+	e.unlock()
+	e.keepWish(id, flag)
+	e.neighbours.Tell(Note{Wished: id, Flag: flag})
+	e.sendFlag(run, id, flag)
+}
+
+// IsFavorite reports whether a conversation is shown as a favorite, and whether it is there at all.
+func (e *Engine) IsFavorite(id ozeki.ConversationID) (on, known bool) {
+	e.mu.Lock()
+	defer e.unlock()
+	value, known := e.state.FlagOf(id, state.FlagFavorite)
+	return value != "", known
+}
+
+// Undo puts back what a notice offers to undo.
+func (e *Engine) Undo(n state.Notice) { e.want(n.Conversation, n.Flag, n.Back) }
+
+// UndoLast undoes the newest change that still can be undone; false if there is none.
+func (e *Engine) UndoLast() bool {
+	notices := e.Snapshot().Notices
+	for i := len(notices) - 1; i >= 0; i-- {
+		if notices[i].Kind == state.NoticeUndo {
+			e.Undo(notices[i])
+			return true
+		}
+	}
+	return false
+}
+
+// MoveFavorite moves a favorite up (-1) or down (+1) in the user's own order.
+func (e *Engine) MoveFavorite(id ozeki.ConversationID, by int) {
+	e.mu.Lock()
+	e.applyLocked(state.FavoriteMoved{ID: id, By: by})
+	order := e.state.Order()
+	e.unlock()
+	e.save(func(k *Kept) { k.Order = order })
+}
+
+// HoldNotice stops the clock of an undo notice while it is hovered or focused, and starts it again.
+func (e *Engine) HoldNotice(id int, held bool) {
+	e.mu.Lock()
+	defer e.unlock()
+	u := e.undo[id]
+	switch {
+	case u == nil:
+	case held && u.stop != nil:
+		u.cancel()
+		u.left -= time.Since(u.started)
+	case !held && u.stop == nil:
+		e.startUndo(id, u)
+	}
+}
+
+// syncUndo starts a clock for each new undo notice and stops those of notices that are gone.
+func (e *Engine) syncUndo() {
+	shown := map[int]bool{}
+	for _, n := range e.current().Notices {
+		if n.Kind != state.NoticeUndo {
+			continue
+		}
+		shown[n.ID] = true
+		if e.undo[n.ID] == nil {
+			u := &undoTimer{left: UndoTime}
+			e.undo[n.ID] = u
+			e.startUndo(n.ID, u)
+		}
+	}
+	for id, u := range e.undo {
+		if !shown[id] {
+			u.cancel()
+			delete(e.undo, id)
+		}
+	}
+}
+
+func (e *Engine) startUndo(id int, u *undoTimer) {
+	u.started = time.Now()
+	u.stop = e.after(max(u.left, 0), func() { e.Dismiss(id) })
+}
+
+// callFlag asks the server to set a flag.
+func (e *Engine) callFlag(ctx context.Context, id ozeki.ConversationID, flag state.Flag, value string) (*ozeki.Conversation, error) {
+	set := value != ""
+	switch {
+	case flag == state.FlagMute && set:
+		return e.client.Mute(ctx, id)
+	case flag == state.FlagMute:
+		return e.client.Unmute(ctx, id)
+	case flag == state.FlagHide && set:
+		return e.client.Hide(ctx, id, ozeki.Instance(strings.TrimSuffix(value, ";")))
+	case flag == state.FlagHide:
+		return e.client.Unhide(ctx, id)
+	case flag == state.FlagColor && set:
+		return e.client.SetColor(ctx, id, value)
+	case flag == state.FlagColor:
+		return e.client.SetColor(ctx, id, state.NoColor)
+	case set:
+		return e.client.Favorite(ctx, id)
+	}
+	return e.client.Unfavorite(ctx, id)
+}
+
+// sendFlag sends what a conversation's flag still needs, one request at a time.
+func (e *Engine) sendFlag(run int, id ozeki.ConversationID, flag state.Flag) {
+	e.mu.Lock()
+	if run != e.run {
+		e.unlock()
+		return
+	}
+	value, seq, send := e.state.NextFlag(id, flag)
+	if !send {
+		e.unlock()
+		return
+	}
+	e.applyLocked(state.FlagSent{ID: id, Flag: flag, Seq: seq})
+	e.unlock()
+	e.goIn(run, func(ctx context.Context, run int) {
+		c, err := e.callFlag(ctx, id, flag, value)
+		if err != nil && e.failed(run, err) {
+			return
+		}
+		unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)
+		var ev state.Event
+		switch {
+		case err == nil:
+			ev = state.FlagAnswered{ID: id, Flag: flag, Seq: seq, Value: value, Conversation: *c}
+		case unreached:
+			ev = state.FlagUnreached{ID: id, Flag: flag, Seq: seq}
+		default:
+			ev = state.FlagRefused{ID: id, Flag: flag, Seq: seq, Words: Words(err)}
+		}
+		e.mu.Lock()
+		if run != e.run {
+			e.unlock()
+			return
+		}
+		e.applyLocked(ev)
+		e.syncUndo()
+		doubtful := e.state.Doubtful(id, flag)
+		e.unlock()
+		e.keepWish(id, flag)
+		if unreached {
+			return // sent again by the next poll that succeeds
+		}
+		if doubtful {
+			e.changed(run, []ozeki.ConversationID{id}, nil)
+		}
+		e.sendFlag(run, id, flag)
+	})
+}
+
+// keepWish keeps what the user wants a flag to be until the server has confirmed it.
+func (e *Engine) keepWish(id ozeki.ConversationID, flag state.Flag) {
+	e.mu.Lock()
+	value, wanted := e.state.WishOf(id, flag)
+	e.unlock()
+	e.save(func(k *Kept) { k.Wishes = withWish(k.Wishes, id, flag, value, wanted) })
+}
+
+// withWish returns wishes with one changed; those given stay as they are.
+func withWish(was state.Wishes, id ozeki.ConversationID, flag state.Flag, value string, wanted bool) state.Wishes {
+	wishes := maps.Clone(was)
+	if wishes == nil {
+		wishes = state.Wishes{}
+	}
+	of := maps.Clone(wishes[id])
+	if of == nil {
+		of = map[state.Flag]string{}
+	}
+	if delete(of, flag); wanted {
+		of[flag] = value
+	}
+	if wishes[id] = of; len(of) == 0 {
+		delete(wishes, id)
+	}
+	return wishes
+}
