@@ -81,7 +81,7 @@ func (p *conversationPane) Render() goapp.UI {
 		star = star.DataSet("way", way).Aria("description", words)
 	}
 	return el("main").Class("pane").Body(
-		el("header").Class("pane-head").Body(p.back(), el("h1").Text(v.Row.Name), star),
+		el("header").Class("pane-head").Body(p.back(), el("h1").Text(v.Row.Name), p.more(), star),
 		el("section").ID("timeline").Class("timeline"), // filled by timeline_js.go; no other part here is a section
 		goapp.If(p.writable(), p.composer()),
 		goapp.If(!p.writable(),
@@ -96,6 +96,17 @@ func (p *conversationPane) back() goapp.UI {
 
 func (p *conversationPane) toggleStar(goapp.Context, goapp.Event) {
 	p.Actions.star(p.View.Row.ID, !p.View.Row.Favorite)
+}
+
+// more is the button that opens the conversation's menu.
+func (p *conversationPane) more() goapp.UI {
+	return el("button").ID("pane-more").Attr("type", "button").Class("icon").Aria("label", "More for "+p.View.Row.Name).
+		Aria("haspopup", "menu").OnClick(p.openMenu).Body(svgIcon(dots))
+}
+
+func (p *conversationPane) openMenu(goapp.Context, goapp.Event) {
+	focusOn("pane-more") // which some browsers do not do with a click
+	p.Actions.menu(p.View.Row.ID, point{})
 }
 
 // composer has no handlers of the framework's but submit: each would draw the pane again at every key press. The root

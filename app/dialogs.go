@@ -143,10 +143,10 @@ func (f *friendRow) click(goapp.Context, goapp.Event) { f.Choose.choose(f.Friend
 type settingsDialog struct {
 	goapp.Compo
 
-	Name      string
-	Unsent    int // messages that the server does not have yet
-	Unsaved   int // changes of conversations that it does not have yet
-	Actions   *root
+	Name    string
+	Unsent  int // messages that the server does not have yet
+	Unsaved int // changes of conversations that it does not have yet
+	Actions *root
 }
 
 var themes = []struct{ value, label string }{{"", "As the system"}, {"light", "Light"}, {"dark", "Dark"}}

@@ -8,6 +8,7 @@ const (
 	pencil    = "M12 5v14M5 12h14"
 	gear      = "M4 7h9m4 0h3M4 17h3m4 0h9M15 4.500v5m-6 5v5"
 	arrowBack = "m14 6-6 6 6 6"
+	dots      = "M6 12h.010M12 12h.010M18 12h.010"
 	cross     = "m6 6 12 12M18 6 6 18"
 )
 

@@ -20,7 +20,7 @@ type root struct {
 	keys                  keymap         // as the user has changed them
 	recording, keyTrouble string         // the shortcut that gets new keys, and what is wrong with those pressed
 	held                  map[int]holder // notices whose clock stands still
-	unsent, unsaved     int            // what signing out would lose, when the settings were opened
+	unsent, unsaved       int            // what signing out would lose, when the settings were opened
 	refused               string         // why the text in the composer was not taken, in words
 	engine                *engine.Engine
 	list                  *island
@@ -161,16 +161,26 @@ func (r *root) submit(f submission) {
 
 // The actions that components and rows ask for.
 
-func (r *root) star(id ozeki.ConversationID, on bool) { r.engine.Star(id, on) }
-func (r *root) seen(ids []ozeki.ConversationID)       { r.engine.Seen(ids) }
-func (r *root) filter(text string)                    { r.engine.Filter(text) }
-func (r *root) reloadList()                           { r.engine.Reload() }
+func (r *root) star(id ozeki.ConversationID, on bool)       { r.engine.Star(id, on) }
+func (r *root) mute(id ozeki.ConversationID, on bool)       { r.engine.Mute(id, on) }
+func (r *root) hide(id ozeki.ConversationID, on bool)       { r.engine.Hide(id, on) }
+func (r *root) color(id ozeki.ConversationID, color string) { r.engine.Color(id, color) }
+func (r *root) seen(ids []ozeki.ConversationID)             { r.engine.Seen(ids) }
+func (r *root) filter(text string)                          { r.engine.Filter(text) }
+func (r *root) reloadList()                                 { r.engine.Reload() }
 
 func (r *root) reload(id ozeki.ConversationID)         { r.engine.Open(id) }
 func (r *root) older(id ozeki.ConversationID)          { r.engine.Older(id) }
 func (r *root) later(id ozeki.ConversationID)          { r.engine.Later(id) }
 func (r *root) newest(id ozeki.ConversationID)         { r.engine.Newest(id) }
 func (r *root) atEnd(id ozeki.ConversationID, is bool) { r.engine.AtEnd(id, is) }
+
+// menu opens a conversation's menu at a point, or below what has the focus.
+func (r *root) menu(id ozeki.ConversationID, at point) {
+	if row, ok := r.engine.Snapshot().Row(id); ok {
+		showMenu("More for "+row.Name, menuOf(row, r), at)
+	}
+}
 
 // hold stops the clock of a notice while it is hovered or focused, or both, and starts it again.
 func (r *root) hold(id int, by holder, held bool) {

@@ -67,5 +67,6 @@ func wayOf(p state.FlagPhase) (attribute, words string) {
 // islandActions is what the rows ask for.
 type islandActions interface {
 	star(id ozeki.ConversationID, on bool)
+	menu(id ozeki.ConversationID, at point)
 	seen(ids []ozeki.ConversationID) // rows in the page whose names are not opened yet
 }

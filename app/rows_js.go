@@ -51,13 +51,32 @@ type section struct {
 
 // rowNode is a row in the page and what it shows.
 type rowNode struct {
-	li, a, name, marks, star js.Value
-	row                      state.Row
-	in                       *section
-	at                       int // index in its list
-	set                      int // length of the list as told to assistive technology, 0 where all rows are in the page
-	current                  bool
-	fresh                    bool
+	li, a, name, marks, more, star js.Value
+	row                            state.Row
+	in                             *section
+	at                             int // index in its list
+	set                            int // length of the list as told to assistive technology, 0 where all rows are in the page
+	current                        bool
+	fresh                          bool
+}
+
+// rowPart is what of a row can have the focus.
+type rowPart int
+
+const (
+	partLink rowPart = iota
+	partMore
+	partStar
+)
+
+func (n *rowNode) part(p rowPart) js.Value {
+	switch p {
+	case partMore:
+		return n.more
+	case partStar:
+		return n.star
+	}
+	return n.a
 }
 
 func newIsland(a islandActions) *island {
@@ -90,9 +109,12 @@ func icon(path string) js.Value {
 func (l *island) attach(id string) {
 	l.host = byID(id)
 	l.rows = map[ozeki.ConversationID]*rowNode{}
-	star := element("button", "star", icon(starPath))
+	star, more := element("button", "star", icon(starPath)), element("button", "more", icon(dots))
 	star.Set("type", "button")
-	l.model = element("li", "row", element("a", "", element("span", "name"), element("span", "marks")), star)
+	more.Set("type", "button")
+	more.Call("setAttribute", "aria-haspopup", "menu")
+	more.Call("setAttribute", "aria-expanded", "false")
+	l.model = element("li", "row", element("a", "", element("span", "name"), element("span", "marks")), more, star)
 
 	byElement := js.Global().Get("WeakMap").New()
 	observe := l.on(func(args []js.Value) {
@@ -132,6 +154,7 @@ func (l *island) attach(id string) {
 	}
 	l.host.Call("addEventListener", "click", l.on(l.click))
 	l.host.Call("addEventListener", "keydown", l.on(l.keydown))
+	l.host.Call("addEventListener", "contextmenu", l.on(l.contextMenu))
 	l.measure()
 	if l.snap != nil {
 		l.show(l.snap)
@@ -232,7 +255,7 @@ func (l *island) redrawSoon() {
 // redraw brings the rows in the page in line with the lists.
 func (l *island) redraw() {
 	focused := document.Get("activeElement")
-	held, focusedStar := l.rowOf(focused)
+	held, part := l.rowOf(focused)
 	visible := held != nil && focused.Call("matches", ":focus-visible").Bool()
 	var heldIn *section
 	if held != nil {
@@ -294,11 +317,7 @@ func (l *island) redraw() {
 		return
 	}
 	if !document.Get("activeElement").Equal(focused) {
-		part := held.a
-		if focusedStar {
-			part = held.star
-		}
-		part.Call("focus", map[string]any{"preventScroll": true})
+		held.part(part).Call("focus", map[string]any{"preventScroll": true})
 	}
 	if visible && heldIn != held.in {
 		held.li.Call("scrollIntoView", map[string]any{"block": "nearest"})
@@ -313,7 +332,7 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 		li := l.model.Call("cloneNode", true)
 		a := li.Get("firstChild")
 		n = &rowNode{
-			li: li, a: a, name: a.Get("firstChild"), marks: a.Get("lastChild"), star: li.Get("lastChild"),
+			li: li, a: a, name: a.Get("firstChild"), marks: a.Get("lastChild"), more: a.Get("nextSibling"), star: li.Get("lastChild"),
 			fresh: true, at: -1,
 		}
 		li.Get("dataset").Set("id", string(r.ID))
@@ -354,6 +373,7 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 	if r.Name != n.row.Name || n.fresh {
 		n.name.Set("textContent", r.Name)
 		n.star.Call("setAttribute", "aria-label", "Favorite "+r.Name)
+		n.more.Call("setAttribute", "aria-label", "More for "+r.Name)
 	}
 	if marks := marksOf(r, now); n.fresh || marks != n.marks.Get("textContent").String() {
 		n.marks.Set("textContent", marks)
@@ -410,30 +430,58 @@ func sortRows(rows []*rowNode) {
 	}
 }
 
-// rowOf returns the row that an element of the page is in, and whether it is the star.
-func (l *island) rowOf(e js.Value) (*rowNode, bool) {
+// rowOf returns the row that an element of the page is in, and the part of it.
+func (l *island) rowOf(e js.Value) (*rowNode, rowPart) {
 	if !e.Truthy() || !l.host.Truthy() || !l.host.Call("contains", e).Bool() {
-		return nil, false
+		return nil, partLink
 	}
 	li := e.Call("closest", "li.row")
 	if !li.Truthy() {
-		return nil, false
+		return nil, partLink
 	}
 	n := l.rows[ozeki.ConversationID(li.Get("dataset").Get("id").String())]
-	return n, e.Call("closest", ".star").Truthy()
+	switch {
+	case e.Call("closest", ".star").Truthy():
+		return n, partStar
+	case e.Call("closest", ".more").Truthy():
+		return n, partMore
+	}
+	return n, partLink
 }
 
 func (l *island) click(args []js.Value) {
-	if n, star := l.rowOf(args[0].Get("target")); n != nil && star {
+	switch n, part := l.rowOf(args[0].Get("target")); {
+	case n == nil || part == partLink: // links are taken by guardLinks
+	case part == partStar:
 		l.actions.star(n.row.ID, !n.row.Favorite)
+	default:
+		l.menu(n, point{})
 	}
-	// Links are taken by guardLinks.
 }
 
-// keydown: arrows, Home and End go through the rows of all lists.
+// menu opens the menu of a row, with the focus in the row to come back to.
+func (l *island) menu(n *rowNode, at point) {
+	if focused, _ := l.rowOf(document.Get("activeElement")); focused != n || !at.known {
+		n.more.Call("focus", map[string]any{"preventScroll": true})
+	}
+	l.actions.menu(n.row.ID, at)
+}
+
+// contextMenu: a right click opens the row's menu in place of the browser's.
+func (l *island) contextMenu(args []js.Value) {
+	e := args[0]
+	if n, _ := l.rowOf(e.Get("target")); n != nil {
+		e.Call("preventDefault")
+		if e.Get("pointerType").Type() != js.TypeString || e.Get("pointerType").String() != "touch" {
+			l.menu(n, point{e.Get("clientX").Float(), e.Get("clientY").Float(), true})
+		}
+	}
+}
+
+// keydown: arrows, Home and End go through the rows of all lists, Shift+F10 and the menu key open a row's menu.
 func (l *island) keydown(args []js.Value) {
 	e := args[0]
-	n, star := l.rowOf(e.Get("target"))
+	n, part := l.rowOf(e.Get("target"))
 	if n == nil || e.Get("ctrlKey").Bool() || e.Get("altKey").Bool() || e.Get("metaKey").Bool() {
 		return
 	}
@@ -447,17 +495,24 @@ func (l *island) keydown(args []js.Value) {
 		step = -1 << 30
 	case "End":
 		step = 1 << 30
+	case "ContextMenu":
+	case "F10":
+		if !e.Get("shiftKey").Bool() {
+			return
+		}
 	default:
 		return
 	}
 	e.Call("preventDefault")
 	if step != 0 {
-		l.focusStep(n, step, star)
+		l.focusStep(n, step, part)
+	} else {
+		l.menu(n, point{})
 	}
 }
 
 // focusStep moves the focus by a number of rows, through both open lists.
-func (l *island) focusStep(from *rowNode, step int, star bool) {
+func (l *island) focusStep(from *rowNode, step int, part rowPart) {
 	type spot struct {
 		s *section
 		i int
@@ -479,18 +534,14 @@ func (l *island) focusStep(from *rowNode, step int, star bool) {
 		return
 	}
 	to := spots[min(max(at+step, 0), len(spots)-1)]
-	l.focusAt(to.s, to.i, star)
+	l.focusAt(to.s, to.i, part)
 }
 
-func (l *island) focusAt(s *section, i int, star bool) {
+func (l *island) focusAt(s *section, i int, part rowPart) {
 	l.place(s, i, len(s.rows) > windowMin, time.Now())
 	l.order(s)
 	n := l.rows[s.rows[i].ID]
-	part := n.a
-	if star {
-		part = n.star
-	}
-	part.Call("focus", map[string]any{"preventScroll": true})
+	n.part(part).Call("focus", map[string]any{"preventScroll": true})
 	n.li.Call("scrollIntoView", map[string]any{"block": "nearest"})
 }
 
@@ -502,7 +553,7 @@ func (l *island) focusRow(id ozeki.ConversationID) {
 		}
 		for i, r := range s.rows {
 			if r.ID == id {
-				l.focusAt(s, i, false)
+				l.focusAt(s, i, partLink)
 				return
 			}
 		}
@@ -513,7 +564,7 @@ func (l *island) focusRow(id ozeki.ConversationID) {
 func (l *island) focusFirst() {
 	for _, s := range l.sections {
 		if s != nil && s.open && len(s.rows) > 0 {
-			l.focusAt(s, 0, false)
+			l.focusAt(s, 0, partLink)
 			return
 		}
 	}

@@ -229,7 +229,10 @@ func TestTheLastClickOfTwoTabsWins(t *testing.T) {
 	p.wire.set(cut)
 	p.Star(id, true)
 	p.until("it is queued", func(v *state.Snapshot) bool { return row(v, id).Star == state.FlagQueued })
-	eventually(t, "it is kept", func() bool { k, _ := vault.Load(context.Background()); return k != nil && k.Wishes[id][state.FlagFavorite] == state.On })
+	eventually(t, "it is kept", func() bool {
+		k, _ := vault.Load(context.Background())
+		return k != nil && k.Wishes[id][state.FlagFavorite] == state.On
+	})
 
 	// The second tab begins with the wish that is kept, and cannot reach the server either.
 	q := s.device(a, vault, func(o *Options) { o.Neighbours = second })

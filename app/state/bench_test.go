@@ -34,7 +34,7 @@ func bench(b *testing.B, event func(s *State, n int) Event) {
 }
 
 func BenchmarkAStarAmong10000(b *testing.B) {
-	bench(b, func(_ *State, n int) Event { return starWanted(idOf(n * 31 % many), n/many%2 == 0) })
+	bench(b, func(_ *State, n int) Event { return starWanted(idOf(n*31%many), n/many%2 == 0) })
 }
 
 func BenchmarkAKeysBatchAmong10000(b *testing.B) {

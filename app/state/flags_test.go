@@ -189,9 +189,9 @@ func TestAnAnswerNobodyWaitsForChangesNothing(t *testing.T) {
 	s.Apply(starWanted(idOf(1), true))
 	_, seq := send(t, s, idOf(1))
 	before := unchanged(t, s.Snapshot())
-	s.Apply(starAnswered(idOf(1), seq + 7, conv(1, "Anna")))
-	s.Apply(starRefused(idOf(1), seq + 7, "no"))
-	s.Apply(starUnreached(idOf(1), seq + 7))
+	s.Apply(starAnswered(idOf(1), seq+7, conv(1, "Anna")))
+	s.Apply(starRefused(idOf(1), seq+7, "no"))
+	s.Apply(starUnreached(idOf(1), seq+7))
 	s.Apply(starAnswered(idOf(99), seq, conv(99, "Nobody")))
 	before()
 	if r, _ := rowIn(s.Snapshot(), idOf(1)); !r.Favorite || r.Star != FlagPending {

@@ -198,7 +198,9 @@ func unchanged(t testing.TB, s *Snapshot) func() {
 
 // Stars are the flags that most of these tests are about.
 
-func starWanted(id ozeki.ConversationID, on bool) Event { return FlagWanted{id, FlagFavorite, onOff(on)} }
+func starWanted(id ozeki.ConversationID, on bool) Event {
+	return FlagWanted{id, FlagFavorite, onOff(on)}
+}
 
 func starSent(id ozeki.ConversationID, seq uint64) Event { return FlagSent{id, FlagFavorite, seq} }
 

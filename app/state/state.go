@@ -111,6 +111,19 @@ func (s *Snapshot) Has(extension string) bool {
 	return false
 }
 
+// Row finds a conversation's row, also that of one which a filter leaves out and which is open.
+func (s *Snapshot) Row(id ozeki.ConversationID) (Row, bool) {
+	for _, rows := range [][]Row{s.Favorites, s.Conversations, s.Hidden} {
+		if i := slices.IndexFunc(rows, func(r Row) bool { return r.ID == id }); i >= 0 {
+			return rows[i], true
+		}
+	}
+	if s.Open != nil && s.Open.Known && s.Open.Row.ID == id {
+		return s.Open.Row, true
+	}
+	return Row{}, false
+}
+
 // State is the client's whole knowledge. It is not safe for use by several goroutines at once: its owner serialises.
 type State struct {
 	phase         Phase
