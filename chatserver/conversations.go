@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"starling/chatserver/store"
 	"starling/ozeki"
@@ -21,27 +22,34 @@ const (
 )
 
 // conversations lists what the user is a member of, the last used first; with ids (ozeki.ExtListOf) only those among
-// them, in the order asked for.
+// them, in the order asked for. The last messages in it count as delivered (see deliverListed).
 func (s *Server) conversations(ctx context.Context, req *request, body *ozeki.ListRequest) (any, error) {
-	list, err := s.listOf(ctx, req.user, body.ConversationIDs)
+	list, last, err := s.listOf(ctx, req.user, body.ConversationIDs)
 	if err != nil {
 		return nil, err
 	}
 	a := listAnswer{Answer: ok, Conversations: make([]conversationWire, len(list))}
 	for i, c := range list {
-		a.Conversations[i] = wireOf(conversationFor(req.user, c))
+		a.Conversations[i] = wireOf(conversationFor(req.user, c, last[c.ID], req.now))
 	}
+	s.deliverListed(ctx, req, list, last)
 	return a, nil
 }
 
-func (s *Server) listOf(ctx context.Context, user ozeki.UserID, ids []ozeki.ConversationID) ([]store.Conversation, error) {
+// listOf returns conversations with their last messages.
+func (s *Server) listOf(ctx context.Context, user ozeki.UserID, ids []ozeki.ConversationID) ([]store.Conversation, map[ozeki.ConversationID]store.Message, error) {
 	if len(ids) == 0 {
-		return s.store.Conversations(ctx, user)
+		list, err := s.store.Conversations(ctx, user)
+		if err != nil {
+			return nil, nil, err
+		}
+		last, err := s.store.LastMessages(ctx, user)
+		return list, last, err
 	}
 	if len(ids) > ozeki.MaxListOf {
-		return nil, errInvalid.saying("A list call names at most 100 conversations. Leave the ids out to list all.")
+		return nil, nil, errInvalid.saying("A list call names at most 100 conversations. Leave the ids out to list all.")
 	}
-	list := make([]store.Conversation, 0, len(ids))
+	list, last := make([]store.Conversation, 0, len(ids)), make(map[ozeki.ConversationID]store.Message, len(ids))
 	for i, id := range ids {
 		if slices.Contains(ids[:i], id) {
 			continue
@@ -50,16 +58,32 @@ func (s *Server) listOf(ctx context.Context, user ozeki.UserID, ids []ozeki.Conv
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		default:
 			list = append(list, c)
+			if last[id], err = lastMessage(ctx, s.store, c); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
-	return list, nil
+	return list, last, nil
 }
 
-// conversationFor is the published object as one member sees it: of flags and properties only his own.
-func conversationFor(user ozeki.UserID, c store.Conversation) ozeki.Conversation {
+// lastMessage returns a conversation's last message, the zero message for none.
+func lastMessage(ctx context.Context, r store.Reader, c store.Conversation) (store.Message, error) {
+	if c.LastMessageID == "" {
+		return store.Message{}, nil
+	}
+	m, err := r.Message(ctx, c.ID, c.LastMessageID)
+	if errors.Is(err, store.ErrNotFound) { // cleared between the two questions
+		err = nil
+	}
+	return m, err
+}
+
+// conversationFor is the published object as one member sees it: of flags and properties only his own. It has the
+// extension overview: last is the last message, left out if it is none of the instance or has expired by now.
+func conversationFor(user ozeki.UserID, c store.Conversation, last store.Message, now time.Time) ozeki.Conversation {
 	by := func(set bool) []ozeki.UserID {
 		if set {
 			return []ozeki.UserID{user}
@@ -72,25 +96,36 @@ func conversationFor(user ozeki.UserID, c store.Conversation) ozeki.Conversation
 		ids[i] = p.UserID
 		participants[i] = ozeki.Participant{UserID: p.UserID, UserName: p.Name}
 	}
-	return ozeki.Conversation{
+	public := ozeki.Conversation{
 		ID: c.ID, IsGroup: c.IsGroup, ParticipantIDs: ids, Participants: participants, DisplayName: c.DisplayName,
 		LastMessageID: c.LastMessageID, LastReportID: c.LastReportID, LastAccess: c.LastAccess.Unix(), Secret: c.Secret,
 		Instance: c.Instance, MutedBy: by(c.Muted), FavoriteBy: by(c.Favorite), HiddenBy: by(isHidden(c)),
 		Properties: []ozeki.Property{{UserID: user, IsMuted: c.Muted, IsFavorite: c.Favorite, HideID: c.HideID, Color: c.Color}},
+		Unread:     &c.Unread, Viewed: c.Viewed,
 	}
+	if last.ID != "" && last.Instance == c.Instance && !last.ExpiredBy(now) {
+		m := messageFor(last)
+		public.LastMessage = &m
+	}
+	return public
 }
 
-// isHidden reports whether the conversation's current instance is among the hidden ones.
+// isHidden reports whether a conversation is hidden: its current instance is among the hidden ones, or it was hidden and
+// nobody has written in the current one yet.
 func isHidden(c store.Conversation) bool {
-	return strings.Contains(";"+c.HideID, ";"+string(c.Instance)+";")
+	return c.HideID != "" && (c.LastMessageID == "" || strings.Contains(";"+c.HideID, ";"+string(c.Instance)+";"))
 }
 
-func (s *Server) conversation(ctx context.Context, r store.Reader, user ozeki.UserID, id ozeki.ConversationID) (any, error) {
-	c, err := r.Conversation(ctx, user, id)
+func (s *Server) conversation(ctx context.Context, r store.Reader, req *request, id ozeki.ConversationID) (any, error) {
+	c, err := r.Conversation(ctx, req.user, id)
 	if err != nil {
 		return nil, err
 	}
-	public := conversationFor(user, c)
+	last, err := lastMessage(ctx, r, c)
+	if err != nil {
+		return nil, err
+	}
+	public := conversationFor(req.user, c, last, req.now)
 	return ozeki.ConversationAnswer{Answer: ok, Conversation: &public}, nil
 }
 
@@ -100,7 +135,7 @@ func (s *Server) setProperty(ctx context.Context, tx store.Tx, req *request, id 
 	if err := tx.SetProperty(ctx, req.user, id, p); err != nil {
 		return nil, err
 	}
-	return s.conversation(ctx, tx, req.user, id)
+	return s.conversation(ctx, tx, req, id)
 }
 
 func (s *Server) favorite(ctx context.Context, tx store.Tx, req *request, body *ozeki.ConversationRequest) (any, error) {
@@ -143,6 +178,23 @@ func (s *Server) hide(ctx context.Context, tx store.Tx, req *request, body *ozek
 	return s.setProperty(ctx, tx, req, body.ConversationID, store.HideID(body.HideID))
 }
 
+// clear empties a conversation of the caller's for everybody: its messages and marks are deleted, and a new instance
+// begins, in which the answer gives it. errInstance: the instance is not the present one, so also the repeat of a clear
+// under a new request id. Members only (errNotFound).
+func (s *Server) clear(ctx context.Context, tx store.Tx, req *request, body *ozeki.ClearRequest) (any, error) {
+	c, err := tx.Conversation(ctx, req.user, body.ConversationID)
+	if err != nil {
+		return nil, err
+	}
+	if body.Instance != c.Instance {
+		return nil, errInstance
+	}
+	if err := tx.Clear(ctx, c.ID, ozeki.NewInstance()); err != nil {
+		return nil, err
+	}
+	return s.conversation(ctx, tx, req, c.ID)
+}
+
 // createConversation makes a conversation of the caller and friends of his, and gives it as he sees it. A repeat of the
 // id gives the conversation that is there, unchanged; errExists: it is there without the caller. errForbidden: a member
 // is not the caller's friend.
@@ -151,7 +203,7 @@ func (s *Server) createConversation(ctx context.Context, tx store.Tx, req *reque
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.conversation(ctx, tx, req.user, body.ConversationID)
+	found, err := s.conversation(ctx, tx, req, body.ConversationID)
 	if !errors.Is(err, store.ErrNotFound) {
 		return found, err
 	}
@@ -168,7 +220,7 @@ func (s *Server) createConversation(ctx context.Context, tx store.Tx, req *reque
 	if err != nil {
 		return nil, err
 	}
-	return s.conversation(ctx, tx, req.user, body.ConversationID)
+	return s.conversation(ctx, tx, req, body.ConversationID)
 }
 
 // checkMembers checks the form of a new conversation and returns the members beside the caller.

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"starling/chatserver/store"
 	"starling/ozeki"
 )
 
@@ -39,6 +41,7 @@ func TestTheListShowsEveryMemberHisOwnView(t *testing.T) {
 			DisplayName:  "bmFtZQ==", LastAccess: f.clock.now().Unix(), Secret: "c2VjcmV0", Instance: c.Instance,
 			MutedBy: his(u == bob), FavoriteBy: his(u == alice), HiddenBy: his(false),
 			Properties: []ozeki.Property{{UserID: u.id, IsMuted: u == bob, IsFavorite: u == alice, Color: "#ffffff"}},
+			Unread:     new(int),
 		}
 		if bob.id < alice.id {
 			want.ParticipantIDs[0], want.ParticipantIDs[1] = bob.id, alice.id
@@ -147,7 +150,10 @@ func TestEveryFlagIsSetAndTakenBack(t *testing.T) {
 			f.send(alice.raw(call, f.body(call, field("conversationid", c.ID), field("color", v), field("hideid", v)))).want(t, ozeki.CodeInvalid)
 		}
 	}
-	// Another instance hidden long ago does not hide this one.
+	// Another instance hidden long ago does not hide this one, once somebody has written in it.
+	if _, err := bob.Add(ctx, c.ID, c.Instance, f.message("AAAA")); err != nil {
+		t.Fatal(err)
+	}
 	got, err := alice.Hide(ctx, c.ID, "7sSwU2VoFM")
 	if err != nil || len(got.HiddenBy) != 0 || got.Properties[0].HideID != "7sSwU2VoFM;" {
 		t.Errorf("%+v %v", got, err)
@@ -290,10 +296,25 @@ func TestTheListIsWrittenAsTheTypesOfTheAPIWriteIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	lasts, err := f.store.LastMessages(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
 	want, got := ozeki.ConversationsAnswer{Answer: ok}, listAnswer{Answer: ok}
-	for _, c := range list {
-		want.Conversations = append(want.Conversations, conversationFor(alice, c))
-		got.Conversations = append(got.Conversations, wireOf(conversationFor(alice, c)))
+	for i, c := range list {
+		last, now := lasts[c.ID], f.clock.now()
+		switch i {
+		case 1:
+			last = store.Message{} // nobody has written yet
+		case 2:
+			last.Extra = `{"Colour":{"a":1}}`
+		case 3:
+			last.ValidUntil = now.Add(time.Hour)
+		case 4:
+			last.ValidUntil = now
+		}
+		want.Conversations = append(want.Conversations, conversationFor(alice, c, last, now))
+		got.Conversations = append(got.Conversations, wireOf(conversationFor(alice, c, last, now)))
 	}
 	if a, b := encode(got), encode(want); string(a) != string(b) {
 		t.Errorf("%s\nwant\n%s", a, b)

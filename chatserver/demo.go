@@ -58,6 +58,7 @@ func (s *seeder) demoConversations(ctx context.Context, tx store.Tx, users []see
 	alice, bob, colleagues := users[0], users[1], users[2:]
 	random := rand.New(rand.NewPCG(7, 7))
 	create := func(c seedConversation, properties ...store.Property) error {
+		c.viewers = len(c.members)
 		id, err := s.create(ctx, tx, c)
 		for _, p := range properties {
 			if err == nil {
@@ -77,7 +78,7 @@ func (s *seeder) demoConversations(ctx context.Context, tx store.Tx, users []see
 	}
 	for i, colleague := range colleagues {
 		age := time.Duration(i*i)*35*time.Minute + time.Duration(25+i*13)*time.Minute
-		c := seedConversation{members: []seedUser{alice, colleague}, messages: s.threads(random, 2+i*5%6, age)}
+		c := seedConversation{members: []seedUser{alice, colleague}, messages: s.threads(random, 2+i*5%6, age, demoNews[i]), unread: len(demoNews[i])}
 		if err := create(c, demoProperties[i]...); err != nil {
 			return err
 		}
@@ -85,7 +86,7 @@ func (s *seeder) demoConversations(ctx context.Context, tx store.Tx, users []see
 			continue
 		}
 		// Bob knows some of them as well; one of them is his favorite.
-		c = seedConversation{members: []seedUser{bob, colleague}, messages: s.threads(random, 2, age+3*time.Hour)}
+		c = seedConversation{members: []seedUser{bob, colleague}, messages: s.threads(random, 2, age+3*time.Hour, nil)}
 		if err := create(c, store.Favorite(i == 10)); err != nil {
 			return err
 		}
@@ -99,7 +100,7 @@ func (s *seeder) demoConversations(ctx context.Context, tx store.Tx, users []see
 	}
 	return create(seedConversation{
 		group: "Büro & Küche", members: []seedUser{alice, bob, colleagues[1], colleagues[5], colleagues[10], colleagues[18]},
-		messages: s.script(demoKitchen, 26*time.Hour),
+		messages: s.script(demoKitchen, 26*time.Hour), unread: 2,
 	})
 }
 
@@ -119,8 +120,9 @@ func (s *seeder) script(lines []string, age time.Duration) []seedMessage {
 	return out
 }
 
-// threads strings together n short exchanges of two people over the days before, each begun by either.
-func (s *seeder) threads(random *rand.Rand, n int, age time.Duration) []seedMessage {
+// threads strings together n short exchanges of two people over the days before, each begun by either, and more lines
+// after the last one.
+func (s *seeder) threads(random *rand.Rand, n int, age time.Duration, more []string) []seedMessage {
 	var lines []string
 	for i, t := range random.Perm(len(demoThreads))[:n] {
 		if i > 0 {
@@ -130,6 +132,9 @@ func (s *seeder) threads(random *rand.Rand, n int, age time.Duration) []seedMess
 		for _, line := range demoThreads[t] {
 			lines = append(lines, string('0'+(line[0]-'0')^first)+line[1:])
 		}
+	}
+	if len(more) > 0 {
+		lines = append(append(lines, ""), more...)
 	}
 	return s.script(lines, age)
 }

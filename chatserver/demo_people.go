@@ -107,6 +107,16 @@ var demoKitchen = []string{
 	"1On it.",
 }
 
+// What the n-th colleague has written to Alice and she has not viewed.
+var demoNews = map[int][]string{
+	0:  {"1The last sheet is in the folder.", "1Two of the sums were rounded, I have marked them in yellow."},
+	1:  {"1Printing twice again. I give up and call it a service."},
+	4:  {"1Ready when you are."},
+	5:  {"1Lunch menu is out.", "1Soup is pumpkin.", "1And there is cake again."},
+	7:  {"1The new test files are there, all of them import."},
+	12: {"1Could you call me when you are back?"},
+}
+
 var demoThreads = [][]string{
 	{
 		"0Do you have five minutes for the draft of the offer?", "1Sure, send it over.",

@@ -19,6 +19,7 @@ const serverVersion = "2.0.0"
 
 var extensions = []string{
 	ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate,
+	ozeki.ExtReceipts, ozeki.ExtOverview,
 }
 
 // login tells the owner of an api key who he is and binds the station to him. Unsigned. errLogin: the key is unknown.

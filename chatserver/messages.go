@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,7 +118,7 @@ func (s *Server) download(ctx context.Context, req *request, body *ozeki.Downloa
 		return nil, err
 	}
 	q.From, q.Limit = from, maxDownload
-	return s.page(ctx, q)
+	return s.page(ctx, req, q, body.FirstReportID)
 }
 
 // downloadPartial gives the newest messages before the given one, oldest first: 50 unless limit says otherwise, at most
@@ -136,43 +137,68 @@ func (s *Server) downloadPartial(ctx context.Context, req *request, body *ozeki.
 	if body.Limit > 0 {
 		q.Limit = min(body.Limit, maxPartial)
 	}
-	return s.page(ctx, q)
+	return s.page(ctx, req, q, "")
+}
+
+// history is a question for the messages of a conversation.
+type history struct {
+	store.MessageQuery
+	delivered int64 // up to where the user has had them delivered
 }
 
 // history checks that the user may read the instance of the conversation; an empty one is the current one.
-func (s *Server) history(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID, instance ozeki.Instance, now time.Time) (store.MessageQuery, error) {
+func (s *Server) history(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID, instance ozeki.Instance, now time.Time) (history, error) {
 	c, err := s.store.Conversation(ctx, user, id)
 	if err != nil {
-		return store.MessageQuery{}, err
+		return history{}, err
 	}
 	if instance != "" && instance != c.Instance {
-		return store.MessageQuery{}, errInstance
+		return history{}, errInstance
 	}
-	return store.MessageQuery{Conversation: c.ID, Instance: c.Instance, Now: now}, nil
+	return history{MessageQuery: store.MessageQuery{Conversation: c.ID, Instance: c.Instance, Now: now}, delivered: c.DeliveredSeq}, nil
 }
 
 // place returns a message's place in the history, 0 for the empty id.
-func (s *Server) place(ctx context.Context, q store.MessageQuery, id ozeki.MessageID) (int64, error) {
+func (s *Server) place(ctx context.Context, q history, id ozeki.MessageID) (int64, error) {
 	if id == "" {
 		return 0, nil
 	}
 	m, err := s.store.Message(ctx, q.Conversation, id)
-	if err == nil && m.Instance != q.Instance {
+	if err == nil && m.Instance != q.Instance && m.Instance != "" { // one that has expired keeps its place
 		err = store.ErrNotFound
 	}
 	return m.Seq, err
 }
 
-func (s *Server) page(ctx context.Context, q store.MessageQuery) (any, error) {
-	list, err := s.store.Messages(ctx, q)
+// page answers a question for messages, with the marks from the given one on: of all if it is empty or has moved since.
+// What others wrote in it counts as delivered.
+func (s *Server) page(ctx context.Context, req *request, q history, firstReport ozeki.ReportID) (any, error) {
+	list, err := s.store.Messages(ctx, q.MessageQuery)
 	if err != nil {
 		return nil, err
 	}
-	a := ozeki.DownloadAnswer{
-		Status: ozeki.StatusOK, ErrorMessage: new(string), Messages: make([]ozeki.Message, len(list)), Reports: []ozeki.Report{},
+	marks, err := s.store.Marks(ctx, q.Conversation)
+	if err != nil {
+		return nil, err
 	}
+	if i := slices.IndexFunc(marks, func(m store.Mark) bool { return m.ID == firstReport }); i > 0 {
+		marks = marks[i:]
+	}
+	a := ozeki.DownloadAnswer{
+		Status: ozeki.StatusOK, ErrorMessage: new(string), Messages: make([]ozeki.Message, len(list)), Reports: make([]ozeki.Report, len(marks)),
+	}
+	got := delivery{conversation: q.Conversation}
 	for i, m := range list {
 		a.Messages[i] = messageFor(m)
+		if m.Sender != req.user {
+			got.seq = m.Seq
+		}
+	}
+	for i, m := range marks {
+		a.Reports[i] = reportFor(m)
+	}
+	if got.seq > q.delivered {
+		s.deliver(ctx, req, got)
 	}
 	return a, nil
 }

@@ -56,7 +56,8 @@ func TestAMessageArrivesAsItWasSent(t *testing.T) {
 			t.Errorf("%+v %v", list, err)
 		}
 	}
-	a := f.send(bob.raw(ozeki.CallDownload, f.body(ozeki.CallDownload, field("requestid", ozeki.NewRequestID()), field("conversationid", c.ID))))
+	empty := f.direct(alice, f.user("Carol", 2))
+	a := f.send(alice.raw(ozeki.CallDownload, f.body(ozeki.CallDownload, field("requestid", ozeki.NewRequestID()), field("conversationid", empty.ID))))
 	if !strings.Contains(a.body, `"reports":[]`) || !strings.Contains(a.body, `"status":"OK"`) || !strings.Contains(a.body, `"errormessage":""`) {
 		t.Errorf("download: %s", a.body)
 	}

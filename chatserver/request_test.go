@@ -105,7 +105,7 @@ func TestEveryAnswerBearsTheHeadersOfTheAPI(t *testing.T) {
 func TestCallsThatAreNotOfferedSaySo(t *testing.T) {
 	f := newFixture(t)
 	u := f.user("Alice", 0)
-	for _, call := range []ozeki.Call{ozeki.CallReport, ozeki.CallClear, ozeki.CallBlocklist, ozeki.CallWorkspaceRegister} {
+	for _, call := range []ozeki.Call{ozeki.CallBlocklist, ozeki.CallWorkspaceRegister} {
 		a := f.send(u.raw(call, f.body(call))).want(t, ozeki.CodeInvalid)
 		if !strings.Contains(a.ErrorMessage, "does not offer") || !strings.Contains(a.ErrorMessage, call.Name) {
 			t.Errorf("%s: %s", call.Name, a.ErrorMessage)

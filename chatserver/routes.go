@@ -38,13 +38,13 @@ func (s *Server) table() map[routeKey]route {
 		change(s, ozeki.CallColor, s.setColor),
 		change(s, ozeki.CallHide, s.hide),
 		change(s, ozeki.CallUnhide, s.unhide),
+		change(s, ozeki.CallClear, s.clear),
 
 		change(s, ozeki.CallAdd, s.addMessage),
 		read(s, ozeki.CallDownload, s.download),
 		read(s, ozeki.CallDownloadPartial, s.downloadPartial),
+		change(s, ozeki.CallReport, s.report),
 
-		missing(ozeki.CallReport),
-		missing(ozeki.CallClear),
 		missing(ozeki.CallBlocklist),
 		missing(ozeki.CallWorkspaceRegister),
 	}

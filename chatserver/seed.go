@@ -32,7 +32,7 @@ type SeedOptions struct {
 
 const seedBatch = 500 // conversations in one transaction
 
-// Seed makes measuring data. Every 20th conversation is a favorite of user1. If user1 has an account already, it does
+// Seed makes measuring data. Every 20th conversation is a favorite of user1, and a few have something unread. If user1 has an account already, it does
 // nothing; a failed run is best repeated on a fresh database.
 func Seed(ctx context.Context, st store.Store, scheme ozeki.Scheme, o SeedOptions) error {
 	progress := func(format string, args ...any) {
@@ -88,7 +88,10 @@ func Seed(ctx context.Context, st store.Store, scheme ozeki.Scheme, o SeedOption
 
 // measuringConversation makes the n-th conversation of the first user.
 func (s *seeder) measuringConversation(ctx context.Context, tx store.Tx, users []seedUser, n int, o SeedOptions) error {
-	c := seedConversation{members: []seedUser{users[0], users[1+n%(len(users)-1)]}}
+	c := seedConversation{members: []seedUser{users[0], users[1+n%(len(users)-1)]}, viewers: 1}
+	if n%25 == 3 {
+		c.unread = 1
+	}
 	if n >= len(users)-1 {
 		c.group = fmt.Sprintf("Group %d", n-len(users)+2)
 		if third := users[1+(n/(len(users)-1)+n)%(len(users)-1)]; third.UserID != c.members[1].UserID {
@@ -138,6 +141,8 @@ type seedConversation struct {
 	group    string     // name, empty: one-to-one
 	members  []seedUser // become friends of the first one
 	messages []seedMessage
+	viewers  int // how many of the members, the first ones, have viewed it
+	unread   int // the last messages of others that the first one has not viewed; what he wrote himself ends them
 }
 
 type seedMessage struct {
@@ -257,26 +262,50 @@ func (s *seeder) create(ctx context.Context, tx store.Tx, c seedConversation) (o
 	if err := tx.CreateConversation(ctx, n); err != nil {
 		return "", err
 	}
-	for _, m := range c.messages {
-		if err := s.add(ctx, tx, n, key, c.members[m.from].UserID, m); err != nil {
+	stored := make([]store.Message, len(c.messages))
+	for i, m := range c.messages {
+		if stored[i], err = s.add(ctx, tx, n, key, c.members[m.from].UserID, m); err != nil {
 			return "", err
 		}
 	}
-	return n.ID, nil
+	return n.ID, s.view(ctx, tx, n.ID, c, stored)
 }
 
-func (s *seeder) add(ctx context.Context, tx store.Tx, c store.NewConversation, key []byte, from ozeki.UserID, m seedMessage) error {
+// view marks as viewed what the members of a conversation have viewed of it.
+func (s *seeder) view(ctx context.Context, tx store.Tx, id ozeki.ConversationID, c seedConversation, stored []store.Message) error {
+	for i, member := range c.members[:c.viewers] {
+		upto, unread := len(stored), 0
+		if i == 0 {
+			unread = c.unread
+		}
+		for ; upto > 0 && unread > 0; upto-- {
+			if stored[upto-1].Sender == member.UserID {
+				break // who writes has viewed what was there
+			}
+			unread--
+		}
+		if upto == 0 {
+			continue
+		}
+		last := stored[upto-1]
+		if err := tx.SetMark(ctx, member.UserID, id, store.Viewed, last.Seq, last.Created); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *seeder) add(ctx context.Context, tx store.Tx, c store.NewConversation, key []byte, from ozeki.UserID, m seedMessage) (store.Message, error) {
 	id := ozeki.NewMessageID()
 	content, err := json.Marshal(ozeki.Content{Version: 1, Text: m.text, From: from})
 	if err != nil {
-		return err
+		return store.Message{}, err
 	}
 	data, err := s.scheme.Seal(ctx, key, ozeki.MessageAD(c.ID, id), content)
 	if err != nil {
-		return err
+		return store.Message{}, err
 	}
-	_, err = tx.AddMessage(ctx, c.ID, store.Message{
+	return tx.AddMessage(ctx, c.ID, store.Message{
 		ID: id, Instance: c.Instance, Sender: from, Type: ozeki.TypeMessage, Created: m.at, Data: data,
 	}, m.at)
-	return err
 }

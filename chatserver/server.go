@@ -86,6 +86,11 @@ func New(c Config) *Server {
 		defer tick.Stop()
 		s.purgeRequests(ctx, tick.C)
 	})
+	expiry := time.NewTicker(expiryEvery)
+	s.work.Go(func() {
+		defer expiry.Stop()
+		s.purgeMessages(ctx, expiry.C)
+	})
 	return s
 }
 

@@ -27,6 +27,18 @@ type conversationWire struct {
 	FavoriteBy     []ozeki.UserID       `json:"favoriteby"`
 	HiddenBy       []ozeki.UserID       `json:"hiddenby"`
 	Properties     [1]propertyWire      `json:"properties"`
+	Unread         int                  `json:"unread"`
+	Viewed         ozeki.MessageID      `json:"viewed,omitempty"`
+	LastMessage    any                  `json:"lastmessage,omitempty"` // nil, or the twin of an ozeki.Message
+}
+
+type messageWire struct {
+	ID         ozeki.MessageID `json:"ID"`
+	Type       string          `json:"Type"`
+	Created    ozeki.Time      `json:"Created"`
+	ValidUntil ozeki.Time      `json:"ValidUntil,omitzero"`
+	Data       string          `json:"Data,omitempty"`
+	From       ozeki.UserID    `json:"From,omitempty"`
 }
 
 type participantWire struct {
@@ -48,9 +60,16 @@ func wireOf(c ozeki.Conversation) conversationWire {
 	for i, p := range c.Participants {
 		participants[i] = participantWire{p.UserID, p.UserName}
 	}
+	var last any
+	if m := c.LastMessage; m != nil && len(m.Extra) == 0 {
+		last = messageWire{m.ID, m.Type, m.Created, m.ValidUntil, m.Data, m.From}
+	} else if m != nil {
+		last = m // with fields that the server does not know
+	}
 	p := c.Properties[0]
 	return conversationWire{
 		c.ID, c.IsGroup, c.ParticipantIDs, participants, c.DisplayName, c.LastMessageID, c.LastReportID, c.LastAccess, c.Secret, c.Instance,
 		c.MutedBy, c.FavoriteBy, c.HiddenBy, [1]propertyWire{{p.UserID, p.IsMuted, p.IsFavorite, p.HideID, p.Color}},
+		*c.Unread, c.Viewed, last,
 	}
 }

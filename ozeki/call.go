@@ -74,6 +74,8 @@ const (
 	ExtLogout             = "logout"             // CallLogout
 	ExtFriendAdd          = "friendadd"          // CallFriendAdd
 	ExtConversationCreate = "conversationcreate" // CallConversationCreate
+	ExtReceipts           = "receipts"           // reports name their message and their user: see Report
+	ExtOverview           = "overview"           // conversations carry unread, viewed and lastmessage
 )
 
 // Common are the fields of every request body but login and workspace register.

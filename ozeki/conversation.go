@@ -16,7 +16,13 @@ type Conversation struct {
 	FavoriteBy     []UserID       `json:"favoriteby,omitzero"`
 	HiddenBy       []UserID       `json:"hiddenby,omitzero"`
 	Properties     []Property     `json:"properties,omitzero"` // only the asking user's entry
-	Extra          Extra          `json:"-"`
+
+	// Extension ExtOverview: what the asking user has not viewed of the present instance, and what was written last.
+	Unread      *int      `json:"unread,omitempty"`      // messages by others after Viewed; nil where the server does not say
+	Viewed      MessageID `json:"viewed,omitempty"`      // up to where the user has viewed it, empty for nothing yet
+	LastMessage *Message  `json:"lastmessage,omitempty"` // as in a download, nil for none
+
+	Extra Extra `json:"-"`
 }
 
 // Participant is a member of a conversation.

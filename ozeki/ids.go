@@ -49,6 +49,9 @@ func DirectConversationID(a, b UserID) ConversationID {
 // NewMessageID returns a fresh random message id (UUID version 4).
 func NewMessageID() MessageID { return MessageID(uuid.NewString()) }
 
+// NewReportID returns a fresh random report id (UUID version 4).
+func NewReportID() ReportID { return ReportID(uuid.NewString()) }
+
 // NewRequestID returns a fresh random id for a signed request (UUID version 4).
 func NewRequestID() string { return uuid.NewString() }
 

@@ -16,13 +16,25 @@ type Message struct {
 	Extra Extra  `json:"-"`
 }
 
-// Report says what became of a message. Types are "delivered" and "viewed" (published); others survive. It decodes as
-// leniently as Message.
+// Types of reports (published).
+const (
+	ReportDelivered = "delivered"
+	ReportViewed    = "viewed"
+)
+
+// Report says what became of messages. Types other than ReportDelivered and ReportViewed survive. It decodes as leniently
+// as Message.
+//
+// With the extension ExtReceipts a report is a mark: the user From has had delivered, or has viewed, all messages by
+// others of this instance up to and including MessageID, in the server's order. There is one of each type for a user,
+// the newest. A report without a message says nothing of any.
 type Report struct {
-	ID      ReportID `json:"ID"`
-	Type    string   `json:"Type,omitempty"`
-	Created Time     `json:"Created,omitzero"`
-	Extra   Extra    `json:"-"`
+	ID        ReportID  `json:"ID"`
+	Type      string    `json:"Type,omitempty"`
+	Created   Time      `json:"Created,omitzero"`
+	MessageID MessageID `json:"MessageID,omitempty"`
+	From      UserID    `json:"From,omitempty"`
+	Extra     Extra     `json:"-"`
 }
 
 // Content is the text of a message before it is sealed: versioned JSON (this project's choice).
@@ -84,7 +96,11 @@ type DownloadAnswer struct {
 	Extra        Extra     `json:"-"`
 }
 
-// ReportRequest tells the sender that messages were viewed.
+// MaxReported is the largest number of messages that a report names.
+const MaxReported = 1000
+
+// ReportRequest tells the senders that messages were viewed: with the extension ExtReceipts all up to the newest of those
+// named.
 type ReportRequest struct {
 	Common
 	ConversationID   ConversationID `json:"conversationid"`

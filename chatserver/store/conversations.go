@@ -10,13 +10,13 @@ import (
 )
 
 const conversationColumns = `c.conversation_id, c.is_group, c.instance, c.last_message_id, c.last_report_id, c.last_access,
-	m.secret, m.display_name, m.is_favorite, m.is_muted, m.hide_id, m.color`
+	m.secret, m.display_name, m.is_favorite, m.is_muted, m.hide_id, m.color, m.unread, m.viewed_id, m.delivered_seq`
 
 func scanConversation(rows *sql.Rows, c *Conversation, more ...any) error {
 	var group, favorite, muted int
 	var access int64
 	err := rows.Scan(append([]any{&c.ID, &group, &c.Instance, &c.LastMessageID, &c.LastReportID, &access,
-		&c.Secret, &c.DisplayName, &favorite, &muted, &c.HideID, &c.Color}, more...)...)
+		&c.Secret, &c.DisplayName, &favorite, &muted, &c.HideID, &c.Color, &c.Unread, &c.Viewed, &c.DeliveredSeq}, more...)...)
 	c.IsGroup, c.Favorite, c.Muted, c.LastAccess = group != 0, favorite != 0, muted != 0, fromUnix(access)
 	return err
 }

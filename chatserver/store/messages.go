@@ -45,10 +45,12 @@ func (r reader) Messages(ctx context.Context, q MessageQuery) ([]Message, error)
 	return out, r.d.wrap("list messages", err)
 }
 
-// sameContent reports whether two messages are the same one, wherever it was placed.
-func sameContent(a, b Message) bool {
-	return a.ID == b.ID && a.Sender == b.Sender && a.Type == b.Type && a.Data == b.Data && a.Extra == b.Extra &&
-		unix(a.Created) == unix(b.Created) && unix(a.ValidUntil) == unix(b.ValidUntil)
+// sameContent reports whether a message is the stored one, wherever that was placed. Of one that has lost its content by
+// expiring what is left counts.
+func sameContent(stored, m Message) bool {
+	gone := stored.Instance == ""
+	return stored.ID == m.ID && stored.Sender == m.Sender && stored.Type == m.Type && (gone || stored.Data == m.Data && stored.Extra == m.Extra) &&
+		unix(stored.Created) == unix(m.Created) && unix(stored.ValidUntil) == unix(m.ValidUntil)
 }
 
 func (t *sqlTx) AddMessage(ctx context.Context, conversation ozeki.ConversationID, m Message, at time.Time) (Message, error) {
@@ -76,9 +78,8 @@ func (t *sqlTx) AddMessage(ctx context.Context, conversation ozeki.ConversationI
 	if err != nil {
 		return Message{}, t.d.wrap("add message", err)
 	}
-	users, err := list(ctx, t.reader, func(rows *sql.Rows, u *ozeki.UserID) error { return rows.Scan(u) },
-		`UPDATE member SET content_seq = ? WHERE conversation_id = ? RETURNING user_id`, m.Seq, string(conversation))
-	t.touch(users...)
+	err = t.tell(ctx, `UPDATE member SET content_seq = ?, unread = unread + CASE WHEN user_id = ? THEN 0 ELSE 1 END
+		WHERE conversation_id = ? RETURNING user_id`, m.Seq, string(m.Sender), string(conversation))
 	m.Created, m.ValidUntil = fromUnix(unix(m.Created)), fromUnix(unix(m.ValidUntil))
 	return m, t.d.wrap("tell members", err)
 }

@@ -176,6 +176,13 @@ func (t *sqlTx) touch(users ...ozeki.UserID) {
 	}
 }
 
+// tell runs a change that returns the ids of the users whom it concerns.
+func (t *sqlTx) tell(ctx context.Context, query string, args ...any) error {
+	users, err := list(ctx, t.reader, func(rows *sql.Rows, u *ozeki.UserID) error { return rows.Scan(u) }, query, args...)
+	t.touch(users...)
+	return err
+}
+
 func (s *sqlStore) tx(tx *sql.Tx) *sqlTx {
 	return &sqlTx{reader: reader{d: s.d, q: tx}, changed: map[ozeki.UserID]bool{}}
 }

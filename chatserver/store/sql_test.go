@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,13 +39,18 @@ func TestPlaceholdersAreWrittenAsTheEngineWantsThem(t *testing.T) {
 
 func TestPragmasHoldOnEveryConnection(t *testing.T) {
 	s := openInternal(t)
+	steps, err := migrationsOf("sqlite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := strconv.Itoa(len(steps))
 	for pragma, want := range map[string]struct{ write, read string }{
 		"journal_mode": {"wal", "wal"},
 		"synchronous":  {"2", "2"},
 		"foreign_keys": {"1", "1"},
 		"busy_timeout": {"5000", "5000"},
 		"query_only":   {"0", "1"},
-		"user_version": {"1", "1"},
+		"user_version": {version, version},
 	} {
 		var write, read string
 		if err := errors.Join(s.write.QueryRow("PRAGMA "+pragma).Scan(&write), s.read.QueryRow("PRAGMA "+pragma).Scan(&read)); err != nil {

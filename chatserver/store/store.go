@@ -68,6 +68,14 @@ type Reader interface {
 	// may read them.
 	Messages(ctx context.Context, q MessageQuery) ([]Message, error)
 
+	// LastMessages returns the last message of each conversation that the user is a member of, expired or not.
+	LastMessages(ctx context.Context, user ozeki.UserID) (map[ozeki.ConversationID]Message, error)
+	// Marks returns up to where the members have had delivered and have viewed what others wrote in the conversation's
+	// present instance, in the order in which the marks were set.
+	Marks(ctx context.Context, conversation ozeki.ConversationID) ([]Mark, error)
+	// HasExpired reports whether the content of a message is stored that expired by the moment.
+	HasExpired(ctx context.Context, at time.Time) (bool, error)
+
 	// Changes returns what the user is to be told of since a sequence number, in order, at most about limit entries.
 	Changes(ctx context.Context, user ozeki.UserID, after int64, limit int) (Changes, error)
 	// Seq returns the highest sequence number given out.
@@ -104,6 +112,21 @@ type Tx interface {
 	// given moment. A repeat of its id with the same content gives the message as it was stored and changes nothing.
 	// ErrExists: the id is taken by another content. ErrNotFound: no such conversation. It does not ask who may write.
 	AddMessage(ctx context.Context, conversation ozeki.ConversationID, m Message, at time.Time) (Message, error)
+
+	// SetMark says that the user has had delivered, or has viewed, what others wrote in the conversation's present instance
+	// up to the place seq, at the given moment. Who has viewed it has it delivered as well. A mark never goes back, and one
+	// that covers no further message changes nothing and tells nobody. The senders of what it covers newly are told
+	// (content), and of a viewed one the user as well (list). ErrNotFound: the user is not a member.
+	SetMark(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID, kind MarkKind, seq int64, at time.Time) error
+	// Clear removes the conversation's messages and marks for everybody and begins the new instance; all members are told
+	// (list). It does not ask who may. ErrNotFound.
+	Clear(ctx context.Context, id ozeki.ConversationID, instance ozeki.Instance) error
+	// PurgeMessages removes the content of messages that expired by the moment, of at most limit of them, and says how
+	// many. Last messages and numbers of unread ones are corrected and the members told (list). Message still tells the
+	// place of such a message, without an instance, until it is forgotten.
+	PurgeMessages(ctx context.Context, at time.Time, limit int) (int, error)
+	// ForgetPlaces forgets the places of messages whose content was removed and that expired before the moment.
+	ForgetPlaces(ctx context.Context, before time.Time) error
 
 	// ClaimRequest remembers a request unless one with the same user and id is remembered already: that one is returned
 	// then, and first is false. Two transactions with the same request never both have first.
@@ -156,6 +179,26 @@ type Conversation struct {
 	Muted         bool
 	HideID        string
 	Color         string
+	Unread        int             // stored messages of the instance by others after Viewed
+	Viewed        ozeki.MessageID // the last message that the member has viewed, empty for none
+	DeliveredSeq  int64           // up to which place the member has had messages delivered
+}
+
+// MarkKind tells marks apart.
+type MarkKind string
+
+const (
+	Delivered MarkKind = "delivered"
+	Viewed    MarkKind = "viewed"
+)
+
+// Mark says up to which message, included, a member has had delivered or has viewed what others wrote.
+type Mark struct {
+	ID      ozeki.ReportID // new each time it moves
+	User    ozeki.UserID
+	Kind    MarkKind
+	Message ozeki.MessageID // the newest one stored that it covers
+	Created time.Time
 }
 
 // Participant is a member's id and name.
@@ -196,7 +239,7 @@ func (p Color) column() (string, any)    { return "color", string(p) }
 // Message is a message with its place in the conversation.
 type Message struct {
 	ID         ozeki.MessageID
-	Instance   ozeki.Instance
+	Instance   ozeki.Instance // empty once it has expired and its content was removed
 	Seq        int64
 	Sender     ozeki.UserID
 	Type       string
@@ -204,6 +247,11 @@ type Message struct {
 	ValidUntil time.Time // zero: does not expire
 	Data       string
 	Extra      string // JSON object of the fields that are not known here, or empty
+}
+
+// ExpiredBy reports whether the message has expired by the moment.
+func (m Message) ExpiredBy(at time.Time) bool {
+	return !m.ValidUntil.IsZero() && !m.ValidUntil.After(at)
 }
 
 // MessageQuery says which messages: From onwards (inclusive), or the newest ones before Before (exclusive). 0 is no bound.

@@ -49,7 +49,7 @@ func (s *suite) conversations() {
 	s.now = s.now.Add(time.Hour)
 	m := s.add(direct, s.message(direct, u[1], "hi"))
 	want := seen(direct, u[0], s.now)
-	want.LastMessageID = m.ID
+	want.LastMessageID, want.Unread = m.ID, 1
 	s.equal(list(u[0])[0], want)
 
 	s.fails(store.ErrExists, func(ctx context.Context, tx store.Tx) error { return tx.CreateConversation(ctx, direct) })

@@ -1,0 +1,217 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+	"slices"
+	"time"
+
+	"starling/ozeki"
+)
+
+func (r reader) LastMessages(ctx context.Context, user ozeki.UserID) (map[ozeki.ConversationID]Message, error) {
+	rows, err := r.query(ctx, `SELECT x.message_id, x.instance, x.seq, x.sender, x.type, x.created, x.valid_until, x.data, x.extra, x.conversation_id
+		FROM member m JOIN conversation c ON c.conversation_id = m.conversation_id
+		JOIN message x ON x.conversation_id = c.conversation_id AND x.message_id = c.last_message_id
+		WHERE m.user_id = ?`, string(user))
+	if err != nil {
+		return nil, r.d.wrap("list last messages", err)
+	}
+	defer rows.Close()
+	out := map[ozeki.ConversationID]Message{}
+	for rows.Next() {
+		var m Message
+		var id ozeki.ConversationID
+		err := scanMessage(func(fields ...any) error { return rows.Scan(append(fields, &id)...) }, &m)
+		if err != nil {
+			return nil, r.d.wrap("list last messages", err)
+		}
+		out[id] = m
+	}
+	return out, r.d.wrap("list last messages", rows.Err())
+}
+
+func (r reader) Marks(ctx context.Context, conversation ozeki.ConversationID) ([]Mark, error) {
+	// A mark covers what was sent up to its place. It is named by the newest message there that is left.
+	scan := func(rows *sql.Rows, m *Mark) error {
+		var created int64
+		err := rows.Scan(&m.ID, &m.User, &m.Kind, &created, &m.Message)
+		m.Created = fromUnix(created)
+		return err
+	}
+	marks, err := list(ctx, r, scan, `SELECT r.report_id, r.user_id, r.type, r.created, COALESCE((SELECT x.message_id FROM message x
+			WHERE x.conversation_id = c.conversation_id AND x.instance = c.instance
+			AND x.seq <= CASE r.type WHEN 'viewed' THEN m.viewed_seq ELSE m.delivered_seq END ORDER BY x.seq DESC LIMIT 1), '')
+		FROM report r JOIN conversation c ON c.conversation_id = r.conversation_id
+		JOIN member m ON m.user_id = r.user_id AND m.conversation_id = r.conversation_id
+		WHERE r.conversation_id = ? ORDER BY r.seq, r.user_id, r.type`, string(conversation))
+	named := marks[:0]
+	for _, m := range marks {
+		if m.Message != "" {
+			named = append(named, m)
+		}
+	}
+	return named, r.d.wrap("list marks", err)
+}
+
+func (t *sqlTx) SetMark(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID, kind MarkKind, place int64, at time.Time) error {
+	const op = "set mark"
+	var viewed, delivered int64
+	err := t.row(ctx, `SELECT viewed_seq, delivered_seq FROM member WHERE user_id = ? AND conversation_id = ?`,
+		string(user), string(id)).Scan(&viewed, &delivered)
+	if err != nil {
+		return t.d.wrap(op, notFound(err))
+	}
+	was := delivered
+	if kind == Viewed {
+		was = viewed
+	}
+	senders, err := list(ctx, t.reader, func(rows *sql.Rows, u *ozeki.UserID) error { return rows.Scan(u) },
+		`SELECT DISTINCT x.sender FROM message x JOIN conversation c ON c.conversation_id = x.conversation_id AND c.instance = x.instance
+		WHERE x.conversation_id = ? AND x.seq > ? AND x.seq <= ? AND x.sender <> ?`, string(id), was, place, string(user))
+	if err != nil || len(senders) == 0 {
+		return t.d.wrap(op, err)
+	}
+	seq, err := t.next(ctx)
+	if err != nil {
+		return t.d.wrap(op, err)
+	}
+	if kind == Viewed {
+		if err := t.view(ctx, user, id, place, seq, at); err != nil {
+			return t.d.wrap(op, err)
+		}
+	}
+	if place > delivered {
+		if err := t.moveMark(ctx, user, id, Delivered, "delivered_seq = ?", seq, at, place); err != nil {
+			return t.d.wrap(op, err)
+		}
+	}
+	for _, sender := range senders {
+		err := t.tell(ctx, `UPDATE member SET content_seq = ? WHERE user_id = ? AND conversation_id = ? RETURNING user_id`, seq, string(sender), string(id))
+		if err != nil {
+			return t.d.wrap(op, err)
+		}
+	}
+	return nil
+}
+
+// view moves a viewed mark, counts anew what is unread, and tells the user.
+func (t *sqlTx) view(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID, place, seq int64, at time.Time) error {
+	err := t.moveMark(ctx, user, id, Viewed, `viewed_seq = ?, list_seq = ?,
+		viewed_id = COALESCE((`+messageAtOrBelow+`?`+newestOne+`), ''),
+		unread = (SELECT COUNT(*) FROM message x JOIN conversation c ON c.conversation_id = x.conversation_id AND c.instance = x.instance
+			WHERE x.conversation_id = member.conversation_id AND x.seq > ? AND x.sender <> member.user_id)`,
+		seq, at, place, seq, place, place)
+	if err == nil {
+		t.touch(user)
+	}
+	return err
+}
+
+// messageAtOrBelow and newestOne around a place find the newest message of a member's conversation up to there.
+const (
+	messageAtOrBelow = `SELECT x.message_id FROM message x JOIN conversation c ON c.conversation_id = x.conversation_id AND c.instance = x.instance
+		WHERE x.conversation_id = member.conversation_id AND x.seq <= `
+	newestOne = ` ORDER BY x.seq DESC LIMIT 1`
+)
+
+// moveMark makes a change to a member's row and gives the mark that tells of it a new id.
+func (t *sqlTx) moveMark(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID, kind MarkKind, set string, seq int64, at time.Time, args ...any) error {
+	_, err := t.exec(ctx, `UPDATE member SET `+set+` WHERE user_id = ? AND conversation_id = ?`, append(args, string(user), string(id))...)
+	if err != nil {
+		return err
+	}
+	report := string(ozeki.NewReportID())
+	_, err = t.exec(ctx, `INSERT INTO report (conversation_id, user_id, type, report_id, seq, created) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (conversation_id, user_id, type) DO UPDATE SET report_id = excluded.report_id, seq = excluded.seq, created = excluded.created`,
+		string(id), string(user), string(kind), report, seq, unix(at))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, `UPDATE conversation SET last_report_id = ? WHERE conversation_id = ?`, report, string(id))
+	return err
+}
+
+func (t *sqlTx) Clear(ctx context.Context, id ozeki.ConversationID, instance ozeki.Instance) error {
+	const op = "clear conversation"
+	n, err := t.exec(ctx, `UPDATE conversation SET instance = ?, last_message_id = '', last_report_id = '' WHERE conversation_id = ?`,
+		string(instance), string(id))
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	for _, query := range []string{`DELETE FROM report WHERE conversation_id = ?`, `DELETE FROM message WHERE conversation_id = ?`} {
+		if err == nil {
+			_, err = t.exec(ctx, query, string(id))
+		}
+	}
+	if err != nil {
+		return t.d.wrap(op, err)
+	}
+	seq, err := t.next(ctx)
+	if err != nil {
+		return t.d.wrap(op, err)
+	}
+	// What comes in the new instance has a place above all marks.
+	err = t.tell(ctx, `UPDATE member SET unread = 0, viewed_id = '', list_seq = ? WHERE conversation_id = ? RETURNING user_id`, seq, string(id))
+	return t.d.wrap(op, err)
+}
+
+func (r reader) HasExpired(ctx context.Context, at time.Time) (bool, error) {
+	var found int
+	err := r.row(ctx, `SELECT EXISTS (SELECT 1 FROM message WHERE valid_until > 0 AND instance <> '' AND valid_until <= ?)`, unix(at)).Scan(&found)
+	return found != 0, r.d.wrap("look for expired messages", err)
+}
+
+func (t *sqlTx) PurgeMessages(ctx context.Context, at time.Time, limit int) (int, error) {
+	const op = "purge messages"
+	type expired struct {
+		conversation, id, sender string
+		seq                      int64
+	}
+	scan := func(rows *sql.Rows, e *expired) error { return rows.Scan(&e.conversation, &e.id, &e.sender, &e.seq) }
+	all, err := list(ctx, t.reader, scan, `SELECT conversation_id, message_id, sender, seq FROM message
+		WHERE valid_until > 0 AND instance <> '' AND valid_until <= ? ORDER BY valid_until LIMIT ?`, unix(at), limit)
+	if err != nil {
+		return 0, t.d.wrap(op, err)
+	}
+	conversations := map[string]bool{}
+	for _, e := range all {
+		conversations[e.conversation] = true
+		_, err := t.exec(ctx, `UPDATE member SET unread = unread - 1 WHERE conversation_id = ? AND user_id <> ? AND viewed_seq < ? AND unread > 0`,
+			e.conversation, e.sender, e.seq)
+		if err == nil {
+			_, err = t.exec(ctx, `UPDATE message SET instance = '', data = '', extra = '' WHERE conversation_id = ? AND message_id = ?`, e.conversation, e.id)
+		}
+		if err != nil {
+			return 0, t.d.wrap(op, err)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(conversations)) {
+		if err := t.afterPurge(ctx, id); err != nil {
+			return 0, t.d.wrap(op, err)
+		}
+	}
+	return len(all), nil
+}
+
+func (t *sqlTx) ForgetPlaces(ctx context.Context, before time.Time) error {
+	_, err := t.exec(ctx, `DELETE FROM message WHERE instance = '' AND valid_until < ?`, unix(before))
+	return t.d.wrap("forget places", err)
+}
+
+// afterPurge corrects what names the messages of a conversation, and tells its members.
+func (t *sqlTx) afterPurge(ctx context.Context, id string) error {
+	seq, err := t.next(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, `UPDATE conversation SET last_message_id = COALESCE((SELECT x.message_id FROM message x
+		WHERE x.conversation_id = conversation.conversation_id AND x.instance = conversation.instance ORDER BY x.seq DESC LIMIT 1), '')
+		WHERE conversation_id = ?`, id)
+	if err != nil {
+		return err
+	}
+	return t.tell(ctx, `UPDATE member SET list_seq = ?, viewed_id = COALESCE((`+messageAtOrBelow+`member.viewed_seq`+newestOne+`), '')
+		WHERE conversation_id = ? RETURNING user_id`, seq, id)
+}
