@@ -49,6 +49,12 @@ type Engine struct {
 	sender map[ozeki.ConversationID]*outbox
 	poll   poller
 	saving bool
+
+	reporters   map[ozeki.ConversationID]*reporter
+	read        map[ozeki.ConversationID]Read // as kept on the device
+	readSince   time.Time                     // see Kept.ReadSince
+	overviews   []ozeki.ConversationID        // those that wait for askOverviews
+	overviewing bool
 	// changes are what the vault has not been told yet.
 	changes []func(*Kept)
 	// restored: the wishes of an earlier run of the program were taken over.
@@ -77,6 +83,7 @@ func New(o Options) *Engine {
 	e := &Engine{
 		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, after: o.After, onChange: o.OnChange, state: state.New(),
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
+		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{},
 	}
 	if e.vault == nil {
 		e.vault = NewVault()
@@ -218,6 +225,7 @@ func (e *Engine) begin(run int, kept *Kept) {
 	e.kept, e.restored = kept, false
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
+	e.overviews, e.overviewing = nil, false
 	e.applyLocked(
 		state.SignInDone{User: state.User{ID: session.UserID, Name: kept.Name}, Extensions: session.Extensions},
 		state.OrderChanged{IDs: kept.Order},
@@ -299,6 +307,7 @@ func (e *Engine) leave(reason string) {
 	e.kept, e.changes = nil, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
+	e.overviews, e.overviewing = nil, false
 	e.applyLocked(state.SignOutDone{Reason: reason})
 }
 
@@ -332,6 +341,12 @@ func (e *Engine) cancelTimers() {
 		u.cancel()
 	}
 	clear(e.undo)
+	for _, p := range e.reporters {
+		if p.stop != nil {
+			p.stop()
+		}
+	}
+	e.reporters, e.read = map[ozeki.ConversationID]*reporter{}, map[ozeki.ConversationID]Read{}
 	e.poll.cancel()
 }
 

@@ -58,7 +58,8 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		events := []state.Event{state.Connection{}, state.ListLoaded{Conversations: list, Of: only, AskedAt: askedAt}}
 		if first && !e.restored {
 			e.restored = true
-			events = append(events, state.WishesKept{Wishes: kept.Wishes})
+			e.applyLocked(events...)
+			events = []state.Event{state.WishesKept{Wishes: kept.Wishes}, e.restoreRead(kept)}
 			if waiting := kept.Waiting; len(waiting) > 0 {
 				e.goIn(run, func(ctx context.Context, run int) { e.restore(ctx, run, waiting) })
 			}
@@ -78,6 +79,7 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		if open != "" {
 			e.loadNewest(ctx, run, open)
 		}
+		e.openLast(ctx, run)
 		e.openKeys(ctx, run)
 	})
 }
@@ -124,6 +126,7 @@ func (e *Engine) openKeys(ctx context.Context, run int, ids ...ozeki.Conversatio
 		if ctx.Err() != nil || !e.applyIn(run, state.KeysOpened{Opened: opened}) {
 			return
 		}
+		e.openLast(ctx, run)
 	}
 }
 
@@ -321,8 +324,22 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error) time.Du
 	return next
 }
 
-// changed fetches what changed: entries of the list, and messages.
+// changed fetches what changed: entries of the list, and messages. Of conversations whose messages are not at hand the
+// entries tell what was written last and how much is unread, all in one call.
 func (e *Engine) changed(run int, list, conversations []ozeki.ConversationID) {
+	if e.client.Session().Has(ozeki.ExtOverview) {
+		e.mu.Lock()
+		here := make([]ozeki.ConversationID, 0, len(conversations))
+		for _, id := range conversations {
+			if k := e.state.Timeline(id); k.Loaded && !k.Cut || k.Busy {
+				here = append(here, id)
+			} else if !slices.Contains(list, id) {
+				list = append(list[:len(list):len(list)], id)
+			}
+		}
+		e.unlock()
+		conversations = here
+	}
 	switch {
 	case len(list) == 0:
 	case len(list) <= ozeki.MaxListOf && e.client.Session().Has(ozeki.ExtListOf):
@@ -342,7 +359,7 @@ func (e *Engine) flush(run int) {
 		e.unlock()
 		return
 	}
-	wishes := e.state.Wishes()
+	wishes, unreported := e.state.Wishes(), e.state.Unreported()
 	boxes := make([]*outbox, 0, len(e.sender))
 	for _, o := range e.sender {
 		boxes = append(boxes, o)
@@ -355,5 +372,8 @@ func (e *Engine) flush(run int) {
 	}
 	for _, o := range boxes {
 		e.sendMessages(run, o)
+	}
+	for _, id := range unreported {
+		e.report(run, id)
 	}
 }

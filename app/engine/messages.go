@@ -262,6 +262,9 @@ func (e *Engine) add(ctx context.Context, o *outbox, d draft) error {
 	_, err = e.client.Add(ctx, o.conversation, instance, ozeki.Message{
 		ID: d.id, Type: ozeki.TypeMessage, Created: ozeki.TimeOf(d.at), Data: data,
 	})
+	if err != nil && e.movedOn(ctx, o.conversation, instance, err) {
+		return e.add(ctx, o, d)
+	}
 	return err
 }
 
@@ -382,9 +385,12 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 		return
 	}
 	if !known.Loaded || known.Cut {
-		if known.Busy {
+		switch {
+		case known.Busy:
 			e.poll.due[id] = true
-		} else {
+		case e.client.Session().Has(ozeki.ExtOverview):
+			defer e.loadList(run, id)
+		default:
 			e.applyLocked(state.Touched{ID: id, At: e.client.Now()})
 		}
 		e.unlock()
@@ -434,31 +440,45 @@ func (e *Engine) pageFailed(run int, id ozeki.ConversationID, err error) {
 
 // openMessages opens a page of messages at once.
 func (e *Engine) openMessages(ctx context.Context, id ozeki.ConversationID, in []ozeki.Message) []state.Message {
-	e.mu.Lock()
-	key, _ := e.state.Key(id)
-	e.unlock()
-	sealed := make([]ozeki.Sealed, len(in))
+	sealed := make([]state.SealedLast, len(in))
 	for i, m := range in {
-		sealed[i] = ozeki.Sealed{Key: key, AD: ozeki.MessageAD(id, m.ID), Data: m.Data}
+		sealed[i] = state.SealedLast{ID: id, Message: m}
 	}
+	return e.openEach(ctx, sealed)
+}
+
+// openEach opens messages of one or several conversations at once.
+func (e *Engine) openEach(ctx context.Context, in []state.SealedLast) []state.Message {
+	sealed := make([]ozeki.Sealed, len(in))
+	e.mu.Lock()
+	for i, m := range in {
+		key, _ := e.state.Key(m.ID)
+		sealed[i] = ozeki.Sealed{Key: key, AD: ozeki.MessageAD(m.ID, m.Message.ID), Data: m.Message.Data}
+	}
+	e.unlock()
 	out := make([]state.Message, len(in))
 	for i, o := range e.client.Scheme().Open(ctx, sealed) {
-		m := state.Message{ID: in[i].ID, Created: in[i].Created.Time, From: in[i].From}
-		var content ozeki.Content
-		switch {
-		case in[i].Type != ozeki.TypeMessage:
-			m.Trouble, m.Text = true, "This kind of message is not understood by this version."
-		case o.Err != nil:
-			m.Trouble, m.Text = true, "This message cannot be decrypted with your key."
-		case json.Unmarshal(o.Plaintext, &content) != nil:
-			m.Trouble, m.Text = true, "This message's content is not understood by this version."
-		default:
-			m.Text = content.Text
-			if m.From == "" {
-				m.From = content.From // no server vouches for it
-			}
-		}
-		out[i] = m
+		out[i] = shownMessage(in[i].Message, o)
 	}
 	return out
+}
+
+// shownMessage is a message as it is shown, after opening it.
+func shownMessage(in ozeki.Message, o ozeki.Opened) state.Message {
+	m := state.Message{ID: in.ID, Created: in.Created.Time, From: in.From}
+	var content ozeki.Content
+	switch {
+	case in.Type != ozeki.TypeMessage:
+		m.Trouble, m.Text = true, "This kind of message is not understood by this version."
+	case o.Err != nil:
+		m.Trouble, m.Text = true, "This message cannot be decrypted with your key."
+	case json.Unmarshal(o.Plaintext, &content) != nil:
+		m.Trouble, m.Text = true, "This message's content is not understood by this version."
+	default:
+		m.Text = content.Text
+		if m.From == "" {
+			m.From = content.From // no server vouches for it
+		}
+	}
+	return m
 }

@@ -15,9 +15,13 @@ type Kept struct {
 	Session ozeki.Session
 	Name    string
 	Cursor  int64
-	Order   []ozeki.ConversationID // the user's own order of favorites
-	Wishes  state.Wishes           // flags that the server has not confirmed; never changed in place
-	Waiting []Waiting              // messages that the server has not confirmed, oldest first
+	Order   []ozeki.ConversationID        // the user's own order of favorites
+	Wishes  state.Wishes                  // flags that the server has not confirmed; never changed in place
+	Waiting []Waiting                     // messages that the server has not confirmed, oldest first
+	Read    map[ozeki.ConversationID]Read // up to where conversations were viewed, where the server does not know it
+	// ReadSince is when the device began to keep it, zero where the server keeps it: what was not used since then counts
+	// as viewed.
+	ReadSince time.Time
 }
 
 // Waiting is a message that the server has not confirmed, sealed as it is sent: the device keeps no text in clear.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall/js"
+	"time"
 
 	"starling/app/state"
 	"starling/ozeki"
@@ -36,16 +37,18 @@ func markSignedIn(call string, args ...any) {
 }
 
 type keptJSON struct {
-	UserID     ozeki.UserID           `json:"userid"`
-	Station    ozeki.StationID        `json:"station"`
-	PublicKey  string                 `json:"publickey"`
-	Extensions []string               `json:"extensions,omitempty"`
-	URLs       map[string]string      `json:"urls,omitempty"`
-	Name       string                 `json:"name"`
-	Cursor     int64                  `json:"cursor"`
-	Order      []ozeki.ConversationID `json:"order,omitempty"`
-	Wishes     keptWishes             `json:"wishes,omitempty"`
-	Waiting    []Waiting              `json:"waiting,omitempty"`
+	UserID     ozeki.UserID                  `json:"userid"`
+	Station    ozeki.StationID               `json:"station"`
+	PublicKey  string                        `json:"publickey"`
+	Extensions []string                      `json:"extensions,omitempty"`
+	URLs       map[string]string             `json:"urls,omitempty"`
+	Name       string                        `json:"name"`
+	Cursor     int64                         `json:"cursor"`
+	Order      []ozeki.ConversationID        `json:"order,omitempty"`
+	Wishes     keptWishes                    `json:"wishes,omitempty"`
+	Waiting    []Waiting                     `json:"waiting,omitempty"`
+	Read       map[ozeki.ConversationID]Read `json:"read,omitempty"`
+	ReadSince  time.Time                     `json:"readsince,omitzero"`
 }
 
 func (idb) Load(ctx context.Context) (*Kept, error) {
@@ -78,6 +81,7 @@ func fromRecord(record js.Value) (*Kept, error) {
 			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs,
 		},
 		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: state.Wishes(k.Wishes), Waiting: k.Waiting,
+		Read: k.Read, ReadSince: k.ReadSince,
 	}, nil
 }
 
@@ -85,6 +89,7 @@ func toRecord(k *Kept) (js.Value, error) {
 	b, err := json.Marshal(keptJSON{
 		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs,
 		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: keptWishes(k.Wishes), Waiting: k.Waiting,
+		Read: k.Read, ReadSince: k.ReadSince,
 	})
 	if err != nil {
 		return js.Undefined(), err

@@ -74,6 +74,7 @@ func (e ListLoaded) apply(s *State) {
 			gone(id)
 		}
 	}
+	s.placeLine()
 }
 
 // ListFailed: the list could not be loaded; Words say why.
@@ -212,10 +213,15 @@ func (e NoticeDismissed) apply(s *State) { s.dropNotices(func(n Notice) bool { r
 type Opened struct{ ID ozeki.ConversationID }
 
 func (e Opened) apply(s *State) {
-	if c := s.conversations[s.open]; c != nil && s.open != e.ID {
-		c.timeline.rest()
+	if s.open != e.ID {
+		s.line = newLine{}
+		if c := s.conversations[s.open]; c != nil {
+			c.timeline.rest()
+			s.reread(c)
+		}
 	}
 	s.open = e.ID
+	s.placeLine()
 }
 
 // ReaderMoved: the reader of the open conversation came to its end, or left it.
@@ -230,17 +236,22 @@ func (e ReaderMoved) apply(s *State) {
 	}
 }
 
-// Touched: something was written in a conversation whose messages are not loaded.
+// Touched: something was written in a conversation whose messages are not loaded, and of which the server says no more.
 type Touched struct {
 	ID ozeki.ConversationID
 	At time.Time
 }
 
 func (e Touched) apply(s *State) {
-	if c := s.conversations[e.ID]; c != nil && e.At.After(c.active) {
-		c.active = e.At
-		s.refresh(c)
+	c := s.conversations[e.ID]
+	if c == nil {
+		return
 	}
+	if e.At.After(c.active) {
+		c.active = e.At
+	}
+	c.stale = true
+	s.refresh(c)
 }
 
 // PageAsked: messages of a conversation are on their way: the newest, older or later ones.
@@ -307,6 +318,9 @@ func (e PageLoaded) apply(s *State) {
 	fresh := t.add(e.Messages, to)
 	if n := len(fresh); n > 0 && !e.Older {
 		last := fresh[n-1]
+		if to == atEnd {
+			c.lastMessage = last.ID
+		}
 		if last.Created.After(c.active) {
 			c.active = last.Created
 			s.refresh(c)
@@ -315,6 +329,12 @@ func (e PageLoaded) apply(s *State) {
 			s.announce(fmt.Sprintf("%s: %s", last.Sender, last.Text))
 		}
 	}
+	if c.stale && !t.cut {
+		c.stale = false
+		s.refresh(c)
+	}
+	s.reread(c)
+	s.placeLine()
 }
 
 // PageFailed: messages could not be loaded; Words say why.
@@ -347,6 +367,7 @@ func (e MessageWritten) apply(s *State) {
 			s.writing = map[ozeki.ConversationID]bool{}
 		}
 		s.writing[e.Conversation] = true
+		s.reread(c)
 		if e.At.After(c.active) {
 			c.active = e.At
 			s.refresh(c)
@@ -373,6 +394,7 @@ func (e MessageMoved) apply(s *State) {
 		}
 		m.State, m.Why = e.State, e.Why
 		c.timeline.set(m)
+		s.reread(c)
 	}
 }
 
@@ -385,6 +407,7 @@ type MessageDropped struct {
 func (e MessageDropped) apply(s *State) {
 	if c := s.conversations[e.Conversation]; c != nil {
 		c.timeline.drop(e.ID)
+		s.reread(c)
 	}
 }
 

@@ -159,7 +159,7 @@ func TestAConversationIsNamedByItsPeopleUntilItsNameOpens(t *testing.T) {
 
 func TestHiddenIsTheInstanceNotTheConversation(t *testing.T) {
 	hide := func(id string) func(*ozeki.Conversation) {
-		return func(c *ozeki.Conversation) { c.Properties[0].HideID = id }
+		return func(c *ozeki.Conversation) { c.Properties[0].HideID, c.LastMessageID = id, "m" }
 	}
 	for id, hidden := range map[string]bool{
 		"": false, "inst000001;": true, "inst000001": true, "other;inst000001;": true, "inst000002;": false, "inst0000": false, ";": false,
@@ -173,6 +173,10 @@ func TestHiddenIsTheInstanceNotTheConversation(t *testing.T) {
 	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(1, "Anna", hide("inst000001;"), func(c *ozeki.Conversation) { c.Instance = "inst000002" })}, AskedAt: s.Tick()})
 	if _, in := rowIn(checkSnapshot(t, s), idOf(1)); in != "conversations" {
 		t.Errorf("with a new instance it stands in %s", in)
+	}
+	s = signedIn(conv(1, "Anna", hide("inst000001;"), func(c *ozeki.Conversation) { c.Instance, c.LastMessageID = "inst000002", "" }))
+	if _, in := rowIn(checkSnapshot(t, s), idOf(1)); in != "hidden" {
+		t.Errorf("with a new instance in which nobody has written it stands in %s", in)
 	}
 }
 

@@ -37,6 +37,9 @@ type Row struct {
 	Color    string    // "#rrggbb", empty for none
 	Saving   FlagPhase // of the flags beside the star: the furthest from settled
 	Active   time.Time
+	Preview  string // how the last message begins, on one line, empty for none or while it is not known
+	Unread   int    // messages by others that the user has not viewed, on any device
+	Stale    bool   // Preview and Unread have to be asked for (Engine.Overview) when the row is seen
 }
 
 // NoticeKind tells notices apart.
@@ -94,6 +97,7 @@ type Snapshot struct {
 	Filter        string
 	Total         int // conversations in all, the filter aside
 	Unsent        int // messages that the server does not have yet
+	Unread        int // messages that were not viewed, in conversations that are neither muted nor hidden
 	Open          *Open
 	Notices       []Notice
 	Announcement  Announcement
@@ -146,6 +150,11 @@ type State struct {
 
 	lists   lists
 	writing map[ozeki.ConversationID]bool // conversations with messages that the server does not have
+
+	news      map[ozeki.ConversationID]bool // conversations with something unread
+	unopened  map[ozeki.ConversationID]bool // those whose last message is to be opened
+	reporting map[ozeki.ConversationID]bool // those of which the server does not know what was viewed
+	line      newLine                       // of the open one
 }
 
 // New returns the state of a client that has just started.
@@ -173,6 +182,7 @@ type conversation struct {
 
 	in       section // the list of the sidebar that it stands in
 	timeline timeline
+	overview
 }
 
 func (c *conversation) row() Row {
@@ -180,15 +190,16 @@ func (c *conversation) row() Row {
 		ID: c.id, Name: c.name, Opened: c.opened, Trouble: c.trouble, Favorite: c.favorite.shown() != "", Star: c.favorite.phase(),
 		Muted: c.mute.shown() != "", Hidden: c.isHidden(), Color: c.color.shown(),
 		Saving: max(c.mute.phase(), c.hide.phase(), c.color.phase()), Active: c.active,
+		Preview: c.preview, Unread: c.unread, Stale: c.stale,
 	}
 }
 
 func (c *conversation) isHidden() bool { return c.hiddenBy(c.hide.shown()) }
 
 // hiddenBy reports whether a hideid hides the conversation. It hides an instance, not the conversation, which comes back
-// with a new one.
+// when somebody writes in a new one.
 func (c *conversation) hiddenBy(hideID string) bool {
-	return hideID != "" && containsInstance(hideID, c.instance)
+	return hideID != "" && (c.lastMessage == "" || containsInstance(hideID, c.instance))
 }
 
 // Friend is somebody the user may write to.
@@ -206,7 +217,7 @@ func (s *State) Snapshot() *Snapshot {
 		Phase: s.phase, Reason: s.reason, User: s.user, Extensions: s.extensions, Loaded: s.loaded, Trouble: s.trouble,
 		Offline: s.offline, Favorites: s.lists.rows[inFavorites], Conversations: s.lists.rows[inOthers], Hidden: s.lists.rows[inHidden], Filter: s.filter,
 		Total: len(s.conversations), Notices: s.notices[:len(s.notices):len(s.notices)], Announcement: s.announcement,
-		Friends: s.friends, FriendsLoaded: s.friendsLoaded,
+		Friends: s.friends, FriendsLoaded: s.friendsLoaded, Unread: s.unreadTotal(),
 	}
 	for id := range s.writing {
 		if c := s.conversations[id]; c != nil {
@@ -228,7 +239,7 @@ func (s *State) openView() *Open {
 	return &Open{
 		Row: c.row(), Known: true, Messages: t.view(), Loaded: t.loaded, Loading: t.loading, More: t.more, Older: t.older,
 		Cut: t.cut, Later: t.later,
-		Trouble: t.trouble, CanWrite: c.key != nil,
+		Trouble: t.trouble, CanWrite: c.key != nil, NewFrom: s.line.from,
 	}
 }
 
