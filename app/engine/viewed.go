@@ -206,7 +206,7 @@ func (e *Engine) askOverviews(ctx context.Context, run int) {
 		}
 		id := e.overviews[0]
 		e.overviews = e.overviews[1:]
-		instance, active, stale := e.state.Stale(id)
+		instance, newest, active, stale := e.state.Stale(id)
 		read := e.read[id]
 		if read.Instance != instance {
 			read = Read{At: e.readSince}
@@ -216,7 +216,7 @@ func (e *Engine) askOverviews(ctx context.Context, run int) {
 			continue
 		}
 		limit := pageSize
-		if !active.After(read.At) {
+		if read.Message != "" && read.Message == newest || read.Message == "" && active.Before(read.At.Add(-time.Second)) {
 			limit = 1 // nothing new: only what is shown
 		}
 		e.openKeys(ctx, run, id)

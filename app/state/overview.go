@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -134,8 +135,9 @@ func (c *conversation) previewOf(m Message) string {
 
 // takeOverview takes over what the server says of how far the user has read a conversation; askedAt is Tick at the time of asking.
 func (s *State) takeOverview(c *conversation, in *ozeki.Conversation, askedAt uint64) {
+	says := in.Unread != nil && slices.Contains(s.extensions, ozeki.ExtOverview)
 	switch m := in.LastMessage; {
-	case in.Unread == nil: // no overview
+	case !says:
 		c.stale = in.LastMessageID != "" && in.LastMessageID != c.last.ID
 	case m == nil:
 		c.last, c.sealed, c.unopened = Message{}, "", nil
@@ -146,7 +148,7 @@ func (s *State) takeOverview(c *conversation, in *ozeki.Conversation, askedAt ui
 		}
 		s.unopened[c.id] = true
 	}
-	if in.Unread != nil && askedAt >= c.seenAt {
+	if says && askedAt >= c.seenAt {
 		c.served, c.servedTo, c.viewed = *in.Unread, in.LastMessageID, in.Viewed
 	}
 	s.reread(c)
@@ -417,13 +419,17 @@ func (e ReadKept) apply(s *State) {
 	}
 }
 
-// Stale reports whether what was written last in a conversation has to be asked for, and what is known of it.
-func (s *State) Stale(id ozeki.ConversationID) (instance ozeki.Instance, active time.Time, stale bool) {
+// Stale reports whether what was written last in a conversation has to be asked for, and what is known of it: its
+// instance, its last message, empty if there are newer ones, and when it was used last.
+func (s *State) Stale(id ozeki.ConversationID) (instance ozeki.Instance, newest ozeki.MessageID, active time.Time, stale bool) {
 	c := s.conversations[id]
 	if c == nil || !c.stale || c.timeline.loaded && !c.timeline.cut {
-		return "", time.Time{}, false
+		return "", "", time.Time{}, false
 	}
-	return c.instance, c.active, true
+	if newest = c.lastMessage; newest == c.last.ID {
+		newest = "" // this was shown already, and then something was written
+	}
+	return c.instance, newest, c.active, true
 }
 
 // Cleared: the user cleared a conversation; it is given as it stands now.

@@ -18,6 +18,10 @@ func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
 	}
 	if c.instance != "" && c.instance != in.Instance {
 		c.timeline.restart()
+		c.overview.forget()
+		if s.open == c.id {
+			s.line = newLine{begun: true, placed: true}
+		}
 	}
 	c.participants, c.group, c.instance, c.lastMessage = in.Participants, in.IsGroup, in.Instance, in.LastMessageID
 	if active := time.Unix(in.LastAccess, 0).UTC(); in.LastAccess > 0 && active.After(c.active) {
@@ -38,6 +42,7 @@ func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
 			}
 		}
 	}
+	s.takeOverview(c, in, askedAt)
 	s.refresh(c)
 }
 
