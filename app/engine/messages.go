@@ -295,7 +295,7 @@ func (e *Engine) loadPage(ctx context.Context, run int, id ozeki.ConversationID,
 		return
 	}
 	e.applyIn(run, state.PageLoaded{
-		ID: id, Instance: instance, Messages: e.openMessages(ctx, id, a.Messages), Newest: true, More: len(a.Messages) >= pageSize,
+		ID: id, Instance: instance, Messages: e.openMessages(ctx, id, a.Messages), Reports: a.Reports, Newest: true, More: len(a.Messages) >= pageSize,
 	})
 	if e.takeDue(run, id) {
 		e.catchUp(ctx, run, id) // something was written while the page was on its way
@@ -322,7 +322,7 @@ func (e *Engine) Older(id ozeki.ConversationID) {
 			return
 		}
 		e.applyIn(run, state.PageLoaded{
-			ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Next: known.First.ID, Older: true, More: len(a.Messages) >= pageSize,
+			ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Reports: a.Reports, Next: known.First.ID, Older: true, More: len(a.Messages) >= pageSize,
 		})
 	})
 }
@@ -349,7 +349,7 @@ func (e *Engine) Later(id ozeki.ConversationID) {
 		// The call gives all that follow, or as many as the server likes: only the next ones are opened and taken.
 		page := a.Messages[:min(len(a.Messages), 2*pageSize)]
 		e.applyIn(run, state.PageLoaded{
-			ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, page), Next: known.Last.ID, Later: true, Rest: len(page) < len(a.Messages),
+			ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, page), Reports: a.Reports, Next: known.Last.ID, Later: true, Rest: len(page) < len(a.Messages),
 		})
 	})
 }
@@ -415,7 +415,7 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 		}
 		return
 	}
-	e.applyIn(run, state.PageLoaded{ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Next: known.Last.ID})
+	e.applyIn(run, state.PageLoaded{ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Reports: a.Reports, Next: known.Last.ID})
 	if n := len(a.Messages); n > pageSize && a.Messages[n-1].ID != known.Last.ID {
 		e.catchUp(ctx, run, id) // a server gives so many at once: there may be more
 	}

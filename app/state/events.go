@@ -274,6 +274,7 @@ type PageLoaded struct {
 	ID       ozeki.ConversationID
 	Instance ozeki.Instance
 	Messages []Message
+	Reports  []ozeki.Report  // the marks of all members
 	Next     ozeki.MessageID // the message that the page was asked from: if that is no longer at hand, it has no place
 	Older    bool            // for a reader who goes back
 	Later    bool            // for one who comes back from older ones
@@ -329,6 +330,7 @@ func (e PageLoaded) apply(s *State) {
 			s.announce(fmt.Sprintf("%s: %s", last.Sender, last.Text))
 		}
 	}
+	s.takeReports(c, e.Reports)
 	if c.stale && !t.cut {
 		c.stale = false
 		s.refresh(c)

@@ -25,15 +25,6 @@ const (
 	KindEvent                    // something that happened in the conversation; Text says what
 )
 
-// Receipt is what became of a message of the user's own, as far as the others' devices have told.
-type Receipt int
-
-const (
-	ReceiptNone      Receipt = iota // stored by the server, no more is known
-	ReceiptDelivered                // it has come to the others
-	ReceiptViewed                   // they have seen it
-)
-
 // Message is a message as the timeline shows it. Messages are comparable: equal messages look the same. What cannot be
 // compared is held by a pointer and never changed.
 type Message struct {
@@ -46,8 +37,11 @@ type Message struct {
 	Created time.Time
 	State   MessageState
 	Why     string // of a failed message
-	Receipt Receipt
-	Trouble bool // the text does not open, or its type is not understood; Text says so
+	Trouble bool   // the text does not open, or its type is not understood; Text says so
+
+	// What became of a message of the user's own, and how many of the others that holds for so far.
+	Receipt                       Receipt
+	ViewedBy, DeliveredTo, Others int
 }
 
 const (
@@ -72,6 +66,8 @@ type timeline struct {
 	later   bool
 	away    bool // the reader is not at the end
 	trouble string
+	marks   map[ozeki.UserID]marks // of the others
+	people  int                    // how many others there are
 }
 
 // restart begins a new run of the history; what the user wrote and the server has not stored stays.
@@ -82,13 +78,14 @@ func (t *timeline) restart() {
 			unsent = append(unsent, m)
 		}
 	}
-	*t = timeline{pending: unsent}
+	*t = timeline{pending: unsent, people: t.people}
 }
 
 func (t *timeline) view() []Message {
 	if t.all == nil {
 		all := make([]Message, 0, len(t.stored)+len(t.pending))
 		t.all = append(append(all, t.stored...), t.pending...)
+		t.receipts(t.all)
 	}
 	return t.all
 }
