@@ -10,6 +10,9 @@ const (
 	arrowBack = "m14 6-6 6 6 6"
 	dots      = "M6 12h.010M12 12h.010M18 12h.010"
 	cross     = "m6 6 12 12M18 6 6 18"
+	tick      = "m5 12.500 4.500 4.500L19 7.500"
+	ticks     = "m2 12.500 4.500 4.500L16 7.500M12 17l9.500-9.500"
+	eye       = "M2.500 12s3.500-6 9.500-6 9.500 6 9.500 6-3.500 6-9.500 6-9.500-6-9.500-6zM12 14.500a2.500 2.500 0 1 0 0-5 2.500 2.500 0 0 0 0 5z"
 )
 
 // svgIcon draws a path. go-app has no type for SVG's elements; Elem gives them their namespace.

@@ -32,6 +32,8 @@ type menuActions interface {
 	mute(id ozeki.ConversationID, on bool)
 	color(id ozeki.ConversationID, color string)
 	hide(id ozeki.ConversationID, on bool)
+	markRead(id ozeki.ConversationID)
+	askClear(id ozeki.ConversationID)
 }
 
 // menuColors are the colours that a conversation can be given. They are soft, so that a name reads well on all of them;
@@ -63,10 +65,14 @@ func menuOf(r state.Row, a menuActions) []menuEntry {
 		})
 	}
 	colors = append(colors, menuEntry{label: "No colour", radio: true, on: r.Color == "", part: true, do: func() { a.color(id, "") }})
-	return []menuEntry{
+	entries := []menuEntry{
 		either(r.Favorite, "Favorite", "Remove from favorites", a.star),
 		either(r.Muted, "Mute", "Unmute", a.mute),
 		{label: "Colour…", sub: colors},
 		either(r.Hidden, "Hide", "Show again", a.hide),
 	}
+	if r.Unread > 0 {
+		entries = append(entries, menuEntry{label: "Mark as read", do: func() { a.markRead(id) }})
+	}
+	return append(entries, menuEntry{label: "Clear…", do: func() { a.askClear(id) }, danger: true, part: true})
 }

@@ -21,6 +21,8 @@ func (a *asked) note(what string, id ozeki.ConversationID, v any) {
 func (a *asked) star(id ozeki.ConversationID, on bool)       { a.note("star", id, on) }
 func (a *asked) mute(id ozeki.ConversationID, on bool)       { a.note("mute", id, on) }
 func (a *asked) hide(id ozeki.ConversationID, on bool)       { a.note("hide", id, on) }
+func (a *asked) markRead(id ozeki.ConversationID)            { a.note("read", id, "") }
+func (a *asked) askClear(id ozeki.ConversationID)            { a.note("clear", id, "") }
 func (a *asked) color(id ozeki.ConversationID, color string) { a.note("color", id, color) }
 
 func labels(entries []menuEntry) (all []string) {
@@ -50,6 +52,7 @@ func TestTheMenuOffersWhatIsNotSoAndAsksForAState(t *testing.T) {
 		{plain, "Favorite", "star anna true"}, {set, "Remove from favorites", "star anna false"},
 		{plain, "Mute", "mute anna true"}, {set, "Unmute", "mute anna false"},
 		{plain, "Hide", "hide anna true"}, {set, "Show again", "hide anna false"},
+		{state.Row{ID: annaID, Unread: 2}, "Mark as read", "read anna "}, {plain, "Clear…", "clear anna "},
 	} {
 		a := &asked{}
 		choose(t, menuOf(c.row, a), c.label)

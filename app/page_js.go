@@ -59,14 +59,24 @@ func onSubmit(f func(submission)) {
 
 func submitted(kind, words, field string) { starling.Call("submitted", kind, words, field) }
 func setPhase(phase, reason string)       { starling.Call("phase", phase, reason) }
-func setTitle(text string)                { document.Set("title", text) }
-func byID(id string) js.Value             { return document.Call("getElementById", id) }
-func pref(name string) string             { return storage("get", "starling."+name).String() }
-func setPref(name, value string)          { storage("set", "starling."+name, value) }
-func setTheme(theme string)               { document.Get("documentElement").Get("dataset").Set("theme", theme) }
-func isTouch() bool                       { return window.Call("matchMedia", "(pointer: coarse)").Get("matches").Bool() }
-func openDialog(id string)                { callDialog(id, "showModal", false) }
-func closeDialog(id string)               { callDialog(id, "close", true) }
+
+// setBadge shows a number at the installed program's icon, where the system can; 0 takes it away.
+func setBadge(n int) {
+	if navigator := window.Get("navigator"); navigator.Get("setAppBadge").Truthy() {
+		navigator.Call("setAppBadge", n).Call("catch", ignore) // where the program is not installed it may be refused
+	}
+}
+
+var ignore = js.FuncOf(func(js.Value, []js.Value) any { return nil })
+
+func setTitle(text string)       { document.Set("title", text) }
+func byID(id string) js.Value    { return document.Call("getElementById", id) }
+func pref(name string) string    { return storage("get", "starling."+name).String() }
+func setPref(name, value string) { storage("set", "starling."+name, value) }
+func setTheme(theme string)      { document.Get("documentElement").Get("dataset").Set("theme", theme) }
+func isTouch() bool              { return window.Call("matchMedia", "(pointer: coarse)").Get("matches").Bool() }
+func openDialog(id string)       { callDialog(id, "showModal", false) }
+func closeDialog(id string)      { callDialog(id, "close", true) }
 func formatTime(t time.Time) string {
 	return intl(&timeFormat, t, map[string]any{"timeStyle": "short"})
 }

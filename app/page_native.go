@@ -17,6 +17,7 @@ func onSubmit(func(submission))              {}
 func submitted(kind, words, field string)    {}
 func setPhase(phase, reason string)          {}
 func setTitle(string)                        {}
+func setBadge(int)                           {}
 func announce(string)                        {}
 func pref(name string) string                { return prefs[name] }
 func setPref(name, value string)             { prefs[name] = value }

@@ -5,6 +5,7 @@ package app
 type part struct {
 	tag, class string
 	attributes []string // names and values in turn
+	icon       string   // path of a drawing in front of the text
 	text       string   // in front of the parts; of a text node all of it
 	parts      []part
 }

@@ -19,6 +19,9 @@ func elementOf(p part) js.Value {
 	if p.text != "" {
 		e.Set("textContent", p.text)
 	}
+	if p.icon != "" {
+		e.Call("prepend", icon(p.icon))
+	}
 	for _, child := range p.parts {
 		e.Call("append", elementOf(child))
 	}

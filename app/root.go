@@ -22,11 +22,13 @@ type root struct {
 	held                  map[int]holder // notices whose clock stands still
 	unsent, unsaved       int            // what signing out would lose, when the settings were opened
 	refused               string         // why the text in the composer was not taken, in words
+	clearing              state.Row      // the conversation that it is asked about whether it shall be cleared
 	engine                *engine.Engine
 	list                  *island
 	log                   *timeline
 	drafts                map[ozeki.ConversationID]string
 
+	badge   int    // as told to the system: messages that are unread
 	said    int    // sequence of the last announcement given to the live region
 	phase   string // as told to the page
 	reason  string
@@ -63,7 +65,10 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	onSubmit(r.submit)
 	onHistory(func() { r.show(openConversation()) })
 	onOnline(func() { r.engine.Wake() })
-	onVisible(r.engine.Visible)
+	onVisible(func(is bool) {
+		r.engine.Visible(is)
+		r.log.seen()
+	})
 	onKey(r.key)
 	onTyped("composer", r.typed)
 	guardLinks(r.goTo)
@@ -89,6 +94,7 @@ func (r *root) take(s *state.Snapshot) {
 		if r.phase == "in" && phase == "out" {
 			closeDialog("settings")
 			closeDialog("new-conversation")
+			closeDialog("clear")
 			clear(r.drafts)
 			setValue("filter", "")
 			setTheme("")
@@ -107,13 +113,25 @@ func (r *root) take(s *state.Snapshot) {
 		announce(s.Announcement.Text)
 	}
 	setTitle(titleOf(s))
+	if s.Unread != r.badge {
+		r.badge = s.Unread
+		setBadge(s.Unread)
+	}
 }
 
+// titleOf is the title of the page: how much is unread, and what is open.
 func titleOf(s *state.Snapshot) string {
-	if s.Phase == state.SignedIn && s.Open != nil && s.Open.Row.Name != "" {
-		return s.Open.Row.Name + " · Starling"
+	title := "Starling"
+	if s.Phase != state.SignedIn {
+		return title
 	}
-	return "Starling"
+	if s.Open != nil && s.Open.Row.Name != "" {
+		title = s.Open.Row.Name + " · Starling"
+	}
+	if badge, _ := unreadOf(state.Row{Unread: s.Unread}); badge != "" {
+		title = "(" + badge + ") " + title
+	}
+	return title
 }
 
 // Render draws the page around the lists.
@@ -135,6 +153,7 @@ func (r *root) Render() goapp.UI {
 		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Refused: r.refused, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},
 		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), Actions: r},
+		&clearDialog{Name: r.clearing.Name, Actions: r},
 		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unsaved: r.unsaved, Actions: r},
 		&shortcutsDialog{Keys: r.keys, Recording: r.recording, Trouble: r.keyTrouble, Actions: r},
 	)
@@ -166,14 +185,35 @@ func (r *root) mute(id ozeki.ConversationID, on bool)       { r.engine.Mute(id, 
 func (r *root) hide(id ozeki.ConversationID, on bool)       { r.engine.Hide(id, on) }
 func (r *root) color(id ozeki.ConversationID, color string) { r.engine.Color(id, color) }
 func (r *root) seen(ids []ozeki.ConversationID)             { r.engine.Seen(ids) }
+func (r *root) overview(ids []ozeki.ConversationID)         { r.engine.Overview(ids) }
+func (r *root) markRead(id ozeki.ConversationID)            { r.engine.MarkRead(id) }
 func (r *root) filter(text string)                          { r.engine.Filter(text) }
 func (r *root) reloadList()                                 { r.engine.Reload() }
 
-func (r *root) reload(id ozeki.ConversationID)         { r.engine.Open(id) }
-func (r *root) older(id ozeki.ConversationID)          { r.engine.Older(id) }
-func (r *root) later(id ozeki.ConversationID)          { r.engine.Later(id) }
-func (r *root) newest(id ozeki.ConversationID)         { r.engine.Newest(id) }
-func (r *root) atEnd(id ozeki.ConversationID, is bool) { r.engine.AtEnd(id, is) }
+func (r *root) reload(id ozeki.ConversationID)                    { r.engine.Open(id) }
+func (r *root) older(id ozeki.ConversationID)                     { r.engine.Older(id) }
+func (r *root) later(id ozeki.ConversationID)                     { r.engine.Later(id) }
+func (r *root) newest(id ozeki.ConversationID)                    { r.engine.Newest(id) }
+func (r *root) atEnd(id ozeki.ConversationID, is bool)            { r.engine.AtEnd(id, is) }
+func (r *root) viewed(id ozeki.ConversationID, m ozeki.MessageID) { r.engine.Viewed(id, m) }
+
+// askClear asks whether a conversation shall be cleared.
+func (r *root) askClear(id ozeki.ConversationID) {
+	row, ok := r.engine.Snapshot().Row(id)
+	if !ok {
+		return
+	}
+	r.ctx.Dispatch(func(ctx goapp.Context) {
+		r.clearing = row
+		ctx.Defer(func(goapp.Context) { openDialog("clear") })
+	})
+}
+
+// clear clears the conversation that was asked about.
+func (r *root) clear() {
+	closeDialog("clear")
+	r.engine.Clear(r.clearing.ID)
+}
 
 // menu opens a conversation's menu at a point, or below what has the focus.
 func (r *root) menu(id ozeki.ConversationID, at point) {

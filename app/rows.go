@@ -1,6 +1,7 @@
 package app
 
 import (
+	"strconv"
 	"time"
 
 	"starling/app/state"
@@ -26,6 +27,27 @@ func viewOf(total int, rowHeight, top, height float64) (start, end int) {
 	start = min(max(int(top/rowHeight)-overscan, 0), total)
 	end = min(int((top+height)/rowHeight)+1+overscan, total)
 	return start, max(start, end)
+}
+
+// inView returns the range of rows that are seen of such a list.
+func inView(total int, rowHeight, top, height float64) (start, end int) {
+	if rowHeight <= 0 {
+		return 0, 0
+	}
+	start = min(max(int(top/rowHeight), 0), total)
+	return start, max(start, min(int((top+height)/rowHeight)+1, total))
+}
+
+// unreadOf says how much is unread in a row: for the eye, and as a part of the link's name.
+func unreadOf(r state.Row) (badge, words string) {
+	switch {
+	case r.Unread == 0:
+		return "", ""
+	case r.Unread > 99:
+		return "99+", ", more than 99 unread"
+	}
+	badge = strconv.Itoa(r.Unread)
+	return badge, ", " + badge + " unread"
 }
 
 // marksOf is the short text at a row's end.
@@ -68,5 +90,6 @@ func wayOf(p state.FlagPhase) (attribute, words string) {
 type islandActions interface {
 	star(id ozeki.ConversationID, on bool)
 	menu(id ozeki.ConversationID, at point)
-	seen(ids []ozeki.ConversationID) // rows in the page whose names are not opened yet
+	seen(ids []ozeki.ConversationID)     // rows in the page whose names are not opened yet
+	overview(ids []ozeki.ConversationID) // rows in view of which it is not known what was written last
 }

@@ -51,13 +51,14 @@ type section struct {
 
 // rowNode is a row in the page and what it shows.
 type rowNode struct {
-	li, a, name, marks, more, star js.Value
-	row                            state.Row
-	in                             *section
-	at                             int // index in its list
-	set                            int // length of the list as told to assistive technology, 0 where all rows are in the page
-	current                        bool
-	fresh                          bool
+	li, a, more, star                  js.Value
+	name, words, marks, preview, badge js.Value
+	row                                state.Row
+	in                                 *section
+	at                                 int // index in its list
+	set                                int // length of the list as told to assistive technology, 0 where all rows are in the page
+	current                            bool
+	fresh                              bool
 }
 
 // rowPart is what of a row can have the focus.
@@ -114,7 +115,12 @@ func (l *island) attach(id string) {
 	more.Set("type", "button")
 	more.Call("setAttribute", "aria-haspopup", "menu")
 	more.Call("setAttribute", "aria-expanded", "false")
-	l.model = element("li", "row", element("a", "", element("span", "name"), element("span", "marks")), more, star)
+	l.model = element("li", "row", element("a", "",
+		element("span", "line", element("span", "name"), element("span", "visually-hidden"), element("span", "marks")),
+		element("span", "line", element("span", "preview"), element("span", "badge")),
+	), more, star)
+	l.model.Call("querySelector", ".badge").Call("setAttribute", "aria-hidden", "true") // the words say it
+	l.model.Call("querySelector", ".badge").Set("hidden", true)
 
 	byElement := js.Global().Get("WeakMap").New()
 	observe := l.on(func(args []js.Value) {
@@ -263,7 +269,7 @@ func (l *island) redraw() {
 	}
 	now := time.Now()
 	wanted := map[ozeki.ConversationID]bool{}
-	var unopened []ozeki.ConversationID
+	var unopened, stale []ozeki.ConversationID
 	for _, s := range l.sections {
 		if !s.open {
 			continue
@@ -280,6 +286,11 @@ func (l *island) redraw() {
 		for i := start; i < end; i++ {
 			draw(i)
 		}
+		for from, to := inView(len(s.rows), l.height, s.top, s.view); from < to && !l.snap.Offline; from++ {
+			if s.rows[from].Stale {
+				stale = append(stale, s.rows[from].ID)
+			}
+		}
 		if held != nil && !wanted[held.row.ID] { // a focused row stays, wherever it is
 			for i, r := range s.rows {
 				if r.ID == held.row.ID {
@@ -294,6 +305,9 @@ func (l *island) redraw() {
 	}
 	if len(unopened) > 0 {
 		l.actions.seen(unopened)
+	}
+	if len(stale) > 0 {
+		l.actions.overview(stale)
 	}
 	for id, n := range l.rows {
 		if !wanted[id] {
@@ -331,8 +345,11 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 	if n == nil {
 		li := l.model.Call("cloneNode", true)
 		a := li.Get("firstChild")
+		first, second := a.Get("firstChild"), a.Get("lastChild")
 		n = &rowNode{
-			li: li, a: a, name: a.Get("firstChild"), marks: a.Get("lastChild"), more: a.Get("nextSibling"), star: li.Get("lastChild"),
+			name: first.Get("firstChild"), words: first.Get("firstChild").Get("nextSibling"), marks: first.Get("lastChild"),
+			preview: second.Get("firstChild"), badge: second.Get("lastChild"),
+			li: li, a: a, more: a.Get("nextSibling"), star: li.Get("lastChild"),
 			fresh: true, at: -1,
 		}
 		li.Get("dataset").Set("id", string(r.ID))
@@ -377,6 +394,19 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 	}
 	if marks := marksOf(r, now); n.fresh || marks != n.marks.Get("textContent").String() {
 		n.marks.Set("textContent", marks)
+	}
+	if r.Unread != n.row.Unread {
+		badge, words := unreadOf(r)
+		n.badge.Set("textContent", badge)
+		n.badge.Set("hidden", badge == "")
+		n.words.Set("textContent", words)
+		n.li.Get("classList").Call("toggle", "unread", badge != "")
+	}
+	if r.Preview != n.row.Preview {
+		n.preview.Set("textContent", r.Preview)
+	}
+	if r.Muted != n.row.Muted {
+		n.li.Get("classList").Call("toggle", "muted", r.Muted)
 	}
 	if r.Favorite != n.row.Favorite || n.fresh {
 		n.star.Call("setAttribute", "aria-pressed", strconv.FormatBool(r.Favorite))

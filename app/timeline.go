@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -157,19 +158,25 @@ func metaPart(e entry) part {
 	return meta
 }
 
-// receiptParts are the marks of a message of the user's own: sent, delivered, seen.
+// receiptParts are the mark of a message of the user's own: sent, delivered, viewed. In a group it is the last one that
+// holds for everybody; its words tell how far it is with the others.
 func receiptParts(e entry) []part {
 	if !e.Mine || e.State != state.MessageSent || e.Trouble {
 		return nil
 	}
-	class, words, sign := "receipt", "Sent", "✓"
-	switch e.Receipt {
-	case state.ReceiptDelivered:
-		words, sign = "Delivered", "✓✓"
-	case state.ReceiptViewed:
-		class, words, sign = "receipt viewed", "Seen", "✓✓"
+	class, words, icon := "receipt", "Sent", tick
+	switch {
+	case e.Receipt == state.ReceiptViewed:
+		class, words, icon = "receipt viewed", "Viewed", eye
+	case e.Receipt == state.ReceiptDelivered:
+		words, icon = "Delivered", ticks
+	case e.DeliveredTo > e.ViewedBy:
+		words = fmt.Sprintf("Delivered to %d of %d", e.DeliveredTo, e.Others)
 	}
-	return []part{{tag: "span", class: class, attributes: []string{"role", "img", "aria-label", words, "title", words}, text: sign}}
+	if e.Receipt != state.ReceiptViewed && e.ViewedBy > 0 {
+		words += fmt.Sprintf(", viewed by %d of %d", e.ViewedBy, e.Others)
+	}
+	return []part{{tag: "span", class: class, attributes: []string{"role", "img", "aria-label", words, "title", words}, icon: icon}}
 }
 
 // estimate guesses the height of a message that was not shown yet, in pixels.
@@ -239,6 +246,7 @@ type timelineActions interface {
 	later(id ozeki.ConversationID)
 	newest(id ozeki.ConversationID)
 	atEnd(id ozeki.ConversationID, is bool)
+	viewed(id ozeki.ConversationID, m ozeki.MessageID)
 	retry(id ozeki.ConversationID, m ozeki.MessageID)
 	discard(id ozeki.ConversationID, m ozeki.MessageID)
 }

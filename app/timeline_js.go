@@ -44,11 +44,12 @@ type timeline struct {
 
 	view, width float64 // of the log, in pixels
 	anchor      anchor
-	top         float64 // scroll position as it was left by this program
-	stick       bool    // the end is in view and stays there
-	returning   bool    // the newest messages are on their way back, to be shown then
-	unseen      int     // messages that came while the reader was elsewhere
-	drawn       bool    // a drawing is on its way
+	top         float64         // scroll position as it was left by this program
+	stick       bool            // the end is in view and stays there
+	returning   bool            // the newest messages are on their way back, to be shown then
+	read        ozeki.MessageID // the last message of others that was told to be seen
+	unseen      int             // messages that came while the reader was elsewhere
+	drawn       bool            // a drawing is on its way
 }
 
 // anchor is where the reader is: the first message in view, and how far below the log's upper edge it begins.
@@ -145,7 +146,7 @@ func (l *timeline) reset() {
 	l.line.Call("remove")
 	l.nodes, l.days, l.heights = map[ozeki.MessageID]*messageNode{}, map[string]js.Value{}, map[ozeki.MessageID]float64{}
 	l.messages, l.entries, l.order, l.start, l.end = nil, nil, nil, 0, 0
-	l.anchor, l.stick, l.returning, l.unseen = anchor{}, true, false, 0
+	l.anchor, l.stick, l.returning, l.unseen, l.read = anchor{}, true, false, 0, ""
 }
 
 // show draws a snapshot, at once.
@@ -257,6 +258,33 @@ func (l *timeline) draw() {
 	l.place(start, end)
 	l.settle()
 	l.note()
+	l.seen()
+}
+
+// seen tells up to which message of others the reader has seen the conversation, while the page is visible: the last one
+// whose end is in view.
+func (l *timeline) seen() {
+	if l.conversation == "" || len(l.order) == 0 || !isVisible() || !l.root.Get("isConnected").Bool() {
+		return
+	}
+	const tolerance = 4 // pixels
+	bottom := l.log.Get("scrollTop").Float() + l.view + tolerance
+	last, beyond := -1, len(l.order) // those in the page are in order
+	for beyond-last > 1 {
+		mid := (last + beyond) / 2
+		if a := l.order[mid].article; a.Get("offsetTop").Float()+a.Get("offsetHeight").Float() <= bottom {
+			last = mid
+		} else {
+			beyond = mid
+		}
+	}
+	for ; last >= 0 && l.order[last].shown.Mine; last-- {
+	}
+	if last < 0 || l.order[last].shown.ID == l.read {
+		return
+	}
+	l.read = l.order[last].shown.ID
+	l.actions.viewed(l.conversation, l.read)
 }
 
 // inPage returns the range of the entries in the page as they stand now; -1 if it is no longer one.
@@ -461,6 +489,7 @@ func (l *timeline) scrolled() {
 		return
 	}
 	l.note()
+	l.seen()
 	start, end := around(l.entries, max(indexOf(l.entries, l.anchor.id), 0), rowsBefore+max(l.anchor.y, 0), l.view+rowsBefore, l.height)
 	if start < l.start || end > l.end {
 		l.draw()

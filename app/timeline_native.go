@@ -12,3 +12,4 @@ func (*timeline) attach(string)             {}
 func (*timeline) detach()                   {}
 func (*timeline) show(*state.Snapshot)      {}
 func (*timeline) toEnd()                    {}
+func (*timeline) seen()                     {}

@@ -79,9 +79,9 @@ func TestAMessageSaysHowFarItIs(t *testing.T) {
 		says    string
 		buttons []string
 	}{
-		{state.MessageSent, state.ReceiptNone, "12:00✓", nil},
-		{state.MessageSent, state.ReceiptDelivered, "12:00✓✓", nil},
-		{state.MessageSent, state.ReceiptViewed, "12:00✓✓", nil},
+		{state.MessageSent, state.ReceiptNone, "12:00", nil},
+		{state.MessageSent, state.ReceiptDelivered, "12:00", nil},
+		{state.MessageSent, state.ReceiptViewed, "12:00", nil},
 		{state.MessageSending, state.ReceiptNone, "Sending…", nil},
 		{state.MessageQueued, state.ReceiptNone, "Waiting for the connection", []string{"Delete"}},
 		{state.MessageFailed, state.ReceiptNone, "Not sent. Too long.", []string{"Try again", "Delete"}},

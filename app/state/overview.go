@@ -125,6 +125,10 @@ func (c *conversation) previewOf(m Message) string {
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	switch {
+	case m.Kind == KindEvent && m.Mine:
+		return "You " + text
+	case m.Kind == KindEvent:
+		return m.Sender + " " + text
 	case m.Mine:
 		return "You: " + text
 	case c.group && m.Sender != "":
