@@ -3,6 +3,7 @@
 package app
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"syscall/js"
@@ -52,13 +53,20 @@ func showMenu(label string, entries []menuEntry, at point) {
 		}
 	}
 	m.listen(document, "pointerdown", outside)
-	m.listen(document, "scroll", outside)
+	top := m.top()
+	m.listen(document, "scroll", func(js.Value) { // only if what it belongs to moves, and has moved since
+		if math.Abs(m.top()-top) > 2 {
+			m.close(false)
+		}
+	})
 	m.listen(window, "resize", func(js.Value) { m.close(false) })
 	m.listen(window, "popstate", func(js.Value) { m.close(false) })
 	m.opener.Call("setAttribute", "aria-expanded", "true")
-	document.Get("body").Call("append", m.root)
+	m.opener.Call("closest", "nav, main, body").Call("append", m.root) // a landmark, beside what it belongs to
 	m.draw(0)
 }
+
+func (m *menu) top() float64 { return m.opener.Call("getBoundingClientRect").Get("top").Float() }
 
 // own reports whether something is in the menu, or in what opened it, whose click closes it.
 func (m *menu) own(e js.Value) bool {
@@ -260,9 +268,7 @@ func (m *menu) keydown(e js.Value) {
 			m.choose(at)
 		}
 	case name == "Enter", name == " ":
-		if at >= 0 {
-			m.choose(at)
-		}
+		return // a click
 	default:
 		if e.Get("ctrlKey").Bool() || e.Get("metaKey").Bool() || e.Get("altKey").Bool() || len([]rune(name)) != 1 {
 			return

@@ -422,10 +422,20 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 		}
 	}
 	if r.Color != n.row.Color {
-		n.li.Get("classList").Call("toggle", "tinted", r.Color != "")
-		n.li.Get("style").Call("setProperty", "--tint", r.Color)
+		n.tint(r.Color)
 	}
 	n.row, n.fresh = r, false
+}
+
+// tint gives the row the user's colour.
+func (n *rowNode) tint(color string) {
+	if color == "" {
+		n.li.Get("dataset").Delete("color")
+		return
+	}
+	n.li.Get("dataset").Set("color", color)
+	light, dark := tintOf(color)
+	n.li.Get("style").Call("setProperty", "--tint", "light-dark("+light+", "+dark+")")
 }
 
 // order puts a section's rows in the page into the order of the list; a row that comes from elsewhere keeps its focus

@@ -15,7 +15,7 @@ import (
 var signedCalls = []ozeki.Call{
 	ozeki.CallAvailability, ozeki.CallLogout, ozeki.CallFriends, ozeki.CallFriendAdd, ozeki.CallConversations, ozeki.CallConversationCreate,
 	ozeki.CallFavorite, ozeki.CallUnfavorite, ozeki.CallMute, ozeki.CallUnmute, ozeki.CallColor, ozeki.CallHide, ozeki.CallUnhide,
-	ozeki.CallAdd, ozeki.CallDownload, ozeki.CallDownloadPartial,
+	ozeki.CallAdd, ozeki.CallDownload, ozeki.CallDownloadPartial, ozeki.CallBlocklist, ozeki.CallBlock, ozeki.CallUnblock,
 }
 
 func TestOnlyTheUserOfTheStationMayCall(t *testing.T) {

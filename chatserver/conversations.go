@@ -197,7 +197,7 @@ func (s *Server) clear(ctx context.Context, tx store.Tx, req *request, body *oze
 
 // createConversation makes a conversation of the caller and friends of his, and gives it as he sees it. A repeat of the
 // id gives the conversation that is there, unchanged; errExists: it is there without the caller. errForbidden: a member
-// is not the caller's friend.
+// is not the caller's friend, or has blocked him.
 func (s *Server) createConversation(ctx context.Context, tx store.Tx, req *request, body *ozeki.ConversationCreateRequest) (any, error) {
 	others, err := checkMembers(req.user, body)
 	if err != nil {
@@ -213,6 +213,9 @@ func (s *Server) createConversation(ctx context.Context, tx store.Tx, req *reque
 	}
 	if !friends {
 		return nil, errForbidden.saying("Not everybody in it is a friend of yours. Add them as friends first.")
+	}
+	if err := mayReach(ctx, tx, req.user, others...); err != nil {
+		return nil, err
 	}
 	err = tx.CreateConversation(ctx, store.NewConversation{
 		ID: body.ConversationID, IsGroup: body.IsGroup, Instance: ozeki.NewInstance(), CreatedAt: req.now, Members: body.Members,

@@ -3,6 +3,7 @@ package chatserver
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,10 +47,18 @@ func (s *Server) friends(ctx context.Context, req *request, _ *ozeki.EmptyReques
 	if err != nil {
 		return nil, err
 	}
+	away, err := s.store.BlockedBy(ctx, req.user)
+	if err != nil {
+		return nil, err
+	}
 	a := ozeki.FriendsAnswer{Answer: ok, Friends: map[ozeki.UserID]string{}, Availabilities: []ozeki.FriendAvailability{}}
 	for _, f := range list {
 		a.Friends[f.UserID] = f.Name
-		a.Availabilities = append(a.Availabilities, s.friend(f, req.now))
+		friend := s.friend(f, req.now)
+		if slices.Contains(away, f.UserID) { // who has blocked the user is not there for him
+			friend.Availability = ozeki.Offline
+		}
+		a.Availabilities = append(a.Availabilities, friend)
 	}
 	return a, nil
 }
@@ -60,8 +69,8 @@ func (s *Server) friend(f store.Friend, now time.Time) ozeki.FriendAvailability 
 	}
 }
 
-// addFriend makes the user and the owner of the address each other's friends. errNotFound: the address has no account. A
-// repeat changes nothing and gives the friend again.
+// addFriend makes the user and the owner of the address each other's friends. errNotFound: the address has no account.
+// errForbidden: its owner has blocked the user. A repeat changes nothing and gives the friend again.
 func (s *Server) addFriend(ctx context.Context, tx store.Tx, req *request, body *ozeki.FriendAddRequest) (any, error) {
 	email := ozeki.NormalEmail(body.Email)
 	if !plausibleEmail(email) {
@@ -76,6 +85,9 @@ func (s *Server) addFriend(ctx context.Context, tx store.Tx, req *request, body 
 	}
 	if account.UserID == req.user {
 		return nil, errInvalid.saying("This is your own address. Enter somebody else's.")
+	}
+	if err := mayReach(ctx, tx, req.user, account.UserID); err != nil {
+		return nil, err
 	}
 	if err := tx.AddFriends(ctx, req.user, account.UserID); err != nil {
 		return nil, err

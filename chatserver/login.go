@@ -19,7 +19,7 @@ const serverVersion = "2.0.0"
 
 var extensions = []string{
 	ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate,
-	ozeki.ExtReceipts, ozeki.ExtOverview,
+	ozeki.ExtReceipts, ozeki.ExtOverview, ozeki.ExtBlock,
 }
 
 // login tells the owner of an api key who he is and binds the station to him. Unsigned. errLogin: the key is unknown.
@@ -66,7 +66,7 @@ func (s *Server) urls(origin string) map[string]string {
 	urls := map[string]string{}
 	for name, call := range map[string]ozeki.Call{
 		"login": ozeki.CallLogin, "availability": ozeki.CallAvailability, "friends": ozeki.CallFriends,
-		"conversation": ozeki.CallConversations, "notification": ozeki.CallNotification,
+		"conversation": ozeki.CallConversations, "blocklist": ozeki.CallBlocklist, "notification": ozeki.CallNotification,
 	} {
 		urls[name] = origin + s.path + call.Query()
 	}

@@ -31,6 +31,7 @@ var (
 // addMessage appends a message to a conversation of the caller and gives it as stored, without Data. The order of messages
 // is that of their arrival; From is whose signature was verified, whatever the message says. A repeat of an id with the
 // same content gives the same answer and changes nothing; with another content errExists. Members only (errNotFound).
+// errForbidden: one of two people in a conversation has blocked the other.
 func (s *Server) addMessage(ctx context.Context, tx store.Tx, req *request, body *ozeki.AddRequest) (any, error) {
 	m, err := parseMessage(body.Message)
 	if err != nil {
@@ -43,6 +44,9 @@ func (s *Server) addMessage(ctx context.Context, tx store.Tx, req *request, body
 	m.Sender, m.Instance = req.user, body.Instance
 	if body.Instance != c.Instance {
 		return nil, errInstance
+	}
+	if err := mayWrite(ctx, tx, req.user, c); err != nil {
+		return nil, err
 	}
 	stored, err := tx.AddMessage(ctx, c.ID, m, req.now)
 	if errors.Is(err, store.ErrExists) {

@@ -105,7 +105,7 @@ func TestEveryAnswerBearsTheHeadersOfTheAPI(t *testing.T) {
 func TestCallsThatAreNotOfferedSaySo(t *testing.T) {
 	f := newFixture(t)
 	u := f.user("Alice", 0)
-	for _, call := range []ozeki.Call{ozeki.CallBlocklist, ozeki.CallWorkspaceRegister} {
+	for _, call := range []ozeki.Call{ozeki.CallWorkspaceRegister} {
 		a := f.send(u.raw(call, f.body(call))).want(t, ozeki.CodeInvalid)
 		if !strings.Contains(a.ErrorMessage, "does not offer") || !strings.Contains(a.ErrorMessage, call.Name) {
 			t.Errorf("%s: %s", call.Name, a.ErrorMessage)
@@ -115,7 +115,8 @@ func TestCallsThatAreNotOfferedSaySo(t *testing.T) {
 
 func TestEveryCallHasARoute(t *testing.T) {
 	f := newFixture(t)
-	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallLogout, ozeki.CallFriendAdd, ozeki.CallConversationCreate}, ozeki.Published...)
+	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallLogout, ozeki.CallFriendAdd, ozeki.CallConversationCreate,
+		ozeki.CallBlock, ozeki.CallUnblock}, ozeki.Published...)
 	for _, call := range calls {
 		if r, found := f.srv.routes[routeKey{call.Service, call.API, call.Action}]; !found || r.call != call {
 			t.Errorf("%s has no route", call.Name)
@@ -156,7 +157,8 @@ func FuzzRequest(f *testing.F) {
 	x := newFixture(f)
 	alice, bob := x.user("Alice", 0), x.user("Bob", 1)
 	c := x.direct(alice, bob)
-	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallFriendAdd, ozeki.CallConversationCreate}, ozeki.Published...)
+	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallFriendAdd, ozeki.CallConversationCreate,
+		ozeki.CallBlock, ozeki.CallUnblock}, ozeki.Published...)
 	for i, call := range calls {
 		f.Add(i, true, x.body(call, field("conversationid", c.ID), field("instance", c.Instance), field("limit", 5)))
 		f.Add(i, false, x.body(call, field("email", bob.email), field("members", []ozeki.Member{alice.member()})))

@@ -45,7 +45,10 @@ func (s *Server) table() map[routeKey]route {
 		read(s, ozeki.CallDownloadPartial, s.downloadPartial),
 		change(s, ozeki.CallReport, s.report),
 
-		missing(ozeki.CallBlocklist),
+		read(s, ozeki.CallBlocklist, s.blocklist),
+		change(s, ozeki.CallBlock, s.block),
+		change(s, ozeki.CallUnblock, s.unblock),
+
 		missing(ozeki.CallWorkspaceRegister),
 	}
 	m := make(map[routeKey]route, len(routes))

@@ -63,6 +63,8 @@ var (
 	CallLogout             = Call{"sign out", "chatserver", "chatlogin", "logout", true, true, false}
 	CallFriendAdd          = Call{"add friend", "chatserver", "chatfriends", "add", true, true, false}
 	CallConversationCreate = Call{"create conversation", "chatserver", "chatconversation", "create", true, true, false}
+	CallBlock              = Call{"block", "chatserver", "chatblocklist", "block", true, true, false}
+	CallUnblock            = Call{"unblock", "chatserver", "chatblocklist", "unblock", true, true, false}
 )
 
 // Names of extensions in the login answer.
@@ -76,6 +78,7 @@ const (
 	ExtConversationCreate = "conversationcreate" // CallConversationCreate
 	ExtReceipts           = "receipts"           // reports name their message and their user: see Report
 	ExtOverview           = "overview"           // conversations carry unread, viewed and lastmessage
+	ExtBlock              = "block"              // CallBlock, CallUnblock; blocklist names who is blocked
 )
 
 // Common are the fields of every request body but login and workspace register.

@@ -57,6 +57,11 @@ type Reader interface {
 	// AreFriends reports whether each of the others is a friend of user.
 	AreFriends(ctx context.Context, user ozeki.UserID, others []ozeki.UserID) (bool, error)
 
+	// Blocked lists whom the user has blocked, by id.
+	Blocked(ctx context.Context, user ozeki.UserID) ([]ozeki.UserID, error)
+	// BlockedBy lists who has blocked the user, by id.
+	BlockedBy(ctx context.Context, user ozeki.UserID) ([]ozeki.UserID, error)
+
 	// Conversations lists what the user is a member of, the last used first.
 	Conversations(ctx context.Context, user ozeki.UserID) ([]Conversation, error)
 	// Conversation returns one of them. ErrNotFound: there is none, or the user is not a member.
@@ -101,6 +106,10 @@ type Tx interface {
 
 	// AddFriends makes two different users each other's friends. A repeat changes nothing.
 	AddFriends(ctx context.Context, a, b ozeki.UserID) error
+
+	// SetBlocked notes whether a user has blocked another one. A repeat changes nothing and tells nobody; else those of the
+	// two who have the other as a friend are told of him. ErrNotFound: there is no such other user.
+	SetBlocked(ctx context.Context, user, other ozeki.UserID, on bool) error
 
 	// CreateConversation adds a conversation with its members. ErrExists: the id is taken.
 	CreateConversation(ctx context.Context, c NewConversation) error
