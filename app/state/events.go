@@ -51,6 +51,7 @@ type ListLoaded struct {
 }
 
 func (e ListLoaded) apply(s *State) {
+	s.blocklist.view = nil // names
 	if len(e.Of) == 0 {
 		s.refreshAll()
 		s.loaded, s.trouble = true, ""
@@ -126,7 +127,7 @@ func (e KeysOpened) apply(s *State) {
 // FilterChanged: the text of the filter box.
 type FilterChanged struct{ Text string }
 
-func (e FilterChanged) apply(s *State) { s.filter = e.Text; s.refreshAll() }
+func (e FilterChanged) apply(s *State) { s.filter, s.lists.refilter = e.Text, true }
 
 // OrderChanged: the user's own order of favorites.
 type OrderChanged struct{ IDs []ozeki.ConversationID }
@@ -194,7 +195,9 @@ func (s *State) orderWith(favorites []ozeki.ConversationID) []ozeki.Conversation
 // FriendsLoaded: the people the user may write to.
 type FriendsLoaded struct{ Friends []Friend }
 
-func (e FriendsLoaded) apply(s *State) { s.friends, s.friendsLoaded = e.Friends, true }
+func (e FriendsLoaded) apply(s *State) {
+	s.friends, s.friendsLoaded, s.blocklist.view = e.Friends, true, nil // names
+}
 
 // NoticeAdded shows an error in words.
 type NoticeAdded struct{ Text string }
@@ -213,6 +216,7 @@ func (e NoticeDismissed) apply(s *State) { s.dropNotices(func(n Notice) bool { r
 type Opened struct{ ID ozeki.ConversationID }
 
 func (e Opened) apply(s *State) {
+	s.lists.refilter = s.lists.refilter || s.unreadOnly // which never leaves the open one out
 	if s.open != e.ID {
 		s.line = newLine{}
 		if c := s.conversations[s.open]; c != nil {

@@ -27,6 +27,8 @@ func play(t testing.TB, script []byte) {
 			return conv(n, names[n], favorite(on), func(c *ozeki.Conversation) {
 				c.Instance = instance
 				c.LastAccess += int64(b) * 60
+				unread := b % 3
+				c.Unread = &unread
 				c.Properties[0].HideID = []string{"", "inst000000;", "inst000001;"}[a/5%3]
 				c.Properties[0].IsMuted, c.Properties[0].Color = b%3 == 0, []string{"#ffffff", "#bae1ff", "none"}[b%3]
 				if a > 250 {
@@ -88,7 +90,8 @@ func play(t testing.TB, script []byte) {
 			e = WishElsewhere{id, flag}
 		case 22:
 			e = []Event{NoticeAdded{"Something."}, NoticeDismissed{b}, Connection{on}, Touched{id, noon.Add(time.Duration(b) * time.Minute)}, ListFailed{"No."},
-				OrderChanged{[]ozeki.ConversationID{id, idOf(b % 5)}}, FriendsLoaded{}}[a/5%7]
+				OrderChanged{[]ozeki.ConversationID{id, idOf(b % 5)}}, FriendsLoaded{}, UnreadOnly{on},
+				BlocklistLoaded{[]ozeki.UserID{userOf(n)}, []ozeki.ConversationID{id, idOf(77)}}, Blocked{userOf(n), on}}[a/5%10]
 		}
 		if e != nil {
 			s.Apply(e)

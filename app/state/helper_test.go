@@ -86,6 +86,7 @@ func send(t *testing.T, s *State, id ozeki.ConversationID) (on bool, seq uint64)
 func clone(s *Snapshot) *Snapshot {
 	c := *s
 	c.Extensions, c.Favorites, c.Conversations = slices.Clone(s.Extensions), slices.Clone(s.Favorites), slices.Clone(s.Conversations)
+	c.AllHidden = slices.Clone(s.AllHidden)
 	c.Hidden, c.Notices, c.Friends = slices.Clone(s.Hidden), slices.Clone(s.Notices), slices.Clone(s.Friends)
 	if s.Open != nil {
 		o := *s.Open
@@ -123,7 +124,7 @@ func checkSnapshot(t testing.TB, s *State) *Snapshot {
 		}
 	}
 	checkLists(t, s, snap)
-	if len(seen) > snap.Total || snap.Filter == "" && len(seen) != snap.Total {
+	if len(seen) > snap.Total || snap.Filter == "" && !snap.UnreadOnly && len(seen) != snap.Total {
 		t.Fatalf("%d rows of %d conversations, filter %q", len(seen), snap.Total, snap.Filter)
 	}
 	if o := snap.Open; o != nil {
@@ -148,8 +149,13 @@ func checkLists(t testing.TB, s *State, snap *Snapshot) {
 		}
 		return len(s.order)
 	}
-	for _, c := range s.conversations {
-		if !strings.Contains(Fold(c.name), Fold(strings.TrimSpace(s.filter))) {
+	fits, best := map[ozeki.ConversationID]fit{}, fitNot
+	for id, c := range s.conversations {
+		fits[id] = c.fits(strings.Fields(Fold(s.filter)))
+		best = max(best, fits[id])
+	}
+	for id, c := range s.conversations {
+		if fits[id] == fitNot || fits[id] == fitLoose && best > fitLoose || s.unreadOnly && c.unread == 0 && id != s.open {
 			continue
 		}
 		switch r := c.row(); {
@@ -161,16 +167,26 @@ func checkLists(t testing.TB, s *State, snap *Snapshot) {
 			want[1] = append(want[1], r)
 		}
 	}
+	byFit := func(a, b Row) int { return cmp.Compare(fits[b.ID], fits[a.ID]) }
 	byName := func(a, b Row) int {
-		return cmp.Or(strings.Compare(Fold(a.Name), Fold(b.Name)), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(byFit(a, b), strings.Compare(Fold(a.Name), Fold(b.Name)), cmp.Compare(a.ID, b.ID))
 	}
-	slices.SortFunc(want[0], func(a, b Row) int { return cmp.Or(cmp.Compare(place(a.ID), place(b.ID)), byName(a, b)) })
-	slices.SortFunc(want[1], func(a, b Row) int { return cmp.Or(b.Active.Compare(a.Active), byName(a, b)) })
+	slices.SortFunc(want[0], func(a, b Row) int { return cmp.Or(byFit(a, b), cmp.Compare(place(a.ID), place(b.ID)), byName(a, b)) })
+	slices.SortFunc(want[1], func(a, b Row) int { return cmp.Or(byFit(a, b), b.Active.Compare(a.Active), byName(a, b)) })
 	slices.SortFunc(want[2], byName)
 	for i, got := range [][]Row{snap.Favorites, snap.Conversations, snap.Hidden} {
 		if !slices.Equal(got, want[i]) {
 			t.Fatalf("list %d is\n%+v\nwant\n%+v", i, got, want[i])
 		}
+	}
+	hidden := 0
+	for _, c := range s.conversations {
+		if c.isHidden() {
+			hidden++
+		}
+	}
+	if !slices.IsSortedFunc(snap.AllHidden, func(a, b Row) int { return cmp.Compare(Fold(a.Name), Fold(b.Name)) }) || len(snap.AllHidden) != hidden {
+		t.Fatalf("%d of %d hidden ones are listed: %+v", len(snap.AllHidden), hidden, snap.AllHidden)
 	}
 	unsent := 0
 	for _, c := range s.conversations {

@@ -13,7 +13,7 @@ import (
 type section int
 
 const (
-	nowhere section = iota // filtered out
+	nowhere section = iota // left out
 	inFavorites
 	inOthers
 	inHidden
@@ -21,12 +21,17 @@ const (
 )
 
 // lists are the sorted rows of the sidebar. The slices go out with snapshots and are never changed: what moves is put
-// into a copy, so that a star among 10,000 conversations costs a copy and not a sort.
+// into a copy, so that a star among 10,000 conversations costs a copy and not a sort. Nor does a letter in the filter.
 type lists struct {
 	rows  [sections][]Row
 	stale bool            // all rows must be sorted again
 	moved []*conversation // these must be placed again
 	place map[ozeki.ConversationID]int
+	// sorted are all conversations in the order of their lists, whatever the filter; nil: not known.
+	sorted   *[sections][]*conversation
+	refilter bool  // the filter has changed
+	filtered bool  // rows leave something out, or stand in the order of how well they fit
+	hidden   []Row // all hidden conversations, also those that a filter leaves out
 }
 
 // refresh has a conversation placed again, at the next snapshot.
@@ -43,19 +48,29 @@ func (s *State) refreshAll() { s.lists.stale, s.lists.moved = true, nil }
 func (s *State) settle() {
 	l := &s.lists
 	switch {
-	case l.stale:
-		s.sortRows()
+	case l.stale, len(l.moved) > 0 && (l.filtered || l.refilter): // how well the others fit counts as well
+		s.sort()
+		s.filterRows()
 	case len(l.moved) > 0:
 		s.moveRows()
+		l.hidden, l.sorted = l.rows[inHidden], nil
+	case l.refilter:
+		if l.sorted == nil {
+			l.sorted = new([sections][]*conversation)
+			for k, rows := range l.rows { // which leave nothing out
+				for _, r := range rows {
+					l.sorted[k] = append(l.sorted[k], s.conversations[r.ID])
+				}
+			}
+		}
+		s.filterRows()
 	}
-	l.stale, l.moved = false, nil
+	l.stale, l.moved, l.refilter = false, nil, false
 }
 
 // sectionOf returns the list that a conversation belongs to. Every one belongs to exactly one.
-func (s *State) sectionOf(c *conversation, needle string) section {
+func (s *State) sectionOf(c *conversation) section {
 	switch {
-	case needle != "" && !strings.Contains(c.fold, needle):
-		return nowhere
 	case c.isHidden():
 		return inHidden
 	case c.favorite.shown() != "":
@@ -63,8 +78,6 @@ func (s *State) sectionOf(c *conversation, needle string) section {
 	}
 	return inOthers
 }
-
-func (s *State) needle() string { return Fold(strings.TrimSpace(s.filter)) }
 
 // compare orders a list: favorites in the user's order and then by name, the others by their last activity, the hidden by name.
 func (s *State) compare(in section, a, b *conversation) int {
@@ -87,25 +100,64 @@ func (s *State) compare(in section, a, b *conversation) int {
 	return cmp.Or(strings.Compare(a.fold, b.fold), strings.Compare(string(a.id), string(b.id)))
 }
 
-// sortRows makes all lists.
-func (s *State) sortRows() {
+// sort sorts all conversations into their lists.
+func (s *State) sort() {
 	s.lists.place = make(map[ozeki.ConversationID]int, len(s.order))
 	for i, id := range s.order {
 		s.lists.place[id] = i + 1
 	}
 	var in [sections][]*conversation
-	needle := s.needle()
 	for _, c := range s.conversations {
-		c.in = s.sectionOf(c, needle)
-		in[c.in] = append(in[c.in], c)
+		k := s.sectionOf(c)
+		in[k] = append(in[k], c)
 	}
-	for k := inFavorites; k < sections; k++ {
-		slices.SortFunc(in[k], func(a, b *conversation) int { return s.compare(k, a, b) })
-		rows := make([]Row, len(in[k]))
-		for i, c := range in[k] {
-			rows[i] = c.row()
+	for k := range in {
+		slices.SortFunc(in[k], func(a, b *conversation) int { return s.compare(section(k), a, b) })
+	}
+	s.lists.sorted = &in
+}
+
+// filterRows makes the rows of what is sorted and fits the filter, what fits best in front.
+func (s *State) filterRows() {
+	l := &s.lists
+	words, best := s.words(), fitNot
+	for _, list := range l.sorted {
+		for _, c := range list {
+			c.fit = c.fits(words)
+			best = max(best, c.fit)
 		}
-		s.lists.rows[k] = rows
+	}
+	l.filtered, l.hidden = len(words) > 0 || s.unreadOnly, nil
+	for k, list := range l.sorted {
+		var count [fitName + 1]int
+		for _, c := range list {
+			c.in = section(k)
+			if c.fit == fitLoose && best > fitLoose || s.left(c) {
+				c.fit = fitNot
+			}
+			if c.fit == fitNot {
+				c.in = nowhere
+			}
+			count[c.fit]++
+		}
+		// The rows of one fit stand together, in their order.
+		at, rows := [fitName + 1]int{}, make([]Row, len(list)-count[fitNot])
+		for f := fitName; f > fitLoose; f-- {
+			at[f-1] = at[f] + count[f]
+		}
+		for _, c := range list {
+			if c.fit != fitNot {
+				rows[at[c.fit]] = c.row()
+				at[c.fit]++
+			}
+			if section(k) == inHidden && l.filtered {
+				l.hidden = append(l.hidden, c.row())
+			}
+		}
+		l.rows[k] = rows
+	}
+	if !l.filtered {
+		l.hidden = l.rows[inHidden]
 	}
 }
 
@@ -114,13 +166,12 @@ func (s *State) moveRows() {
 	moved := make(map[ozeki.ConversationID]bool, len(s.lists.moved))
 	var touched [sections]bool
 	var come [sections][]*conversation
-	needle := s.needle()
 	for _, c := range s.lists.moved {
 		if s.conversations[c.id] != c || moved[c.id] {
 			continue // gone, which refreshAll has dealt with, or seen already
 		}
 		moved[c.id], touched[c.in] = true, true
-		c.in = s.sectionOf(c, needle)
+		c.in = s.sectionOf(c)
 		touched[c.in] = true
 		come[c.in] = append(come[c.in], c)
 	}

@@ -23,6 +23,15 @@ func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
 			s.line = newLine{begun: true, placed: true}
 		}
 	}
+	if !samePeople(c.participants, in.Participants) {
+		c.people, c.with = "", ""
+		for _, p := range in.Participants {
+			if !in.IsGroup && p.UserID != s.user.ID {
+				c.with = p.UserID
+			}
+		}
+		c.blocked = s.blocklist.has(c.with)
+	}
 	c.participants, c.group, c.instance, c.lastMessage = in.Participants, in.IsGroup, in.Instance, in.LastMessageID
 	s.countOthers(c)
 	c.present()

@@ -34,8 +34,10 @@ type Row struct {
 	Star     FlagPhase
 	Muted    bool
 	Hidden   bool
-	Color    string    // "#rrggbb", empty for none
-	Saving   FlagPhase // of the flags beside the star: the furthest from settled
+	Color    string       // "#rrggbb", empty for none
+	Saving   FlagPhase    // of the flags beside the star: the furthest from settled
+	With     ozeki.UserID // the other person of a one-to-one conversation
+	Blocked  bool         // the user has blocked that person
 	Active   time.Time
 	Preview  string // how the last message begins, on one line, empty for none or while it is not known
 	Unread   int    // messages by others that the user has not viewed, on any device
@@ -95,7 +97,11 @@ type Snapshot struct {
 	Conversations []Row
 	Hidden        []Row
 	Filter        string
-	Total         int // conversations in all, the filter aside
+	Best          ozeki.ConversationID // that fits the filter best, empty without a filter
+	UnreadOnly    bool
+	Total         int   // conversations in all, the filter aside
+	AllHidden     []Row // the filter aside
+	Blocklist     Blocklist
 	Unsent        int // messages that the server does not have yet
 	Unread        int // messages that were not viewed, in conversations that are neither muted nor hidden
 	Open          *Open
@@ -140,6 +146,8 @@ type State struct {
 	conversations map[ozeki.ConversationID]*conversation
 	order         []ozeki.ConversationID // the user's own order of favorites; those not in it follow by name
 	filter        string
+	unreadOnly    bool
+	blocklist     blocklist
 	open          ozeki.ConversationID
 	notices       []Notice
 	noticeSeq     int
@@ -171,6 +179,10 @@ type conversation struct {
 	fold                        string // name for sorting and filtering
 	opened                      bool   // name comes from the opened displayname
 	trouble                     bool
+	with                        ozeki.UserID // the other person of a one-to-one conversation
+	blocked                     bool
+	people                      string // see peopleFold
+	fit                         fit    // how well it fits the filter
 	sealedName                  string
 	secret                      string
 	key                         []byte
@@ -190,7 +202,7 @@ func (c *conversation) row() Row {
 		ID: c.id, Name: c.name, Opened: c.opened, Trouble: c.trouble, Favorite: c.favorite.shown() != "", Star: c.favorite.phase(),
 		Muted: c.mute.shown() != "", Hidden: c.isHidden(), Color: c.color.shown(),
 		Saving: max(c.mute.phase(), c.hide.phase(), c.color.phase()), Active: c.active,
-		Preview: c.preview, Unread: c.unread, Stale: c.stale,
+		Preview: c.preview, Unread: c.unread, Stale: c.stale, With: c.with, Blocked: c.blocked,
 	}
 }
 
@@ -216,6 +228,7 @@ func (s *State) Snapshot() *Snapshot {
 	snap := &Snapshot{
 		Phase: s.phase, Reason: s.reason, User: s.user, Extensions: s.extensions, Loaded: s.loaded, Trouble: s.trouble,
 		Offline: s.offline, Favorites: s.lists.rows[inFavorites], Conversations: s.lists.rows[inOthers], Hidden: s.lists.rows[inHidden], Filter: s.filter,
+		Best: s.best(), UnreadOnly: s.unreadOnly, AllHidden: s.lists.hidden, Blocklist: s.blocklistView(),
 		Total: len(s.conversations), Notices: s.notices[:len(s.notices):len(s.notices)], Announcement: s.announcement,
 		Friends: s.friends, FriendsLoaded: s.friendsLoaded, Unread: s.unreadTotal(),
 	}
