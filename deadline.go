@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"net"
 	"net/http"
 	"time"
 )
@@ -17,7 +19,7 @@ const (
 // taking over the connection ends it.
 func cutSlowReaders(h http.Handler, window time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t := &timedWriter{w, http.NewResponseController(w), window}
+		t := &timedWriter{ResponseWriter: w, control: http.NewResponseController(w), window: window}
 		t.renew() // the one of the connection's previous request may be over
 		h.ServeHTTP(t, r)
 		t.renew() // for what is still to be flushed
@@ -28,10 +30,22 @@ type timedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	window  time.Duration
+	taken   bool // the connection was taken over
 }
 
 // renew fails where there is no connection (in tests) or none any more, and then nothing is to be cut.
-func (t *timedWriter) renew() { _ = t.control.SetWriteDeadline(time.Now().Add(t.window)) }
+func (t *timedWriter) renew() {
+	if !t.taken {
+		_ = t.control.SetWriteDeadline(time.Now().Add(t.window))
+	}
+}
+
+// Hijack hands the connection over to a WebSocket, which minds its own deadlines from then on.
+func (t *timedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := t.control.Hijack()
+	t.taken = err == nil
+	return conn, rw, err
+}
 
 func (t *timedWriter) WriteHeader(status int) {
 	t.renew()

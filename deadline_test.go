@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -93,7 +94,7 @@ func TestADeadlineEndsWithItsAnswer(t *testing.T) {
 	const window = 200 * time.Millisecond
 	server := httptest.NewServer(cutSlowReaders(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(2 * window) // thinking is not counted
-		if r.URL.Path != "/socket" {
+		if !strings.HasPrefix(r.URL.Path, "/socket") {
 			fmt.Fprint(w, "answer")
 			return
 		}
@@ -102,14 +103,21 @@ func TestADeadlineEndsWithItsAnswer(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		defer conn.Close()
-		time.Sleep(2 * window)
-		if _, err := fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nanswer"); err != nil {
-			t.Errorf("the connection that was taken over: %v", err)
+		late := func() {
+			defer conn.Close()
+			time.Sleep(2 * window)
+			if _, err := fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nanswer"); err != nil {
+				t.Errorf("the connection that was taken over: %v", err)
+			}
+		}
+		if r.URL.Path == "/socket" {
+			late()
+		} else {
+			go late() // and the request is over
 		}
 	}), window))
 	defer server.Close()
-	for _, path := range []string{"/", "/", "/socket"} {
+	for _, path := range []string{"/", "/", "/socket", "/socket/later"} {
 		res, err := server.Client().Get(server.URL + path)
 		if err != nil {
 			t.Fatal(err)

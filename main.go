@@ -219,7 +219,7 @@ func serve(ctx context.Context, cfg Config, demo bool, stdout, stderr io.Writer)
 		}
 		api, closeAPI := newChatServer(st, scheme, log)
 		defer closeAPI()
-		options.API = api
+		options.API, options.Listener = api, api.Listener
 	}
 	site, err := newSite(options)
 	if err != nil {

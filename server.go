@@ -34,10 +34,11 @@ const (
 
 // siteOptions say what a site serves: exactly one of API and Relay is set.
 type siteOptions struct {
-	Scheme string
-	API    http.Handler // the embedded chat server
-	Relay  *relay.Relay // in front of an Ozeki server
-	Log    *slog.Logger
+	Scheme   string
+	API      http.Handler // the embedded chat server
+	Listener http.Handler // its notification socket; nil: clients poll
+	Relay    *relay.Relay // in front of an Ozeki server, with a socket of its own
+	Log      *slog.Logger
 }
 
 // site serves the page, the program and the API under one origin.
@@ -50,7 +51,11 @@ type site struct {
 // newSite prepares everything that is served. web.ErrNoProgram if the browser program was not built in.
 func newSite(o siteOptions) (*site, error) {
 	cfg := web.PageConfig{API: apiPath, Scheme: o.Scheme, Upstream: o.Relay != nil}
+	listener := o.Listener
 	if o.Relay != nil {
+		listener = o.Relay.Listener
+	}
+	if listener != nil {
 		cfg.Listener = listenerPath
 	}
 	bundle, err := web.Load(cfg)
@@ -62,8 +67,10 @@ func newSite(o siteOptions) (*site, error) {
 	ready := func(context.Context) error { return nil }
 	if o.Relay != nil {
 		api = o.Relay.API
-		s.mux.Handle(listenerPath, o.Relay.Listener)
 		ready = o.Relay.Ready
+	}
+	if listener != nil {
+		s.mux.Handle(listenerPath, listener)
 	}
 	s.mux.Handle(apiPath, gzhttp.GzipHandler(api))
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { sayHealth(w, "") })
@@ -175,9 +182,9 @@ func sayHealth(w http.ResponseWriter, wrong string) {
 }
 
 // newChatServer wires the embedded chat server to its store. The second result stops it.
-func newChatServer(st store.Store, scheme ozeki.Scheme, log *slog.Logger) (http.Handler, func()) {
+func newChatServer(st store.Store, scheme ozeki.Scheme, log *slog.Logger) (*chatserver.Server, func()) {
 	b := bus.NewLocal()
-	s := chatserver.New(chatserver.Config{Store: st, Bus: b, Scheme: scheme, Log: log, PublicPath: apiPath})
+	s := chatserver.New(chatserver.Config{Store: st, Bus: b, Scheme: scheme, Log: log, PublicPath: apiPath, ListenerPath: listenerPath})
 	return s, func() {
 		if err := errors.Join(s.Close(), b.Close()); err != nil {
 			log.Error("stop the chat server", "err", err)

@@ -35,10 +35,11 @@ func TestAPersonCreatesAnAccountAndSignsIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a.FullName != "Ágnes Szabó" || a.Nick != "Ágnes Szabó" || a.UserID != ozeki.UserIDOf("ágnes@example.com") ||
-		a.Server != "2.0.0" || a.Registration != "true" || a.Listeners == nil || len(a.Listeners) != 0 {
+		a.Server != "2.0.0" || a.Registration != "true" || len(a.Listeners) != 1 || a.Listeners["ws"] != strings.Replace(f.http.URL, "http", "ws", 1)+testListener {
 		t.Errorf("%+v", a)
 	}
-	for _, e := range []string{ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate} {
+	for _, e := range []string{ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate,
+		ozeki.ExtTicket, ozeki.ExtTyping, ozeki.ExtAway} {
 		if !c.Session().Has(e) {
 			t.Errorf("extension %s is not named", e)
 		}

@@ -3,43 +3,11 @@ package chatserver
 import (
 	"context"
 	"errors"
-	"slices"
-	"sync"
 	"time"
 
 	"starling/chatserver/store"
 	"starling/ozeki"
 )
-
-// availableFor is how long a user counts as available after having said so.
-const availableFor = 90 * time.Second
-
-// presence remembers in memory when users last said that they are there. The zero value is ready.
-type presence struct {
-	mu   sync.Mutex
-	last map[ozeki.UserID]time.Time
-}
-
-func (p *presence) saw(user ozeki.UserID, at time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.last == nil {
-		p.last = map[ozeki.UserID]time.Time{}
-	}
-	p.last[user] = at
-}
-
-func (p *presence) of(user ozeki.UserID, now time.Time) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if at, seen := p.last[user]; seen && now.Sub(at) <= availableFor {
-		return ozeki.Available
-	}
-	return ozeki.Offline
-}
-
-// availability notes that the user is there now. A repeat says so again.
-func (s *Server) availability(req *request, _ *ozeki.EmptyRequest) { s.presence.saw(req.user, req.now) }
 
 // friends lists whom the user may write to, with names, public keys and availability.
 func (s *Server) friends(ctx context.Context, req *request, _ *ozeki.EmptyRequest) (any, error) {
@@ -47,25 +15,22 @@ func (s *Server) friends(ctx context.Context, req *request, _ *ozeki.EmptyReques
 	if err != nil {
 		return nil, err
 	}
-	away, err := s.store.BlockedBy(ctx, req.user)
+	blockers, err := s.store.BlockedBy(ctx, req.user)
 	if err != nil {
 		return nil, err
 	}
 	a := ozeki.FriendsAnswer{Answer: ok, Friends: map[ozeki.UserID]string{}, Availabilities: []ozeki.FriendAvailability{}}
 	for _, f := range list {
 		a.Friends[f.UserID] = f.Name
-		friend := s.friend(f, req.now)
-		if slices.Contains(away, f.UserID) { // who has blocked the user is not there for him
-			friend.Availability = ozeki.Offline
-		}
-		a.Availabilities = append(a.Availabilities, friend)
+		a.Availabilities = append(a.Availabilities, s.friend(f, blockers, req.now))
 	}
 	return a, nil
 }
 
-func (s *Server) friend(f store.Friend, now time.Time) ozeki.FriendAvailability {
+// friend is a friend as he is shown to somebody whom blockers have blocked.
+func (s *Server) friend(f store.Friend, blockers []ozeki.UserID, now time.Time) ozeki.FriendAvailability {
 	return ozeki.FriendAvailability{
-		FriendID: f.UserID, FriendName: f.Name, PublicKey: f.PublicKey, Availability: s.presence.of(f.UserID, now),
+		FriendID: f.UserID, FriendName: f.Name, PublicKey: f.PublicKey, Availability: s.availabilityOf(f.UserID, blockers, now),
 	}
 }
 
@@ -92,6 +57,6 @@ func (s *Server) addFriend(ctx context.Context, tx store.Tx, req *request, body 
 	if err := tx.AddFriends(ctx, req.user, account.UserID); err != nil {
 		return nil, err
 	}
-	friend := s.friend(store.Friend{UserID: account.UserID, Name: account.FullName, PublicKey: account.PublicKey}, req.now)
+	friend := s.friend(store.Friend{UserID: account.UserID, Name: account.FullName, PublicKey: account.PublicKey}, nil, req.now)
 	return ozeki.FriendAddAnswer{Answer: ok, Friend: &friend}, nil
 }

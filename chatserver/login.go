@@ -5,11 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"starling/chatserver/bus"
 	"starling/chatserver/store"
 	"starling/ozeki"
 )
@@ -17,9 +20,18 @@ import (
 // serverVersion is the version of the published reference that this server follows.
 const serverVersion = "2.0.0"
 
+// extensions names what every such server offers beside the published calls.
 var extensions = []string{
 	ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate,
-	ozeki.ExtReceipts, ozeki.ExtOverview, ozeki.ExtBlock,
+	ozeki.ExtReceipts, ozeki.ExtOverview, ozeki.ExtBlock, ozeki.ExtAway,
+}
+
+// extensions names what this one offers.
+func (s *Server) extensions() []string {
+	if s.listenerPath == "" {
+		return extensions
+	}
+	return append(slices.Clone(extensions), ozeki.ExtTicket, ozeki.ExtTyping)
 }
 
 // login tells the owner of an api key who he is and binds the station to him. Unsigned. errLogin: the key is unknown.
@@ -46,19 +58,36 @@ func (s *Server) login(ctx context.Context, req *request, body *ozeki.LoginReque
 		return nil, err
 	}
 	return ozeki.LoginAnswer{
-		Answer: ok, Server: serverVersion, Listeners: map[string]string{}, Registration: "true", RSAKey: account.RSAKey,
-		UserID: account.UserID, FullName: account.FullName, Nick: account.Nick, URLs: s.urls(req.origin), Extensions: extensions,
+		Answer: ok, Server: serverVersion, Listeners: s.listeners(req.origin), Registration: "true", RSAKey: account.RSAKey,
+		UserID: account.UserID, FullName: account.FullName, Nick: account.Nick, URLs: s.urls(req.origin), Extensions: s.extensions(),
 	}, nil
 }
 
 var errStation = errInvalid.saying("The header Ozeki-Station is missing or not of 32 lower-case hexadecimal digits. Send this installation's id.")
 
-// logout unbinds the station from its user, who signs in again to go on.
+// logout unbinds the station from its user, who signs in again to go on. He is not there any more at once, and the station's
+// sockets end.
 func (s *Server) logout(ctx context.Context, tx store.Tx, req *request, _ *ozeki.EmptyRequest) (any, error) {
 	if err := tx.UnbindStation(ctx, req.station, req.user); err != nil {
 		return nil, err
 	}
+	req.committed = func(ctx context.Context) {
+		s.publish(ctx, bus.Hint{Users: []ozeki.UserID{req.user}, SignedOut: req.station})
+		s.presence.left(req.user, req.station)
+		s.tellFriends(ctx, req.user)
+	}
 	return ozeki.PlainAnswer{Answer: ok}, nil
+}
+
+// listeners names the notification socket under the scheme that the caller's page can use.
+func (s *Server) listeners(origin string) map[string]string {
+	if s.listenerPath == "" {
+		return map[string]string{}
+	}
+	if host, secure := strings.CutPrefix(origin, "https://"); secure {
+		return map[string]string{"wss": "wss://" + host + s.listenerPath}
+	}
+	return map[string]string{"ws": "ws" + strings.TrimPrefix(origin, "http") + s.listenerPath}
 }
 
 // urls names where the services are, by the names of the published login answer.

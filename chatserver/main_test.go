@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -23,7 +24,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const testPath = "/ozeki/index.php"
+const (
+	testPath     = "/ozeki/index.php"
+	testListener = "/ozeki/listener"
+)
 
 // clock is a clock that stands still until it is moved.
 type clock struct {
@@ -52,10 +56,15 @@ type fixture struct {
 	store store.Store
 	srv   *Server
 	http  *httptest.Server
+
+	listener func(net.Listener) net.Listener // nil: as it is
 }
 
-func newFixture(t testing.TB) *fixture {
+func newFixture(t testing.TB, change ...func(*fixture)) *fixture {
 	f := &fixture{t: t, clock: &clock{at: time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}, path: filepath.Join(t.TempDir(), "chat.db"), bus: bus.NewLocal()}
+	for _, c := range change {
+		c(f)
+	}
 	f.start()
 	t.Cleanup(f.stop)
 	return f
@@ -67,8 +76,15 @@ func (f *fixture) start() {
 		f.t.Fatal(err)
 	}
 	f.store = st
-	f.srv = New(Config{Store: st, Bus: f.bus, Scheme: scheme, Clock: f.clock.now, PublicPath: testPath})
-	f.http = httptest.NewServer(f.srv)
+	f.srv = New(Config{Store: st, Bus: f.bus, Scheme: scheme, Clock: f.clock.now, PublicPath: testPath, ListenerPath: testListener})
+	mux := http.NewServeMux()
+	mux.Handle("/", f.srv)
+	mux.Handle(testListener, f.srv.Listener)
+	f.http = httptest.NewUnstartedServer(mux)
+	if f.listener != nil {
+		f.http.Listener = f.listener(f.http.Listener)
+	}
+	f.http.Start()
 }
 
 func (f *fixture) stop() {

@@ -2,6 +2,7 @@ package chatserver
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -37,6 +38,9 @@ type request struct {
 	origin    string // of this server as the caller addressed it, e.g. "https://chat.example.com"
 	remote    string // where failed sign-ins are counted
 	now       time.Time
+	// committed is set by a handler that has more to do when its change is made. A repeat that is answered from memory does
+	// not come to the handler.
+	committed func(context.Context)
 }
 
 // parse checks the form of a request and finds its route. It trusts nothing that is said.

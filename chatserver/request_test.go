@@ -116,7 +116,7 @@ func TestCallsThatAreNotOfferedSaySo(t *testing.T) {
 func TestEveryCallHasARoute(t *testing.T) {
 	f := newFixture(t)
 	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallLogout, ozeki.CallFriendAdd, ozeki.CallConversationCreate,
-		ozeki.CallBlock, ozeki.CallUnblock}, ozeki.Published...)
+		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallTicket, ozeki.CallAway}, ozeki.Published...)
 	for _, call := range calls {
 		if r, found := f.srv.routes[routeKey{call.Service, call.API, call.Action}]; !found || r.call != call {
 			t.Errorf("%s has no route", call.Name)
@@ -158,7 +158,7 @@ func FuzzRequest(f *testing.F) {
 	alice, bob := x.user("Alice", 0), x.user("Bob", 1)
 	c := x.direct(alice, bob)
 	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallFriendAdd, ozeki.CallConversationCreate,
-		ozeki.CallBlock, ozeki.CallUnblock}, ozeki.Published...)
+		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallTicket, ozeki.CallAway}, ozeki.Published...)
 	for i, call := range calls {
 		f.Add(i, true, x.body(call, field("conversationid", c.ID), field("instance", c.Instance), field("limit", 5)))
 		f.Add(i, false, x.body(call, field("email", bob.email), field("members", []ozeki.Member{alice.member()})))

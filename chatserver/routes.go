@@ -23,7 +23,10 @@ func (s *Server) table() map[routeKey]route {
 		open(ozeki.CallAccountCreate, s.createAccount),
 		open(ozeki.CallNotification, s.notification),
 
-		light(s, ozeki.CallAvailability, s.availability),
+		read(s, ozeki.CallTicket, s.ticket),
+
+		light(s, ozeki.CallAvailability, s.available),
+		light(s, ozeki.CallAway, s.away),
 		change(s, ozeki.CallLogout, s.logout),
 
 		read(s, ozeki.CallFriends, s.friends),
@@ -87,9 +90,9 @@ func read[T any](s *Server, call ozeki.Call, handle func(context.Context, *reque
 	}}
 }
 
-// light is a signed call whose effect is not stored, and so neither is its request id: a repeat has no second effect and
+// light is a signed call whose effect is not stored for itself, and so neither is its request id: a repeat has no second effect and
 // the same answer.
-func light[T any](s *Server, call ozeki.Call, handle func(req *request, body *T)) route {
+func light[T any](s *Server, call ozeki.Call, handle func(ctx context.Context, req *request, body *T)) route {
 	return route{call, func(ctx context.Context, req *request) ([]byte, error) {
 		if err := s.admit(ctx, req); err != nil {
 			return nil, err
@@ -103,7 +106,7 @@ func light[T any](s *Server, call ozeki.Call, handle func(req *request, body *T)
 			return nil, err
 		}
 		if !again {
-			handle(req, body)
+			handle(ctx, req, body)
 		}
 		return encode(ozeki.PlainAnswer{Answer: ok}), nil
 	}}
@@ -119,7 +122,11 @@ func change[T any](s *Server, call ozeki.Call, handle func(context.Context, stor
 		if err != nil {
 			return nil, err
 		}
-		return s.once(ctx, req, func(tx store.Tx) (any, error) { return handle(ctx, tx, req, body) })
+		answer, err := s.once(ctx, req, func(tx store.Tx) (any, error) { return handle(ctx, tx, req, body) })
+		if err == nil && req.committed != nil {
+			req.committed(context.WithoutCancel(ctx))
+		}
+		return answer, err
 	}}
 }
 

@@ -33,10 +33,17 @@ type Config struct {
 	// PublicPath is the path under which the API is mounted, e.g. "/ozeki/index.php". The urls of the login answer are the
 	// request's own origin followed by this path.
 	PublicPath string
+	// ListenerPath is the path under which Listener is mounted, e.g. "/ozeki/listener", told in the login answer. Empty:
+	// there is no notification socket, and clients poll.
+	ListenerPath string
 }
 
 // Server is an http.Handler for POST PublicPath?srv=…&api=…. It looks at the query and the body, not at the path.
 type Server struct {
+	// Listener is the notification socket, to be mounted at ListenerPath. It is not to be served through anything that
+	// compresses or buffers.
+	Listener http.Handler
+
 	store    store.Store
 	bus      bus.Bus
 	ownBus   bool
@@ -46,14 +53,20 @@ type Server struct {
 	log      *slog.Logger
 	window   time.Duration
 	path     string
-	routes   map[routeKey]route
+	// listenerPath is empty where there is no notification socket.
+	listenerPath string
+	routes       map[routeKey]route
 
 	keys     keyCache
 	seen     seenIDs
 	presence presence
 	failures failures
+	tickets  tickets
+	sockets  sockets
+	patience patience
 
 	stop context.CancelFunc
+	deaf func() // ends the subscription to the bus
 	work sync.WaitGroup
 }
 
@@ -61,8 +74,9 @@ type Server struct {
 func New(c Config) *Server {
 	s := &Server{
 		store: c.Store, bus: c.Bus, scheme: c.Scheme, clock: c.Clock, ownClock: c.Clock != nil, log: c.Log,
-		window: c.ClockWindow, path: c.PublicPath,
+		window: c.ClockWindow, path: c.PublicPath, listenerPath: c.ListenerPath, patience: usualPatience,
 	}
+	s.Listener = http.HandlerFunc(s.listen)
 	if s.bus == nil {
 		s.bus, s.ownBus = bus.NewLocal(), true
 	}
@@ -81,7 +95,7 @@ func New(c Config) *Server {
 	s.routes = s.table()
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
-	tick := time.NewTicker(max(s.window/5, time.Second))
+	tick, sweep := time.NewTicker(max(s.window/5, time.Second)), time.NewTicker(sweepEvery)
 	s.work.Go(func() {
 		defer tick.Stop()
 		s.purgeRequests(ctx, tick.C)
@@ -91,12 +105,20 @@ func New(c Config) *Server {
 		defer expiry.Stop()
 		s.purgeMessages(ctx, expiry.C)
 	})
+	s.work.Go(func() {
+		defer sweep.Stop()
+		s.sweepPresence(ctx, sweep.C)
+	})
+	s.deaf = s.bus.Subscribe(s.sockets.hint)
 	return s
 }
 
-// Close stops the background work and waits for it. Requests that are being served are the HTTP server's to wait for.
+// Close ends the sockets, stops the background work and waits for both. Requests that are being served are the HTTP
+// server's to wait for.
 func (s *Server) Close() error {
 	s.stop()
+	s.deaf()
+	s.sockets.close()
 	s.work.Wait()
 	if s.ownBus {
 		return s.bus.Close()
@@ -168,11 +190,16 @@ func (s *Server) update(ctx context.Context, fn func(store.Tx) error) error {
 		return err
 	}
 	if len(users) > 0 {
-		if err := s.bus.Publish(context.WithoutCancel(ctx), bus.Hint{Users: users}); err != nil && !errors.Is(err, bus.ErrClosed) {
-			s.log.Warn("hint not published", "error", err)
-		}
+		s.publish(context.WithoutCancel(ctx), bus.Hint{Users: users})
 	}
 	return nil
+}
+
+// publish sends a hint; where it cannot be sent, those concerned learn with their next poll.
+func (s *Server) publish(ctx context.Context, h bus.Hint) {
+	if err := s.bus.Publish(ctx, h); err != nil && !errors.Is(err, bus.ErrClosed) {
+		s.log.Warn("hint not published", "error", err)
+	}
 }
 
 // purgeRequests forgets request ids that cannot come again, at every tick until ctx ends.

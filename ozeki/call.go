@@ -65,6 +65,8 @@ var (
 	CallConversationCreate = Call{"create conversation", "chatserver", "chatconversation", "create", true, true, false}
 	CallBlock              = Call{"block", "chatserver", "chatblocklist", "block", true, true, false}
 	CallUnblock            = Call{"unblock", "chatserver", "chatblocklist", "unblock", true, true, false}
+	CallTicket             = Call{"ticket", "chatserver", "chatnotification", "ticket", true, true, true}
+	CallAway               = Call{"away", "chatserver", "chatavailability", "useraway", true, true, false}
 )
 
 // Names of extensions in the login answer.
@@ -79,6 +81,9 @@ const (
 	ExtReceipts           = "receipts"           // reports name their message and their user: see Report
 	ExtOverview           = "overview"           // conversations carry unread, viewed and lastmessage
 	ExtBlock              = "block"              // CallBlock, CallUnblock; blocklist names who is blocked
+	ExtTicket             = "ticket"             // CallTicket: the notification socket takes and gives the frames of listener.go
+	ExtTyping             = "typing"             // typing frames on the notification socket
+	ExtAway               = "away"               // CallAway
 )
 
 // Common are the fields of every request body but login and workspace register.

@@ -364,6 +364,23 @@ func (c *Client) Availability(ctx context.Context) error {
 	return c.call(ctx, CallAvailability, "", &EmptyRequest{}, &PlainAnswer{})
 }
 
+// Away (extension ExtAway) tells that the user's program runs here and the user is not at it.
+func (c *Client) Away(ctx context.Context) error {
+	return c.call(ctx, CallAway, "", &EmptyRequest{}, &PlainAnswer{})
+}
+
+// Ticket (extension ExtTicket) gives what opens the notification socket once, within half a minute.
+func (c *Client) Ticket(ctx context.Context) (string, error) {
+	var a TicketAnswer
+	if err := c.call(ctx, CallTicket, "", &EmptyRequest{}, &a); err != nil {
+		return "", err
+	}
+	if a.Ticket == "" {
+		return "", fmt.Errorf("ticket: %w (no ticket in the answer)", ErrNotJSON)
+	}
+	return a.Ticket, nil
+}
+
 // Friends lists the people that the user may write to.
 func (c *Client) Friends(ctx context.Context) (*FriendsAnswer, error) {
 	var a FriendsAnswer

@@ -99,6 +99,7 @@ const (
 	plainOK        = `{"status":"OK","errormessage":""}`
 	conversationOK = `{"status":"OK","errormessage":"","conversation":{"id":"8ca16186c36a4e0a1ef2096e6c60b613"}}`
 	messageOK      = `{"status":"OK","errormessage":"","message":{"ID":"fc2515cb-e483-4f64-936b-98f680565c96","Type":"Message"}}`
+	ticketOK       = `{"status":"OK","errormessage":"","ticket":"of paper"}`
 	friendOK       = `{"status":"OK","errormessage":"","friend":{"friendid":"d574638619cbff603bf857164c47e850"}}`
 )
 
@@ -153,6 +154,8 @@ var methods = []struct {
 	{CallWorkspaceRegister, func(ctx context.Context, c *Client) error { return c.RegisterWorkspace(ctx, "alice.ozeki.chat") },
 		map[string]any{"workspacename": "alice.ozeki.chat"}, plainOK},
 	{CallLogout, func(ctx context.Context, c *Client) error { return c.Logout(ctx) }, nil, plainOK},
+	{CallAway, func(ctx context.Context, c *Client) error { return c.Away(ctx) }, nil, plainOK},
+	{CallTicket, func(ctx context.Context, c *Client) error { return errOf(c.Ticket(ctx)) }, nil, ticketOK},
 	{CallFriendAdd, func(ctx context.Context, c *Client) error { return errOf(c.AddFriend(ctx, " Admin@Ozeki.hu ")) },
 		map[string]any{"email": "admin@ozeki.hu"}, friendOK},
 	{CallConversationCreate, func(ctx context.Context, c *Client) error {

@@ -3,6 +3,7 @@ package ozeki
 // Availability values. Only "available" appears in the published reference; others survive.
 const (
 	Available = "available"
+	Away      = "away" // signed in somewhere, and nobody there (extension ExtAway)
 	Offline   = "offline"
 )
 

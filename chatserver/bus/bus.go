@@ -1,4 +1,4 @@
-// Package bus tells the nodes of a chat server that something changed. What it carries is a hint only: it may come late,
+// Package bus tells the nodes of a chat server that something changed or happens. What it carries is a hint only: it may come late,
 // twice or not at all. A receiver reads what changed from the store, from its last sequence number on.
 package bus
 
@@ -13,9 +13,19 @@ import (
 // ErrClosed: the bus was closed.
 var ErrClosed = errors.New("bus is closed")
 
-// Hint names the users for whom something changed.
+// Hint is for some users. It says that something changed for them, and where one of its other fields is set, that instead.
 type Hint struct {
 	Users []ozeki.UserID
+	// Typing: a member of a conversation is typing in it. It lasts seconds and is not in the store: what is lost is lost.
+	Typing *Typing
+	// SignedOut: the user is not signed in any more on this station.
+	SignedOut ozeki.StationID
+}
+
+// Typing names who types where.
+type Typing struct {
+	Conversation ozeki.ConversationID
+	User         ozeki.UserID
 }
 
 // Bus carries hints to every subscriber of every node, the publisher's own included. Its methods may be called from

@@ -108,3 +108,24 @@ func (t *sqlTx) AddFriends(ctx context.Context, a, b ozeki.UserID) error {
 	t.touch(a, b)
 	return nil
 }
+
+func (t *sqlTx) TouchFriends(ctx context.Context, user ozeki.UserID) error {
+	friends, err := t.Friends(ctx, user)
+	if err != nil || len(friends) == 0 {
+		return err
+	}
+	seq, err := t.next(ctx)
+	if err != nil {
+		return t.d.wrap("touch friends", err)
+	}
+	// By the friends, which are looked up by the table's key: friendship is mutual.
+	_, err = t.exec(ctx, `UPDATE friend SET seq = ? WHERE friend_id = ? AND user_id IN (SELECT friend_id FROM friend WHERE user_id = ?)`,
+		seq, string(user), string(user))
+	if err != nil {
+		return t.d.wrap("touch friends", err)
+	}
+	for _, f := range friends {
+		t.touch(f.UserID)
+	}
+	return nil
+}

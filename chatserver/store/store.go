@@ -110,6 +110,8 @@ type Tx interface {
 	// SetBlocked notes whether a user has blocked another one. A repeat changes nothing and tells nobody; else those of the
 	// two who have the other as a friend are told of him. ErrNotFound: there is no such other user.
 	SetBlocked(ctx context.Context, user, other ozeki.UserID, on bool) error
+	// TouchFriends has all friends of a user told about him. It advances no number where he has none.
+	TouchFriends(ctx context.Context, user ozeki.UserID) error
 
 	// CreateConversation adds a conversation with its members. ErrExists: the id is taken.
 	CreateConversation(ctx context.Context, c NewConversation) error
@@ -276,7 +278,7 @@ type MessageQuery struct {
 
 // Changes is what a user is to be told of.
 type Changes struct {
-	Friends  []ozeki.UserID         // came anew
+	Friends  []ozeki.UserID         // came anew, or their availability changed
 	Contents []ozeki.ConversationID // new messages
 	Lists    []ozeki.ConversationID // entry in the conversation list
 	Seq      int64                  // the highest sequence number included; the one asked for if there is nothing

@@ -42,12 +42,17 @@ func Run(t *testing.T, open func(t *testing.T) (here, there bus.Bus)) {
 			defer b.Subscribe(func(h bus.Hint) { c <- h })()
 			all = append(all, c)
 		}
-		for n, b := range []bus.Bus{here, there} {
-			if err := b.Publish(t.Context(), hint(n)); err != nil {
-				t.Fatal(err)
-			}
-			for _, c := range all {
-				receive(t, c, hint(n))
+		typing, signedOut := hint(2), hint(3)
+		typing.Typing = &bus.Typing{Conversation: ozeki.NewConversationID(), User: ozeki.UserIDOf("typist")}
+		signedOut.SignedOut = ozeki.NewStationID()
+		for _, h := range []bus.Hint{hint(0), typing, signedOut, hint(1)} {
+			for _, b := range []bus.Bus{here, there} {
+				if err := b.Publish(t.Context(), h); err != nil {
+					t.Fatal(err)
+				}
+				for _, c := range all {
+					receive(t, c, h)
+				}
 			}
 		}
 	})

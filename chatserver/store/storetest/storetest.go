@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"a station belongs to one user":                             (*suite).stations,
 		"friendship is mutual":                                      (*suite).friends,
 		"who has blocked whom is known from both sides":             (*suite).blocks,
+		"friends are told about a user":                             (*suite).touchFriends,
 		"a conversation is seen by its members as each set it":      (*suite).conversations,
 		"a conversation that is not yours is not there":             (*suite).notMember,
 		"properties are set one by one":                             (*suite).properties,
