@@ -81,7 +81,10 @@ func (p *conversationPane) Render() goapp.UI {
 		star = star.DataSet("way", way).Aria("description", words)
 	}
 	return el("main").Class("pane").Body(
-		el("header").Class("pane-head").Body(p.back(), el("h1").Text(v.Row.Name), p.more(), star),
+		el("header").Class("pane-head").Body(p.back(), el("div").Class("pane-title").Body(
+			el("h1").Text(v.Row.Name),
+			el("p").Class("pane-note").Dir("auto").Text(noteOf(v)),
+		), p.more(), star),
 		el("section").ID("timeline").Class("timeline"), // filled by timeline_js.go; no other part here is a section
 		goapp.If(p.writable(), p.composer()),
 		goapp.If(!p.writable(),

@@ -133,7 +133,7 @@ type friendRow struct {
 func (f *friendRow) Render() goapp.UI {
 	return el("li").Body(el("button").Attr("type", "button").OnClick(f.click).Body(
 		el("span").Dir("auto").Text(f.Friend.Name),
-		goapp.If(f.Friend.Available, el("span").Class("on").Text(" · available")),
+		goapp.If(f.Friend.Presence() != state.Absent, el("span").Class("on").Text(" · "+strings.ToLower(presenceWords(f.Friend.Presence())))),
 	))
 }
 

@@ -3,6 +3,7 @@ package app
 // pageConfig is what the server told the page at start-up (web.PageConfig).
 type pageConfig struct {
 	API      string `json:"api"`
+	Listener string `json:"listener"`
 	Scheme   string `json:"scheme"`
 	Upstream bool   `json:"upstream"`
 }

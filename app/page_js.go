@@ -147,6 +147,14 @@ func onOnline(f func()) {
 	listen(window, "online", func(js.Value) { f() })
 	listen(window, "offline", func(js.Value) { f() })
 }
+
+// onUsed calls f when the user does something in the page, once in a few seconds at most.
+func onUsed(f func()) {
+	starling.Call("onUsed", js.FuncOf(func(js.Value, []js.Value) any {
+		f()
+		return nil
+	}))
+}
 func onVisible(f func(bool))   { listen(document, "visibilitychange", func(js.Value) { f(isVisible()) }) }
 func isVisible() bool          { return document.Get("visibilityState").String() == "visible" }
 func value(id string) string   { return byID(id).Get("value").String() }

@@ -35,6 +35,7 @@ func replaceAddress()                        {}
 func onHistory(func())                       {}
 func onOnline(func())                        {}
 func onVisible(func(bool))                   {}
+func onUsed(func())                          {}
 func isVisible() bool                        { return true }
 func value(string) string                    { return "" }
 func setValue(id, v string)                  {}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
 
@@ -46,7 +47,11 @@ func (r *root) OnMount(ctx goapp.Context) {
 	if err != nil {
 		panic(err) // the page comes from the server that knows the scheme: an old page with a new server
 	}
-	r.begin(ctx, engine.Options{Client: ozeki.NewClient(ozeki.Options{Base: origin + cfg.API, Scheme: scheme})})
+	o := engine.Options{Client: ozeki.NewClient(ozeki.Options{Base: origin + cfg.API, Scheme: scheme})}
+	if cfg.Listener != "" {
+		o.Listener = "ws" + strings.TrimPrefix(origin, "http") + cfg.Listener
+	}
+	r.begin(ctx, o)
 }
 
 func (r *root) begin(ctx goapp.Context, o engine.Options) {
@@ -69,6 +74,7 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 		r.engine.Visible(is)
 		r.log.seen()
 	})
+	onUsed(r.engine.Used)
 	onKey(r.key)
 	onTyped("composer", r.typed)
 	guardLinks(r.goTo)
@@ -322,6 +328,9 @@ func (r *root) refuse(words string) {
 func (r *root) typed(text string) {
 	r.drafts[r.current] = text
 	r.refuse("")
+	if text != "" {
+		r.engine.Typing(r.current)
+	}
 }
 
 func (r *root) retry(id ozeki.ConversationID, m ozeki.MessageID)   { r.engine.Retry(id, m) }

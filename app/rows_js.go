@@ -53,6 +53,7 @@ type section struct {
 type rowNode struct {
 	li, a, more, star                  js.Value
 	name, words, marks, preview, badge js.Value
+	presence                           js.Value
 	row                                state.Row
 	in                                 *section
 	at                                 int // index in its list
@@ -117,6 +118,7 @@ func (l *island) attach(id string) {
 	more.Call("setAttribute", "aria-expanded", "false")
 	l.model = element("li", "row", element("a", "",
 		element("span", "line", element("span", "name"), element("span", "visually-hidden"), element("span", "marks")),
+		element("span", "presence"),
 		element("span", "line", element("span", "preview"), element("span", "badge")),
 	), more, star)
 	l.model.Call("querySelector", ".badge").Call("setAttribute", "aria-hidden", "true") // the words say it
@@ -348,7 +350,7 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 		first, second := a.Get("firstChild"), a.Get("lastChild")
 		n = &rowNode{
 			name: first.Get("firstChild"), words: first.Get("firstChild").Get("nextSibling"), marks: first.Get("lastChild"),
-			preview: second.Get("firstChild"), badge: second.Get("lastChild"),
+			preview: second.Get("firstChild"), badge: second.Get("lastChild"), presence: first.Get("nextSibling"),
 			li: li, a: a, more: a.Get("nextSibling"), star: li.Get("lastChild"),
 			fresh: true, at: -1,
 		}
@@ -391,6 +393,14 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 		n.name.Set("textContent", r.Name)
 		n.star.Call("setAttribute", "aria-label", "Favorite "+r.Name)
 		n.more.Call("setAttribute", "aria-label", "More for "+r.Name)
+	}
+	if r.Presence != n.row.Presence {
+		n.presence.Get("dataset").Set("is", presenceMark(r.Presence))
+		if words := presenceWords(r.Presence); words != "" {
+			n.a.Call("setAttribute", "aria-description", words)
+		} else {
+			n.a.Call("removeAttribute", "aria-description")
+		}
 	}
 	if marks := marksOf(r, now); n.fresh || marks != n.marks.Get("textContent").String() {
 		n.marks.Set("textContent", marks)

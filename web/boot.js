@@ -40,6 +40,19 @@
     clear: () => attempt((s) => s.clear()),
   };
 
+  // Calls f when the user does something, but not again within five seconds: a pointer moves a thousand times in one.
+  starling.onUsed = (f) => {
+    let last = -Infinity;
+    const used = () => {
+      if (performance.now() - last < 5000) return;
+      last = performance.now();
+      f();
+    };
+    for (const type of ["pointerdown", "pointermove", "keydown", "wheel", "scroll"]) {
+      window.addEventListener(type, used, { capture: true, passive: true });
+    }
+  };
+
   // What go-app's client asks of its page.
   window.goappGetenv = (k) => (k === "GOAPP_INTERNAL_URLS" ? "[]" : "");
 

@@ -19,6 +19,12 @@ type Options struct {
 	Client     *ozeki.Client
 	Vault      Vault      // nil: NewVault()
 	Neighbours Neighbours // nil: NewNeighbours()
+	// Listener is the ws or wss URL of the notification socket; empty: changes are found by polls only.
+	Listener string
+	// Dial opens it; nil: DialSocket.
+	Dial func(ctx context.Context, url string) (Socket, error)
+	// Jitter is a random part of a wait, so that many clients do not come at once; nil: anything from nothing to all of it.
+	Jitter func(most time.Duration) time.Duration
 	// After calls f once after d, unless stopped before; nil: time.AfterFunc.
 	After func(d time.Duration, f func()) (stop func())
 	// OnChange is called after changes of the state with the latest snapshot, one call at a time, in order. Where nothing
@@ -32,6 +38,9 @@ type Engine struct {
 	client     *ozeki.Client
 	vault      Vault
 	neighbours Neighbours
+	listener   string
+	dial       func(ctx context.Context, url string) (Socket, error)
+	jitter     func(most time.Duration) time.Duration
 	after      func(d time.Duration, f func()) (stop func())
 	onChange   func(*state.Snapshot)
 
@@ -48,7 +57,12 @@ type Engine struct {
 	undo   map[int]*undoTimer
 	sender map[ozeki.ConversationID]*outbox
 	poll   poller
-	saving bool
+	link   link
+	// attendance is what the server is told of the user's presence.
+	attendance attendance
+	friends    friendsLoad
+	typists    map[typist]func() // their timers
+	saving     bool
 
 	reporters   map[ozeki.ConversationID]*reporter
 	read        map[ozeki.ConversationID]Read // as kept on the device
@@ -82,6 +96,7 @@ const (
 func New(o Options) *Engine {
 	e := &Engine{
 		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, after: o.After, onChange: o.OnChange, state: state.New(),
+		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]func(){},
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
 		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{},
 	}
@@ -96,6 +111,12 @@ func New(o Options) *Engine {
 			t := time.AfterFunc(d, f)
 			return func() { t.Stop() }
 		}
+	}
+	if e.dial == nil {
+		e.dial = DialSocket
+	}
+	if e.jitter == nil {
+		e.jitter = full
 	}
 	if e.onChange == nil {
 		e.onChange = func(*state.Snapshot) {}
@@ -231,6 +252,8 @@ func (e *Engine) begin(run int, kept *Kept) {
 		state.OrderChanged{IDs: kept.Order},
 	)
 	e.poll.cursor = kept.Cursor
+	e.link.due = true
+	e.attend()
 	e.unlock()
 	e.loadList(run)
 	e.schedulePoll(run, PollActive)
@@ -347,7 +370,14 @@ func (e *Engine) cancelTimers() {
 		}
 	}
 	e.reporters, e.read = map[ozeki.ConversationID]*reporter{}, map[ozeki.ConversationID]Read{}
+	for _, over := range e.typists {
+		over()
+	}
+	clear(e.typists)
 	e.poll.cancel()
+	e.link.cancel()
+	e.attendance.cancel()
+	e.friends = friendsLoad{}
 }
 
 // heard takes a note of another tab.
@@ -362,6 +392,8 @@ func (e *Engine) heard(n Note) {
 		e.unlock()
 	case n.SignedIn && !in:
 		e.resume()
+	case n.Here:
+		e.userElsewhere()
 	case in && n.Wished != "":
 		e.applyIn(run, state.WishElsewhere{ID: n.Wished, Flag: n.Flag})
 	case in:

@@ -10,33 +10,77 @@ import (
 	"starling/ozeki"
 )
 
+// friendsLoad is the list of friends on its way.
+type friendsLoad struct {
+	busy  bool
+	again bool // ask once more afterwards
+	asked bool // the user waits for it, and is told if it does not come
+}
+
 // LoadFriends asks for the people that the user may write to.
 func (e *Engine) LoadFriends() {
-	e.goRun(func(ctx context.Context, run int) {
+	e.mu.Lock()
+	run := e.run
+	e.unlock()
+	e.loadFriends(run, true)
+}
+
+// loadFriends asks for the friends and their presence. One list is on its way at a time; however often it is asked for
+// meanwhile, one more follows.
+func (e *Engine) loadFriends(run int, asked bool) {
+	e.mu.Lock()
+	defer e.unlock()
+	if run != e.run {
+		return
+	}
+	f := &e.friends
+	f.asked = f.asked || asked
+	if f.busy {
+		f.again = true
+		return
+	}
+	f.busy = true
+	e.goIn(run, func(ctx context.Context, run int) {
 		a, err := e.client.Friends(ctx)
-		if err != nil {
-			if !e.failed(run, err) {
-				e.applyIn(run, state.NoticeAdded{Text: "Your friends could not be loaded. " + Words(err)})
-			}
+		over := err != nil && e.failed(run, err)
+		e.mu.Lock()
+		if run != e.run || over {
+			e.unlock()
 			return
 		}
-		friends := make([]state.Friend, 0, len(a.Availabilities))
-		for _, f := range a.Availabilities {
-			name := f.FriendName
-			if name == "" {
-				name = a.Friends[f.FriendID]
-			}
-			friends = append(friends, friendOf(f, name))
+		was := e.friends
+		e.friends = friendsLoad{}
+		switch {
+		case err == nil:
+			e.applyLocked(state.FriendsLoaded{Friends: friendsOf(a)})
+		case was.asked:
+			e.applyLocked(state.NoticeAdded{Text: "Your friends could not be loaded. " + Words(err)})
 		}
-		slices.SortFunc(friends, func(a, b state.Friend) int {
-			return cmp.Or(cmp.Compare(state.Fold(a.Name), state.Fold(b.Name)), cmp.Compare(a.ID, b.ID))
-		})
-		e.applyIn(run, state.FriendsLoaded{Friends: friends})
+		e.unlock()
+		if was.again {
+			e.loadFriends(run, false)
+		}
 	})
 }
 
+// friendsOf lists friends by name.
+func friendsOf(a *ozeki.FriendsAnswer) []state.Friend {
+	friends := make([]state.Friend, 0, len(a.Availabilities))
+	for _, f := range a.Availabilities {
+		name := f.FriendName
+		if name == "" {
+			name = a.Friends[f.FriendID]
+		}
+		friends = append(friends, friendOf(f, name))
+	}
+	slices.SortFunc(friends, func(a, b state.Friend) int {
+		return cmp.Or(cmp.Compare(state.Fold(a.Name), state.Fold(b.Name)), cmp.Compare(a.ID, b.ID))
+	})
+	return friends
+}
+
 func friendOf(f ozeki.FriendAvailability, name string) state.Friend {
-	return state.Friend{ID: f.FriendID, Name: name, PublicKey: f.PublicKey, Available: f.Availability == ozeki.Available}
+	return state.Friend{ID: f.FriendID, Name: name, PublicKey: f.PublicKey, Availability: f.Availability}
 }
 
 // AddFriend makes the owner of an e-mail address a friend. It blocks and gives an error for Words.

@@ -36,6 +36,7 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 				e.poll.listDue, e.poll.listBusy, e.poll.listAll, e.poll.listNext = true, false, false, nil
 			}
 			e.unlock()
+			e.wakeLater(run)
 			return
 		}
 		e.mu.Lock()
@@ -74,6 +75,10 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 			e.loadList(run)
 		case len(next) > 0:
 			e.loadList(run, next...)
+		}
+		e.linkDue(run)
+		if first {
+			e.loadFriends(run, false)
 		}
 		e.flush(run)
 		if open != "" {
@@ -216,6 +221,7 @@ func (e *Engine) Wake() {
 	e.poll.delay = 0
 	e.unlock()
 	if in {
+		e.wakeLink(run)
 		e.pollNow(run)
 	}
 }
@@ -224,6 +230,7 @@ func (e *Engine) Wake() {
 func (e *Engine) Visible(v bool) {
 	e.mu.Lock()
 	e.poll.visible = v
+	e.attend()
 	e.unlock()
 	if v {
 		e.Wake()
@@ -248,22 +255,23 @@ func (e *Engine) pollNow(run int) {
 		return
 	}
 	e.poll.busy, e.poll.again = true, false
-	cursor := e.poll.cursor
+	cursor, told := e.poll.cursor, e.link.told
+	e.link.told = false
 	e.unlock()
 	e.goIn(run, func(ctx context.Context, run int) {
 		if !e.client.Session().Has(ozeki.ExtCursor) {
 			cursor = 0
 		}
 		a, err := e.client.Notification(ctx, cursor)
-		next := e.polled(run, a, err)
+		next := e.polled(run, a, err, told)
 		if next >= 0 {
 			e.schedulePoll(run, next)
 		}
 	})
 }
 
-// polled deals with the outcome of a poll and says when to poll next, negative for never.
-func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error) time.Duration {
+// polled deals with the outcome of a poll and says when to poll next, negative for never. told: the socket had told of news.
+func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bool) time.Duration {
 	over := err != nil && e.failed(run, err)
 	e.mu.Lock()
 	if run != e.run || over {
@@ -271,18 +279,17 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error) time.Du
 		return -1
 	}
 	e.poll.busy = false
-	next := PollActive
-	if !e.poll.visible {
-		next = PollHidden
-	}
 	if err != nil {
-		next = min(max(2*e.poll.delay, PollActive), maxPollDelay)
+		next := min(max(2*e.poll.delay, PollActive), maxPollDelay)
 		e.poll.delay = next
 		e.unlock()
 		return next
 	}
 	e.poll.delay = 0
-	if e.poll.again {
+	named := len(a.ConversationListChangedOf) + len(a.ConversationChangedOf) + len(a.FriendAvailabilitiesOf)
+	e.link.judge(told, named > 0)
+	next := e.pace()
+	if e.poll.again || named >= manyChanges {
 		next = 0
 	}
 	wasOffline := e.current().Offline
@@ -301,8 +308,10 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error) time.Du
 	}
 	if wasOffline {
 		e.applyLocked(state.Connection{})
+		e.sayAgainNow()
 	}
 	e.unlock()
+	e.linkDue(run)
 	if moved {
 		e.save(func(k *Kept) { k.Cursor = a.Cursor })
 	}
@@ -317,8 +326,8 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error) time.Du
 	if wasOffline && open != "" { // its messages may not have come
 		e.goIn(run, func(ctx context.Context, run int) { e.loadNewest(ctx, run, open) })
 	}
-	if len(a.FriendAvailabilitiesOf) > 0 && e.Snapshot().FriendsLoaded {
-		e.LoadFriends()
+	if len(a.FriendAvailabilitiesOf) > 0 || wasOffline {
+		e.loadFriends(run, false)
 	}
 	e.flush(run)
 	return next

@@ -412,6 +412,7 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 				e.poll.due[id] = true
 			}
 			e.unlock()
+			e.wakeLater(run)
 		}
 		return
 	}

@@ -81,6 +81,7 @@ type Note struct {
 	SignedIn      bool                   `json:"signedin,omitempty"`
 	List          []ozeki.ConversationID `json:"list,omitempty"`          // entries of the list that changed
 	Conversations []ozeki.ConversationID `json:"conversations,omitempty"` // with new messages
+	Here          bool                   `json:"here,omitempty"`          // the user is at that tab
 	Wished        ozeki.ConversationID   `json:"wished,omitempty"`        // whose Flag the user set in that tab
 	Flag          state.Flag             `json:"flag,omitempty"`          // empty (of an earlier version): the star
 }

@@ -192,13 +192,6 @@ func (s *State) orderWith(favorites []ozeki.ConversationID) []ozeki.Conversation
 	return append(order, favorites[next:]...)
 }
 
-// FriendsLoaded: the people the user may write to.
-type FriendsLoaded struct{ Friends []Friend }
-
-func (e FriendsLoaded) apply(s *State) {
-	s.friends, s.friendsLoaded, s.blocklist.view = e.Friends, true, nil // names
-}
-
 // NoticeAdded shows an error in words.
 type NoticeAdded struct{ Text string }
 
@@ -321,6 +314,11 @@ func (e PageLoaded) apply(s *State) {
 		t.more = e.More
 	}
 	fresh := t.add(e.Messages, to)
+	for _, m := range fresh {
+		if !e.Older && !e.Newest { // who has written just now is not typing any more
+			TypingOver{e.ID, m.From}.apply(s)
+		}
+	}
 	if n := len(fresh); n > 0 && !e.Older {
 		last := fresh[n-1]
 		if to == atEnd {

@@ -35,6 +35,7 @@ func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
 	c.participants, c.group, c.instance, c.lastMessage = in.Participants, in.IsGroup, in.Instance, in.LastMessageID
 	s.countOthers(c)
 	c.present()
+	c.presence = s.presenceIn(c)
 	if active := time.Unix(in.LastAccess, 0).UTC(); in.LastAccess > 0 && active.After(c.active) {
 		c.active = active
 	}

@@ -39,10 +39,20 @@ type Row struct {
 	With     ozeki.UserID // the other person of a one-to-one conversation
 	Blocked  bool         // the user has blocked that person
 	Active   time.Time
-	Preview  string // how the last message begins, on one line, empty for none or while it is not known
-	Unread   int    // messages by others that the user has not viewed, on any device
-	Stale    bool   // Preview and Unread have to be asked for (Engine.Overview) when the row is seen
+	Preview  string   // how the last message begins, on one line, empty for none or while it is not known
+	Unread   int      // messages by others that the user has not viewed, on any device
+	Stale    bool     // Preview and Unread have to be asked for (Engine.Overview) when the row is seen
+	Presence Presence // of the other one in a conversation of two
 }
+
+// Presence is what is known of somebody's being there. What is not known, or of nobody, is Absent.
+type Presence int
+
+const (
+	Absent Presence = iota
+	Away
+	Present
+)
 
 // NoticeKind tells notices apart.
 type NoticeKind int
@@ -82,6 +92,7 @@ type Open struct {
 	NewFrom  ozeki.MessageID // the first message that is new to the user, empty for none
 	Trouble  string          // why the messages could not be loaded, in words
 	CanWrite bool            // the conversation's key is known
+	Typing   []string        // names of those who are typing
 }
 
 // Snapshot is an immutable view of the state.
@@ -156,6 +167,9 @@ type State struct {
 	friendsLoaded bool
 	tick          uint64 // logical time: grows with every flag that is asked for or answered
 
+	presence map[ozeki.UserID]Presence               // of friends
+	typing   map[ozeki.ConversationID][]ozeki.UserID // those who are typing, the first to begin in front
+
 	lists   lists
 	writing map[ozeki.ConversationID]bool // conversations with messages that the server does not have
 
@@ -189,6 +203,7 @@ type conversation struct {
 	instance                    ozeki.Instance
 	lastMessage                 ozeki.MessageID
 	active                      time.Time
+	presence                    Presence
 	favorite, mute, hide, color flag
 	answeredAt                  uint64 // logical time of the last answer that told that the conversation is there
 
@@ -202,7 +217,7 @@ func (c *conversation) row() Row {
 		ID: c.id, Name: c.name, Opened: c.opened, Trouble: c.trouble, Favorite: c.favorite.shown() != "", Star: c.favorite.phase(),
 		Muted: c.mute.shown() != "", Hidden: c.isHidden(), Color: c.color.shown(),
 		Saving: max(c.mute.phase(), c.hide.phase(), c.color.phase()), Active: c.active,
-		Preview: c.preview, Unread: c.unread, Stale: c.stale, With: c.with, Blocked: c.blocked,
+		Preview: c.preview, Unread: c.unread, Stale: c.stale, With: c.with, Blocked: c.blocked, Presence: c.presence,
 	}
 }
 
@@ -216,10 +231,21 @@ func (c *conversation) hiddenBy(hideID string) bool {
 
 // Friend is somebody the user may write to.
 type Friend struct {
-	ID        ozeki.UserID
-	Name      string
-	PublicKey string // base64 DER SubjectPublicKeyInfo
-	Available bool
+	ID           ozeki.UserID
+	Name         string
+	PublicKey    string // base64 DER SubjectPublicKeyInfo
+	Availability string // as the server says: ozeki.Available and others
+}
+
+// Presence is the friend's availability as it is shown.
+func (f Friend) Presence() Presence {
+	switch f.Availability {
+	case ozeki.Available:
+		return Present
+	case ozeki.Away:
+		return Away
+	}
+	return Absent
 }
 
 // Snapshot returns the current view.
@@ -252,7 +278,7 @@ func (s *State) openView() *Open {
 	return &Open{
 		Row: c.row(), Known: true, Messages: t.view(), Loaded: t.loaded, Loading: t.loading, More: t.more, Older: t.older,
 		Cut: t.cut, Later: t.later,
-		Trouble: t.trouble, CanWrite: c.key != nil, NewFrom: s.line.from,
+		Trouble: t.trouble, CanWrite: c.key != nil, NewFrom: s.line.from, Typing: s.typists(c),
 	}
 }
 
