@@ -16,9 +16,10 @@ import (
 type line struct {
 	URL string // where the browser finds the server at this end of the line
 
-	mu    sync.Mutex
-	sent  []*sent
-	fault func(*sent) fault
+	mu       sync.Mutex
+	sent     []*sent
+	fault    func(*sent) fault
+	noSocket bool // it lets no WebSocket through, as some proxies do
 }
 
 // sent is a request of the API as it went over the line.
@@ -52,6 +53,10 @@ func newLine(t *testing.T, to string) *line {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f := l.note(r); f != nil {
 			f(w, pass, r)
+			return
+		}
+		if l.blocks(r) {
+			http.Error(w, "no upgrades here", http.StatusBadGateway)
 			return
 		}
 		pass.ServeHTTP(w, r)

@@ -9,6 +9,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
@@ -30,8 +32,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	apiPath = "/ozeki/index.php"
-	patient = 10 * time.Second // how long a test waits before it gives up; it goes on as soon as it can
+	apiPath      = "/ozeki/index.php"
+	listenerPath = "/ozeki/listener"
+	patient      = 10 * time.Second // how long a test waits before it gives up; it goes on as soon as it can
 )
 
 var scheme, _ = ozeki.SchemeByName(ozeki.DefaultScheme)
@@ -51,6 +54,8 @@ var testKeys = sync.OnceValue(func() (keys [3]struct{ pkcs1, spki []byte }) {
 type server struct {
 	t     testing.TB
 	store store.Store
+	bus   bus.Bus
+	chat  *chatserver.Server
 	http  *httptest.Server
 }
 
@@ -60,19 +65,43 @@ func newServer(t testing.TB) *server {
 		t.Fatal(err)
 	}
 	b := bus.NewLocal()
-	chat := chatserver.New(chatserver.Config{Store: st, Bus: b, Scheme: scheme, PublicPath: apiPath})
-	s := &server{t, st, httptest.NewServer(chat)}
+	s := &server{t: t, store: st, bus: b}
+	s.start("")
 	t.Cleanup(func() {
-		s.http.Close()
-		if err := chat.Close(); err != nil {
-			t.Error(err)
-		}
+		s.stop()
 		b.Close()
 		if err := st.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return s
+}
+
+// start starts the chat server on the store, at an address of an earlier run or at a new one.
+func (s *server) start(addr string) {
+	s.t.Helper()
+	s.chat = chatserver.New(chatserver.Config{Store: s.store, Bus: s.bus, Scheme: scheme, PublicPath: apiPath, ListenerPath: listenerPath})
+	mux := http.NewServeMux()
+	mux.Handle("/", s.chat)
+	mux.Handle(listenerPath, s.chat.Listener)
+	s.http = httptest.NewUnstartedServer(mux)
+	if addr != "" {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.http.Listener.Close()
+		s.http.Listener = l
+	}
+	s.http.Start()
+}
+
+// stop stops it; the store stays.
+func (s *server) stop() {
+	s.http.Close()
+	if err := s.chat.Close(); err != nil {
+		s.t.Error(err)
+	}
 }
 
 func (s *server) now() time.Time { return time.Now() }
@@ -286,6 +315,9 @@ func callName(raw string, body []byte) string {
 	u, _ := url.Parse(raw)
 	switch api := u.Query().Get("api"); {
 	case api == "chatnotification":
+		if head.Action == "ticket" {
+			return "ticket"
+		}
 		return "poll"
 	case head.Action == "list" || head.Action == "add":
 		return api + " " + head.Action
@@ -408,6 +440,11 @@ func (ts *timers) durations() (ds []time.Duration) {
 	}
 	slices.Sort(ds)
 	return ds
+}
+
+// polls are the waits for polls: those that no other timer has.
+func (ts *timers) polls() []time.Duration {
+	return slices.DeleteFunc(ts.durations(), func(d time.Duration) bool { return d > maxPollDelay })
 }
 
 // person is somebody at a device.

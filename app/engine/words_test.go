@@ -166,14 +166,15 @@ func TestPollsComeLessOftenWhileNobodyLooksOrTheServerIsDown(t *testing.T) {
 		t.Helper()
 		n := p.wire.sent("poll")
 		eventually(t, "a poll runs", func() bool { return p.timers.run(0, maxPollDelay) == 1 })
-		eventually(t, "it is over", func() bool { return p.wire.sent("poll") > n && len(p.timers.durations()) == 1 })
+		eventually(t, "it is over", func() bool { return p.wire.sent("poll") > n && len(p.timers.polls()) == 1 })
 	}
-	next := func() string { return fmt.Sprint(p.timers.durations()) }
+	next := func() string { return fmt.Sprint(p.timers.polls()) }
 	polled()
 	if next() != "[2s]" {
 		t.Errorf("while the page is seen: %s", next())
 	}
 	p.Visible(false)
+	p.timers.run(hiddenFor, hiddenFor) // the user counts as away
 	polled()
 	if next() != "[15s]" {
 		t.Errorf("while it is not: %s", next())
