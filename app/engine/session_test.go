@@ -5,7 +5,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"starling/app/state"
@@ -168,7 +170,10 @@ func TestASessionThatTheServerHasEndedAsksToSignInAgain(t *testing.T) {
 }
 
 // tabs are the tabs of one browser.
-type tabs struct{ listeners []func(Note) }
+type tabs struct {
+	mu        sync.Mutex
+	listeners []func(Note)
+}
 
 type tab struct {
 	all *tabs
@@ -180,9 +185,17 @@ func (t *tabs) tab() tab {
 	return tab{t, len(t.listeners) - 1}
 }
 
-func (t tab) Listen(f func(Note)) { t.all.listeners[t.me] = f }
+func (t tab) Listen(f func(Note)) {
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	t.all.listeners[t.me] = f
+}
+
 func (t tab) Tell(n Note) {
-	for i, f := range t.all.listeners {
+	t.all.mu.Lock()
+	all := slices.Clone(t.all.listeners)
+	t.all.mu.Unlock()
+	for i, f := range all {
 		if i != t.me && f != nil {
 			f(n)
 		}

@@ -90,8 +90,9 @@ func play(t testing.TB, script []byte) {
 			e = WishElsewhere{id, flag}
 		case 22:
 			e = []Event{NoticeAdded{"Something."}, NoticeDismissed{b}, Connection{on}, Touched{id, noon.Add(time.Duration(b) * time.Minute)}, ListFailed{"No."},
-				OrderChanged{[]ozeki.ConversationID{id, idOf(b % 5)}}, FriendsLoaded{}, UnreadOnly{on},
-				BlocklistLoaded{[]ozeki.UserID{userOf(n)}, []ozeki.ConversationID{id, idOf(77)}}, Blocked{userOf(n), on}}[a/5%10]
+				OrderChanged{[]ozeki.ConversationID{id, idOf(b % 5)}}, FriendsLoaded{[]Friend{{ID: userOf(n), Availability: []string{ozeki.Available, ozeki.Away, "?"}[b%3]}}},
+				TypingHeard{id, userOf(n)}, TypingOver{id, userOf(n)}, UnreadOnly{on},
+				BlocklistLoaded{[]ozeki.UserID{userOf(n)}, []ozeki.ConversationID{id, idOf(77)}}, Blocked{userOf(n), on}}[a/5%12]
 		}
 		if e != nil {
 			s.Apply(e)

@@ -90,7 +90,7 @@ func clone(s *Snapshot) *Snapshot {
 	c.Hidden, c.Notices, c.Friends = slices.Clone(s.Hidden), slices.Clone(s.Notices), slices.Clone(s.Friends)
 	if s.Open != nil {
 		o := *s.Open
-		o.Messages = slices.Clone(s.Open.Messages)
+		o.Messages, o.Typing = slices.Clone(s.Open.Messages), slices.Clone(s.Open.Typing)
 		c.Open = &o
 	}
 	return &c
