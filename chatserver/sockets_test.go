@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 
 	"starling/chatserver/bus"
+	"starling/chatserver/store"
 	"starling/ozeki"
 )
 
@@ -463,19 +465,62 @@ func TestNewsOfOneSocketStaysSmall(t *testing.T) {
 	}
 }
 
-// What a quiet socket costs: its user's page included, which is in the same process here.
-func BenchmarkQuietSockets(b *testing.B) {
+// What a quiet socket costs in memory. Its other end, a bare connection in the same process, is counted too.
+func BenchmarkQuietSocket(b *testing.B) {
 	f := newFixture(b)
-	alice := f.user("Alice", 0)
+	var users []*user
+	for i := range 100 {
+		u := &user{id: ozeki.UserIDOf(fmt.Sprint(i)), station: ozeki.NewStationID()}
+		_, err := f.store.Update(b.Context(), func(tx store.Tx) error {
+			name := fmt.Sprint(i)
+			err := tx.CreateAccount(b.Context(), store.Account{UserID: u.id, Email: name, FullName: name, APIKeyHash: name})
+			if err == nil {
+				err = tx.BindStation(b.Context(), u.station, u.id, f.clock.now())
+			}
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		users = append(users, u)
+	}
+	used := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapInuse + m.StackInuse
+	}
+	const each = 10
+	host := strings.TrimPrefix(f.http.URL, "http://")
+	before := used()
 	for b.Loop() {
-		ticket, err := f.srv.tickets.give(alice.id, alice.station, f.clock.now())
-		if err != nil {
-			b.Fatal(err)
+		var conns []net.Conn
+		for range each {
+			for _, u := range users {
+				ticket, err := f.srv.tickets.give(u.id, u.station, f.clock.now())
+				if err != nil {
+					b.Fatal(err)
+				}
+				conn, err := net.Dial("tcp", host)
+				if err != nil {
+					b.Fatal(err)
+				}
+				conns = append(conns, conn)
+				fmt.Fprintf(conn, "GET %s?ticket=%s HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+					"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", testListener, ticket, host, f.http.URL)
+				if res, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+					b.Fatal(res, err)
+				}
+			}
 		}
-		p, _, err := f.dial(ticket)
-		if err != nil {
-			b.Fatal(err)
+		b.ReportMetric(float64(used()-before)/float64(len(conns)), "bytes/socket")
+		for _, conn := range conns {
+			conn.Close()
 		}
-		_ = p.CloseNow()
+		for open := 1; open > 0; {
+			f.srv.sockets.mu.RLock()
+			open = len(f.srv.sockets.by)
+			f.srv.sockets.mu.RUnlock()
+		}
 	}
 }
