@@ -193,20 +193,19 @@ func TestFriendsSeeWhoIsThere(t *testing.T) {
 	p.SeeNote("")
 }
 
-// A second tab of the same device does not make somebody away who is at the first.
-func TestATabOutOfSightMakesNobodyAway(t *testing.T) {
-	t.Parallel()
-	server := startDemo(t)
-	p, other := newAlice(newPerson(t, server.URL)), newBob(newPerson(t, server.URL))
-	p.SeePresence("Bob Baker", "Available")
-	tab := other.anotherTab()
-	tab.Visit("/")
-	tab.SeeFavorite("Alice Ashford")
-	other.Hide()
-	other.js(`new Promise(r => setTimeout(r, 4000))`, nil) // after which it would have said so
-	p.SeePresence("Bob Baker", "Available")
-	tab.Hide()
-	p.SeePresence("Bob Baker", "Away")
+// Types lets Bob write in a conversation until the other sees it: his page tells it with a key pressed three seconds after the
+// one before, and once it has its socket.
+func (p *person) Types(name string, other *person) {
+	p.t.Helper()
+	p.see("textbox", "Message "+name).click()
+	p.eventually("be seen typing", func() error {
+		p.run(input.InsertText("…"))
+		var is string
+		if err := other.tryJS(`document.querySelector(".pane-note")?.textContent ?? ""`, &is); err != nil || is != "Bob Baker is typing…" {
+			return fmt.Errorf("it says %q, %w", is, err)
+		}
+		return nil
+	})
 }
 
 // Who writes is seen writing by the others, until the message is there or nothing more comes.
@@ -217,19 +216,10 @@ func TestTypingIsSeen(t *testing.T) {
 	p.OpenConversation("Bob Baker")
 	other.OpenConversation("Alice Ashford")
 	p.SeeNote("Available")
-	p.eventually("Bob is seen typing", func() error {
-		other.see("textbox", "Message Alice Ashford").fill("Let me think") // once his socket is there
-		var is string
-		if err := p.tryJS(`document.querySelector(".pane-note")?.textContent ?? ""`, &is); err != nil || is != "Bob Baker is typing…" {
-			return fmt.Errorf("it says %q, %w", is, err)
-		}
-		return nil
-	})
+	other.Types("Alice Ashford", p)
 	p.JudgeAccess("somebody typing", func() { p.see("log", "Messages") })
 	p.SeeNote("Available") // nothing more has come
-	other.see("textbox", "Message Alice Ashford").click()
-	other.run(input.InsertText("…"))
-	p.SeeNote("Bob Baker is typing…")
+	other.Types("Alice Ashford", p)
 	other.Say("Alice Ashford", "I have it")
 	p.SeeMessage("I have it")
 	p.SeeNote("Available")
@@ -237,9 +227,7 @@ func TestTypingIsSeen(t *testing.T) {
 	// In a group it says who, too, and only there.
 	p.OpenConversation("Release train")
 	other.OpenConversation("Release train")
-	other.js(`new Promise(r => setTimeout(r, 3000))`, nil) // typing is told every three seconds
-	other.see("textbox", "Message Release train").fill("Dear all")
-	p.SeeNote("Bob Baker is typing…")
+	other.Types("Release train", p)
 	p.OpenConversation("Bob Baker")
 	p.SeeNote("Available")
 }

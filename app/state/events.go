@@ -314,8 +314,9 @@ func (e PageLoaded) apply(s *State) {
 		t.more = e.More
 	}
 	fresh := t.add(e.Messages, to)
+	justNow := !e.Older && !e.Later && !e.Newest
 	for _, m := range fresh {
-		if !e.Older && !e.Newest { // who has written just now is not typing any more
+		if justNow { // who has written is not typing any more
 			TypingOver{e.ID, m.From}.apply(s)
 		}
 	}
@@ -328,7 +329,7 @@ func (e PageLoaded) apply(s *State) {
 			c.active = last.Created
 			s.refresh(c)
 		}
-		if !e.Newest && !e.Later && e.ID == s.open && !last.Mine {
+		if justNow && e.ID == s.open && !last.Mine {
 			s.announce(fmt.Sprintf("%s: %s", last.Sender, last.Text))
 		}
 	}
