@@ -231,3 +231,41 @@ func TestTypingIsSeen(t *testing.T) {
 	p.OpenConversation("Bob Baker")
 	p.SeeNote("Available")
 }
+
+// In front of an Ozeki server the page listens to its socket, whatever that says, and sends it nothing.
+func TestOzekiServerTellsByItsSocket(t *testing.T) {
+	t.Parallel()
+	v := startVendor(t)
+	p := newAdmin(t, inFrontOf(t, v).URL)
+	p.OpenConversation("Dora Dahl")
+	p.eventually("the page listens", func() error {
+		if n := v.Tell("anybody there?"); n == 0 {
+			return errNotYet
+		}
+		return nil
+	})
+	p.Hide() // asks by itself every 15 seconds only
+	asked := v.Calls("download")
+	v.Tell("nothing new")
+	p.eventually("it asks because it was told", func() error {
+		if v.Calls("download") == asked {
+			return errNotYet
+		}
+		return nil
+	})
+	v.Receive("Do you hear me?")
+	v.Tell(`{"event":"of the vendor's own"}`)
+	p.within(5*time.Second, "the message is there before the next poll", func() error {
+		all, err := p.messages()
+		if err != nil || count(all, "Do you hear me?") != 1 {
+			return fmt.Errorf("%q %w", all, err)
+		}
+		return nil
+	})
+	if n := v.Calls("useraway"); n != 0 {
+		t.Errorf("it was told %d times of what it does not know", n)
+	}
+	if v.Calls("useravailable") == 0 {
+		t.Error("it was never told that its user is there")
+	}
+}

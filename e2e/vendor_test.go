@@ -57,6 +57,7 @@ type vendor struct {
 	problems      []string        // what was wrong with the requests
 	calls         map[string]int
 	html          bool // a page instead of every answer
+	sockets       []net.Conn
 }
 
 type vendorConversation struct {
@@ -214,6 +215,16 @@ func (v *vendor) Workspaces() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return slices.Clone(v.workspaces)
+}
+
+// Tell lets the notification sockets say something, in the vendor's own words, and says how many there have been.
+func (v *vendor) Tell(text string) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, conn := range v.sockets {
+		_, _ = conn.Write(append([]byte{0x81, byte(len(text))}, text...)) // those that have gone hear nothing
+	}
+	return len(v.sockets)
 }
 
 // Favorite is whether the first conversation is one of the user's favorites.
@@ -672,6 +683,9 @@ func (v *vendor) listener(w http.ResponseWriter, r *http.Request) {
 		base64.StdEncoding.EncodeToString(sum[:]))
 	_, _ = rw.Write(append([]byte{0x81, 7}, "changed"...))
 	_ = rw.Flush()
+	v.mu.Lock()
+	v.sockets = append(v.sockets, conn)
+	v.mu.Unlock()
 	head := make([]byte, 6)
 	if _, err := io.ReadFull(rw, head); err != nil {
 		return
