@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -65,7 +67,7 @@ func (t *tickets) take(ticket string, now time.Time) (seat, bool) {
 }
 
 // ticket gives the station what opens the notification socket once, within ticketLasts. A request without signature cannot
-// be made by a WebSocket, so this is how the socket knows whose it is. errNotOffered: there is no socket here.
+// be made by a WebSocket, so this is how the socket knows whose it is. errInvalid: there is no socket here.
 func (s *Server) ticket(_ context.Context, req *request, _ *ozeki.EmptyRequest) (any, error) {
 	if s.listenerPath == "" {
 		return nil, errInvalid.saying("This server has no notification socket. Ask with the notification call.")
@@ -117,6 +119,11 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 	// In a goroutine of its own: the one of the request holds what was needed for it until it ends.
 	go func() {
 		defer s.sockets.drop(k)
+		defer func() {
+			if p := recover(); p != nil {
+				s.log.Error("socket failed", "error", fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			}
+		}()
 		k.serve(s)
 	}()
 }

@@ -166,7 +166,8 @@ func (k *socket) tell(add func(*news)) {
 	k.wake()
 }
 
-// end has the socket end: at once without a reason, else with it as the last word. A repeat changes nothing.
+// end has the socket end: at once without a reason, else with it as the last word, which has a moment to be taken and
+// answered. A repeat changes nothing.
 func (k *socket) end(reason *websocket.CloseError) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -175,6 +176,7 @@ func (k *socket) end(reason *websocket.CloseError) {
 		k.cancel()
 	case k.waiting.last == nil && !k.ended:
 		k.waiting.last = reason
+		time.AfterFunc(k.patience.closed, k.cancel)
 		k.wake()
 	}
 }
@@ -219,9 +221,7 @@ func (k *socket) write() {
 			}
 		}
 		if n.last != nil {
-			late := time.AfterFunc(k.patience.closed, k.cancel)
 			_ = k.conn.Close(n.last.Code, n.last.Reason)
-			late.Stop()
 			k.cancel()
 			return
 		}
