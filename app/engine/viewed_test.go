@@ -145,7 +145,7 @@ func TestAReportThatIsRefusedIsGivenUp(t *testing.T) {
 	alice.wire.set(only(fault{answer: refusing(ozeki.CodeNotFound, "None.")}, "viewed"))
 	alice.Viewed(id, newestOf(alice.Snapshot()))
 	alice.timers.run(ReportDelay, ReportDelay)
-	eventually(t, "it was tried", func() bool { return alice.wire.sent("viewed") == 1 && alice.idle(id) })
+	eventually(t, "it was tried", func() bool { return alice.wire.sent("viewed") == 1 && alice.reported(id) })
 	alice.Wake()
 	alice.Wake()
 	if v := alice.Snapshot(); alice.wire.sent("viewed") != 1 || len(v.Notices) != 0 {
@@ -153,8 +153,8 @@ func TestAReportThatIsRefusedIsGivenUp(t *testing.T) {
 	}
 }
 
-// idle reports whether there is nothing to be reported of a conversation.
-func (p *person) idle(id ozeki.ConversationID) bool {
+// reported says whether there is nothing to be reported of a conversation.
+func (p *person) reported(id ozeki.ConversationID) bool {
 	p.mu.Lock()
 	defer p.unlock()
 	_, due := p.state.NextReport(id)
