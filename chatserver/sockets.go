@@ -3,7 +3,6 @@ package chatserver
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"starling/chatserver/bus"
-	"starling/chatserver/store"
 	"starling/ozeki"
 )
 
@@ -25,7 +23,7 @@ const (
 	frameEvery    = 500 * time.Millisecond
 	maxTypists    = 8 // people typing that wait to be told to one socket; more are not told
 	typingEvery   = 2 * time.Second
-	membersKept   = 10 * time.Second // how long a socket believes who is in the conversation that its user types in
+	membersKept   = 10 * time.Second // how long a socket believes who hears its user typing in a conversation
 	membersWithin = 5 * time.Second
 )
 
@@ -302,7 +300,7 @@ func (k *socket) listen() {
 	})
 }
 
-// types tells the other members of a conversation that the user is typing in it, if he is a member.
+// types tells the other members of a conversation that the user is typing in it, if he may write there.
 func (k *socket) types(s *Server, id ozeki.ConversationID) {
 	now := s.clock()
 	if !id.Valid() || now.Sub(k.typed) < typingEvery {
@@ -313,9 +311,12 @@ func (k *socket) types(s *Server, id ozeki.ConversationID) {
 		ctx, cancel := context.WithTimeout(k.ctx, membersWithin)
 		defer cancel()
 		c, err := s.store.Conversation(ctx, k.user, id)
+		if err == nil {
+			err = mayWrite(ctx, s.store, k.user, c)
+		}
 		if err != nil {
 			k.typesIn = ""
-			if !errors.Is(err, store.ErrNotFound) && k.ctx.Err() == nil {
+			if _, known := refusalOf(err); !known && k.ctx.Err() == nil {
 				s.log.Warn("typing not passed on", "error", err)
 			}
 			return

@@ -453,6 +453,16 @@ func TestTypingIsSeenByTheOtherMembers(t *testing.T) {
 	again.hearsNothing()
 	a.hearsNothing()
 	b.hearsNothing()
+	// Who may not write is not seen writing.
+	if err := bob.Block(t.Context(), alice.id); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.move(membersKept + time.Second)
+	a.say(typing)
+	a.hears(changed) // of the block
+	a.hearsNothing()
+	b.hears(changed)
+	b.hearsNothing()
 }
 
 func TestNewsOfOneSocketStaysSmall(t *testing.T) {

@@ -127,13 +127,13 @@ func (p *person) linked(ps *plugs) *plug {
 			return false
 		}
 		s = ps.open[len(ps.open)-1]
-		return fmt.Sprint(p.timers.polls()) == "[20s]" && p.idle() && p.paced() >= PollLinked
+		return fmt.Sprint(p.timers.polls()) == "[20s]" && p.answered() && p.paced() >= PollLinked
 	})
 	return s
 }
 
-// idle: no poll is on its way, and the last beat was answered.
-func (p *person) idle() bool {
+// answered: no poll is on its way, and the last beat was answered.
+func (p *person) answered() bool {
 	p.mu.Lock()
 	defer p.unlock()
 	return !p.poll.busy && !p.link.asked && p.link.socket != nil
@@ -224,7 +224,7 @@ func TestWakingAsksTheSocketWhetherItIsThere(t *testing.T) {
 	p, ps := s.linked(s.account(0))
 	dead := p.linked(ps)
 	p.Wake()
-	eventually(t, "it has answered", p.idle)
+	eventually(t, "it has answered", p.answered)
 	if p.timers.run(linkSoon, linkSoon) != 1 {
 		t.Error("nobody looks for the answer")
 	}

@@ -110,22 +110,21 @@ func (t *sqlTx) AddFriends(ctx context.Context, a, b ozeki.UserID) error {
 }
 
 func (t *sqlTx) TouchFriends(ctx context.Context, user ozeki.UserID) error {
-	friends, err := t.Friends(ctx, user)
+	scan := func(rows *sql.Rows, id *ozeki.UserID) error { return rows.Scan(id) }
+	friends, err := list(ctx, t.reader, scan, `SELECT friend_id FROM friend WHERE user_id = ?
+		AND friend_id NOT IN (SELECT blocked_id FROM block WHERE user_id = ?)`, string(user), string(user))
 	if err != nil || len(friends) == 0 {
-		return err
+		return t.d.wrap("touch friends", err)
 	}
 	seq, err := t.next(ctx)
 	if err != nil {
 		return t.d.wrap("touch friends", err)
 	}
-	// By the friends, which are looked up by the table's key: friendship is mutual.
-	_, err = t.exec(ctx, `UPDATE friend SET seq = ? WHERE friend_id = ? AND user_id IN (SELECT friend_id FROM friend WHERE user_id = ?)`,
-		seq, string(user), string(user))
-	if err != nil {
-		return t.d.wrap("touch friends", err)
+	for _, friend := range friends {
+		if _, err := t.exec(ctx, `UPDATE friend SET seq = ? WHERE user_id = ? AND friend_id = ?`, seq, string(friend), string(user)); err != nil {
+			return t.d.wrap("touch friends", err)
+		}
 	}
-	for _, f := range friends {
-		t.touch(f.UserID)
-	}
+	t.touch(friends...)
 	return nil
 }

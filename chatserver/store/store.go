@@ -110,7 +110,8 @@ type Tx interface {
 	// SetBlocked notes whether a user has blocked another one. A repeat changes nothing and tells nobody; else those of the
 	// two who have the other as a friend are told of him. ErrNotFound: there is no such other user.
 	SetBlocked(ctx context.Context, user, other ozeki.UserID, on bool) error
-	// TouchFriends has all friends of a user told about him. It advances no number where he has none.
+	// TouchFriends has the friends of a user told about him, but those whom he has blocked. It advances no number where
+	// there are none.
 	TouchFriends(ctx context.Context, user ozeki.UserID) error
 
 	// CreateConversation adds a conversation with its members. ErrExists: the id is taken.

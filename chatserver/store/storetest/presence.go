@@ -25,6 +25,9 @@ func (s *suite) touchFriends() {
 			s.equal(s.changesAfter(u[i], before, 100).Friends, want)
 		}
 	}
+	s.must(func(ctx context.Context, tx store.Tx) error { return tx.SetBlocked(ctx, u[0], u[1], true) })
+	s.must(func(ctx context.Context, tx store.Tx) error { return tx.SetBlocked(ctx, u[2], u[0], true) })
+	s.equal(touch(u[0]), sorted(u[2])) // the one whom he has blocked is told nothing
 	before := s.seq()
 	s.equal(touch(u[3]), sorted()) // has none
 	s.equal(s.seq(), before)
