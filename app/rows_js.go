@@ -117,7 +117,7 @@ func (l *island) attach(id string) {
 	more.Call("setAttribute", "aria-haspopup", "menu")
 	more.Call("setAttribute", "aria-expanded", "false")
 	l.model = element("li", "row", element("a", "",
-		element("span", "line", element("span", "name"), element("span", "visually-hidden"), element("span", "marks")),
+		element("span", "line", element("span", "who", element("span", "name"), element("span", "words")), element("span", "marks")),
 		element("span", "presence"),
 		element("span", "line", element("span", "preview"), element("span", "badge")),
 	), more, star)
@@ -349,7 +349,7 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 		a := li.Get("firstChild")
 		first, second := a.Get("firstChild"), a.Get("lastChild")
 		n = &rowNode{
-			name: first.Get("firstChild"), words: first.Get("firstChild").Get("nextSibling"), marks: first.Get("lastChild"),
+			name: first.Get("firstChild").Get("firstChild"), words: first.Get("firstChild").Get("lastChild"), marks: first.Get("lastChild"),
 			preview: second.Get("firstChild"), badge: second.Get("lastChild"), presence: first.Get("nextSibling"),
 			li: li, a: a, more: a.Get("nextSibling"), star: li.Get("lastChild"),
 			fresh: true, at: -1,
