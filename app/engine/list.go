@@ -131,7 +131,11 @@ func (e *Engine) openKeys(ctx context.Context, run int, ids ...ozeki.Conversatio
 		if ctx.Err() != nil || !e.applyIn(run, state.KeysOpened{Opened: opened}) {
 			return
 		}
-		e.openLast(ctx, run)
+		now := make([]ozeki.ConversationID, len(part))
+		for i, u := range part {
+			now[i] = u.ID
+		}
+		e.openLast(ctx, run, now...)
 	}
 }
 

@@ -249,8 +249,8 @@ func (e *Engine) counted(ctx context.Context, id ozeki.ConversationID, instance 
 	return ev
 }
 
-// openLast opens the last messages of conversations whose keys are open, many at once.
-func (e *Engine) openLast(ctx context.Context, run int) {
+// openLast opens the last messages of conversations whose keys are open, many at once: of these, or of all.
+func (e *Engine) openLast(ctx context.Context, run int, ids ...ozeki.ConversationID) {
 	const batch = 200
 	for {
 		e.mu.Lock()
@@ -258,7 +258,7 @@ func (e *Engine) openLast(ctx context.Context, run int) {
 			e.unlock()
 			return
 		}
-		todo := e.state.UnopenedLast(batch)
+		todo := e.state.UnopenedLast(batch, ids...)
 		e.unlock()
 		if len(todo) == 0 {
 			return

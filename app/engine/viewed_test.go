@@ -296,3 +296,33 @@ func TestWithoutTheExtensionTheDeviceFindsOutItself(t *testing.T) {
 		t.Errorf("nothing was viewed, and there are %d reports", n)
 	}
 }
+
+// receipt is what a timeline says of what became of its last message.
+func receipt(want state.Receipt) func(*state.Snapshot) bool {
+	return func(v *state.Snapshot) bool {
+		n := len(v.Open.Messages)
+		return n > 0 && v.Unsent == 0 && v.Open.Messages[n-1].Receipt == want
+	}
+}
+
+func TestASenderLearnsWhatBecameOfAMessage(t *testing.T) {
+	s := newServer(t)
+	a, b := s.account(0), s.account(1)
+	id := s.direct(a, b)
+	alice := s.signedIn(a)
+	alice.reading(id)
+	if err := alice.Send(id, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	alice.until("it is stored", receipt(state.ReceiptNone))
+	bob := s.signedIn(b)
+	bob.until("it has come to Bob's device", rowSays(id, 1, "hello"))
+	alice.Wake()
+	alice.until("it is said to be delivered", receipt(state.ReceiptDelivered))
+	bob.reading(id)
+	bob.Viewed(id, newestOf(bob.Snapshot()))
+	bob.timers.run(ReportDelay, ReportDelay)
+	eventually(t, "the server knows", func() bool { return s.overview(b, id).Unread == 0 })
+	alice.Wake()
+	alice.until("it is said to be viewed", receipt(state.ReceiptViewed))
+}

@@ -10,7 +10,7 @@ import (
 
 // play turns bytes into events, three bytes each, of five conversations and eight messages.
 func play(t testing.TB, script []byte) {
-	s := signedIn(conv(0, "Anna"), conv(1, "Bert", favorite(true)), conv(2, "Čeněk"))
+	s := overviewed(conv(0, "Anna"), conv(1, "Bert", favorite(true)), conv(2, "Čeněk"))
 	if len(script) > 600 {
 		script = script[:600]
 	}
@@ -27,8 +27,7 @@ func play(t testing.TB, script []byte) {
 			return conv(n, names[n], favorite(on), func(c *ozeki.Conversation) {
 				c.Instance = instance
 				c.LastAccess += int64(b) * 60
-				unread := b % 3
-				c.Unread = &unread
+				says(b%3, []string{"", "m1", "m2x"}[a%3], []string{"", "m2x", "m5"}[b%3])(c)
 				c.Properties[0].HideID = []string{"", "inst000000;", "inst000001;"}[a/5%3]
 				c.Properties[0].IsMuted, c.Properties[0].Color = b%3 == 0, []string{"#ffffff", "#bae1ff", "none"}[b%3]
 				if a > 250 {
@@ -40,7 +39,7 @@ func play(t testing.TB, script []byte) {
 		var e Event
 		flag := Flags[a/5%4]
 		value := valueFor(flag, b, instance)
-		switch kind % 23 {
+		switch kind % 25 {
 		case 0, 1, 2:
 			e = FlagWanted{id, flag, value}
 		case 3, 4:
@@ -88,6 +87,13 @@ func play(t testing.TB, script []byte) {
 			e = WishesKept{stars(map[ozeki.ConversationID]bool{id: on, idOf(77): true})}
 		case 21:
 			e = WishElsewhere{id, flag}
+		case 23:
+			e = []Event{Viewed{id, m}, Reported{id, m}, Viewed{id, m + "x"}, Cleared{made(n)}, ReadKept{Viewed: map[ozeki.ConversationID]ozeki.MessageID{id: m}}}[a/5%5]
+		case 24:
+			e = Counted{ID: id, Instance: instance, Last: Message{ID: m, Text: "counted", Created: noon}, Unread: b % 4, Viewed: m}
+			if last := s.UnopenedLast(1 + b%3); len(last) > 0 && on {
+				e = LastOpened{[]OpenedLast{{last[0].ID, last[0].Message, Message{ID: last[0].Message.ID, Text: "opened", From: userOf(n)}}}}
+			}
 		case 22:
 			e = []Event{NoticeAdded{"Something."}, NoticeDismissed{b}, Connection{on}, Touched{id, noon.Add(time.Duration(b) * time.Minute)}, ListFailed{"No."},
 				OrderChanged{[]ozeki.ConversationID{id, idOf(b % 5)}}, FriendsLoaded{[]Friend{{ID: userOf(n), Availability: []string{ozeki.Available, ozeki.Away, "?"}[b%3]}}},

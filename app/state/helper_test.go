@@ -188,6 +188,17 @@ func checkLists(t testing.TB, s *State, snap *Snapshot) {
 	if !slices.IsSortedFunc(snap.AllHidden, func(a, b Row) int { return cmp.Compare(Fold(a.Name), Fold(b.Name)) }) || len(snap.AllHidden) != hidden {
 		t.Fatalf("%d of %d hidden ones are listed: %+v", len(snap.AllHidden), hidden, snap.AllHidden)
 	}
+	unread := 0
+	for _, c := range s.conversations {
+		if r := c.row(); r.Unread < 0 {
+			t.Fatalf("%d unread messages: %+v", r.Unread, r)
+		} else if !r.Muted && !c.isHidden() {
+			unread += r.Unread
+		}
+	}
+	if snap.Unread != unread {
+		t.Fatalf("%d messages are said to be unread, it is %d", snap.Unread, unread)
+	}
 	unsent := 0
 	for _, c := range s.conversations {
 		for _, m := range c.timeline.pending {

@@ -169,15 +169,24 @@ type SealedLast struct {
 	Message ozeki.Message
 }
 
-// UnopenedLast lists the last messages that can be opened and are not, at most limit.
-func (s *State) UnopenedLast(limit int) []SealedLast {
+// UnopenedLast lists the last messages that can be opened and are not, at most limit; with ids, only those of these
+// conversations.
+func (s *State) UnopenedLast(limit int, ids ...ozeki.ConversationID) []SealedLast {
 	var list []SealedLast
-	for id := range s.unopened {
+	look := func(id ozeki.ConversationID) {
 		switch c := s.conversations[id]; {
 		case c == nil || c.unopened == nil:
 			delete(s.unopened, id)
 		case c.key != nil && len(list) < limit:
 			list = append(list, SealedLast{id, *c.unopened})
+		}
+	}
+	for _, id := range ids {
+		look(id)
+	}
+	if len(ids) == 0 {
+		for id := range s.unopened {
+			look(id)
 		}
 	}
 	return list

@@ -159,7 +159,8 @@ func (t *sqlTx) Clear(ctx context.Context, id ozeki.ConversationID, instance oze
 
 func (r reader) HasExpired(ctx context.Context, at time.Time) (bool, error) {
 	var found int
-	err := r.row(ctx, `SELECT EXISTS (SELECT 1 FROM message WHERE valid_until > 0 AND instance <> '' AND valid_until <= ?)`, unix(at)).Scan(&found)
+	err := r.row(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM message
+		WHERE valid_until > 0 AND instance <> '' AND valid_until <= ?) THEN 1 ELSE 0 END`, unix(at)).Scan(&found)
 	return found != 0, r.d.wrap("look for expired messages", err)
 }
 

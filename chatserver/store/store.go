@@ -280,7 +280,7 @@ type MessageQuery struct {
 // Changes is what a user is to be told of.
 type Changes struct {
 	Friends  []ozeki.UserID         // came anew, or their availability changed
-	Contents []ozeki.ConversationID // new messages
+	Contents []ozeki.ConversationID // new messages, or marks on the user's own
 	Lists    []ozeki.ConversationID // entry in the conversation list
 	Seq      int64                  // the highest sequence number included; the one asked for if there is nothing
 	More     bool                   // there is more above Seq
