@@ -44,7 +44,7 @@ func (p *conversationPane) prepare(ctx goapp.Context) {
 
 // writable reports whether there is a composer. Text can be typed while the key is still being opened.
 func (p *conversationPane) writable() bool {
-	return p.View != nil && p.View.Known && (p.View.CanWrite || !p.View.Row.Trouble)
+	return p.View != nil && p.View.Known && !p.View.Row.Blocked && (p.View.CanWrite || !p.View.Row.Trouble)
 }
 
 // Render draws the pane.
@@ -87,7 +87,11 @@ func (p *conversationPane) Render() goapp.UI {
 		), p.more(), star),
 		el("section").ID("timeline").Class("timeline"), // filled by timeline_js.go; no other part here is a section
 		goapp.If(p.writable(), p.composer()),
-		goapp.If(!p.writable(),
+		goapp.If(v.Row.Blocked, el("div").Class("closed").Body(
+			el("p").Text("You have blocked "+v.Row.Name+". Unblock to write."),
+			el("button").Attr("type", "button").Class("secondary").Text("Unblock").OnClick(p.unblock),
+		)),
+		goapp.If(!p.writable() && !v.Row.Blocked,
 			el("p").Class("closed").Text("The key of this conversation does not open with your key on this device, so its messages cannot be read or written here."),
 		),
 	)
@@ -96,6 +100,8 @@ func (p *conversationPane) Render() goapp.UI {
 func (p *conversationPane) back() goapp.UI {
 	return el("a").Class("back").Attr("href", "/").Aria("label", "Back to the conversations").Body(svgIcon(arrowBack))
 }
+
+func (p *conversationPane) unblock(goapp.Context, goapp.Event) { p.Actions.unblock(p.View.Row.With) }
 
 func (p *conversationPane) toggleStar(goapp.Context, goapp.Event) {
 	p.Actions.star(p.View.Row.ID, !p.View.Row.Favorite)

@@ -174,6 +174,8 @@ func (d *settingsDialog) Render() goapp.UI {
 		),
 		el("h3").Text("Keyboard"),
 		el("button").Attr("type", "button").Class("secondary").Text("Keyboard shortcuts").OnClick(d.shortcuts),
+		el("h3").Text("Conversations"),
+		el("button").Attr("type", "button").Class("secondary").Text("Hidden and blocked").OnClick(d.hidden),
 		el("h3").Text("This device"),
 		el("p").Class("hint").Text("Signed in as "+d.Name+". "+warning),
 		el("p").Body(el("button").Attr("type", "button").Class("danger").Text("Sign out").OnClick(d.signOut)),
@@ -190,6 +192,8 @@ func (d *settingsDialog) shortcuts(goapp.Context, goapp.Event) {
 	closeDialog("settings")
 	openDialog("shortcuts")
 }
+
+func (d *settingsDialog) hidden(goapp.Context, goapp.Event) { d.Actions.openHidden() }
 
 func (d *settingsDialog) signOut(goapp.Context, goapp.Event) { d.Actions.signOut() }
 

@@ -34,6 +34,8 @@ type menuActions interface {
 	hide(id ozeki.ConversationID, on bool)
 	markRead(id ozeki.ConversationID)
 	askClear(id ozeki.ConversationID)
+	askBlock(user ozeki.UserID, name string)
+	unblock(user ozeki.UserID)
 }
 
 // menuColors are the colours that a conversation can be given. They are soft, so that a name reads well on all of them;
@@ -49,8 +51,8 @@ var menuColors = []struct{ name, value string }{
 	{"Slate", "#cfd8e3"},
 }
 
-// menuOf lists what can be done with a conversation.
-func menuOf(r state.Row, a menuActions) []menuEntry {
+// menuOf lists what can be done with a conversation; has says which extensions the server offers.
+func menuOf(r state.Row, has func(extension string) bool, a menuActions) []menuEntry {
 	id := r.ID
 	either := func(on bool, off, back string, set func(ozeki.ConversationID, bool)) menuEntry {
 		if on {
@@ -74,5 +76,13 @@ func menuOf(r state.Row, a menuActions) []menuEntry {
 	if r.Unread > 0 {
 		entries = append(entries, menuEntry{label: "Mark as read", do: func() { a.markRead(id) }})
 	}
-	return append(entries, menuEntry{label: "Clear…", do: func() { a.askClear(id) }, danger: true, part: true})
+	entries = append(entries, menuEntry{label: "Clear…", do: func() { a.askClear(id) }, danger: true, part: true})
+	switch {
+	case r.With == "" || !has(ozeki.ExtBlock):
+	case r.Blocked:
+		entries = append(entries, menuEntry{label: "Unblock " + r.Name, do: func() { a.unblock(r.With) }})
+	default:
+		entries = append(entries, menuEntry{label: "Block " + r.Name + "…", danger: true, do: func() { a.askBlock(r.With, r.Name) }})
+	}
+	return entries
 }

@@ -25,6 +25,14 @@ func (a *asked) markRead(id ozeki.ConversationID)            { a.note("read", id
 func (a *asked) askClear(id ozeki.ConversationID)            { a.note("clear", id, "") }
 func (a *asked) color(id ozeki.ConversationID, color string) { a.note("color", id, color) }
 
+func (a *asked) askBlock(id ozeki.UserID, name string) {
+	a.what = append(a.what, "ask block "+string(id)+" "+name)
+}
+func (a *asked) unblock(id ozeki.UserID) { a.what = append(a.what, "unblock "+string(id)) }
+
+func none(string) bool { return false }
+func all(string) bool  { return true }
+
 func labels(entries []menuEntry) (all []string) {
 	for _, e := range entries {
 		all = append(all, e.label)
@@ -55,7 +63,7 @@ func TestTheMenuOffersWhatIsNotSoAndAsksForAState(t *testing.T) {
 		{state.Row{ID: annaID, Unread: 2}, "Mark as read", "read anna "}, {plain, "Clear…", "clear anna "},
 	} {
 		a := &asked{}
-		choose(t, menuOf(c.row, a), c.label)
+		choose(t, menuOf(c.row, none, a), c.label)
 		if want := strings.ReplaceAll(c.want, "anna", string(annaID)); !slices.Equal(a.what, []string{want}) {
 			t.Errorf("%q asks for %q, want %q", c.label, a.what, want)
 		}
@@ -64,7 +72,7 @@ func TestTheMenuOffersWhatIsNotSoAndAsksForAState(t *testing.T) {
 
 func TestTheColoursAreAChoiceOfOne(t *testing.T) {
 	palette := func(color string, a menuActions) []menuEntry {
-		entries := menuOf(state.Row{ID: annaID, Color: color}, a)
+		entries := menuOf(state.Row{ID: annaID, Color: color}, none, a)
 		return entries[slices.IndexFunc(entries, func(e menuEntry) bool { return e.label == "Colour…" })].sub
 	}
 	for _, c := range []struct{ color, chosen string }{
@@ -88,5 +96,33 @@ func TestTheColoursAreAChoiceOfOne(t *testing.T) {
 	choose(t, palette("#bae1ff", a), "No colour")
 	if want := []string{"color " + string(annaID) + " #bae1ff", "color " + string(annaID) + " "}; !slices.Equal(a.what, want) {
 		t.Errorf("asked for %q, want %q", a.what, want)
+	}
+}
+
+func TestBlockingIsOfferedForAPersonWhereTheServerCan(t *testing.T) {
+	anna := state.Row{ID: annaID, Name: "Anna", With: "a1"}
+	blocked := anna
+	blocked.Blocked = true
+	for _, c := range []struct {
+		row    state.Row
+		has    func(string) bool
+		offers string
+		asks   string
+	}{
+		{anna, all, "Block Anna…", "ask block a1 Anna"}, {blocked, all, "Unblock Anna", "unblock a1"},
+		{anna, none, "", ""}, {state.Row{ID: annaID, Name: "Group"}, all, "", ""},
+	} {
+		a := &asked{}
+		entries := menuOf(c.row, c.has, a)
+		if c.offers == "" {
+			if l := labels(entries); strings.Contains(strings.ToLower(l[len(l)-1]), "block") {
+				t.Errorf("%+v is offered %q", c.row, l)
+			}
+			continue
+		}
+		choose(t, entries, c.offers)
+		if !slices.Equal(a.what, []string{c.asks}) {
+			t.Errorf("%q asks for %q", c.offers, a.what)
+		}
 	}
 }

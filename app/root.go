@@ -23,7 +23,8 @@ type root struct {
 	held                  map[int]holder // notices whose clock stands still
 	unsent, unsaved       int            // what signing out would lose, when the settings were opened
 	refused               string         // why the text in the composer was not taken, in words
-	clearing              state.Row      // the conversation that it is asked about whether it shall be cleared
+	question              [3]string      // of the dialog that asks: title, text, the button that says yes
+	asked                 func() error   // what yes does
 	engine                *engine.Engine
 	list                  *island
 	log                   *timeline
@@ -99,8 +100,9 @@ func (r *root) take(s *state.Snapshot) {
 	if phase != "" && (phase != r.phase || s.Reason != r.reason) {
 		if r.phase == "in" && phase == "out" {
 			closeDialog("settings")
-			closeDialog("new-conversation")
-			closeDialog("clear")
+			for _, id := range []string{"new-conversation", "hidden", "ask"} {
+				closeDialog(id)
+			}
 			clear(r.drafts)
 			setValue("filter", "")
 			setTheme("")
@@ -152,15 +154,16 @@ func (r *root) Render() goapp.UI {
 	}
 	return el("div").ID("app").Class(class).Body(
 		el("nav").Class("sidebar").Aria("label", "Conversations").Body(
-			&sidebarHead{Name: s.User.Name, Trouble: s.Trouble, Actions: r},
+			&sidebarHead{Name: s.User.Name, Trouble: s.Trouble, UnreadOnly: s.UnreadOnly, Actions: r},
 			el("div").ID("lists").Class("lists"),
 			&connectionLine{Offline: s.Offline && s.Phase == state.SignedIn},
 		),
 		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Refused: r.refused, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},
 		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), Actions: r},
-		&clearDialog{Name: r.clearing.Name, Actions: r},
 		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unsaved: r.unsaved, Actions: r},
+		&hiddenDialog{Rows: s.AllHidden, List: s.Blocklist, CanBlock: s.Has(ozeki.ExtBlock), Actions: r},
+		&askDialog{Title: r.question[0], Text: r.question[1], Yes: r.question[2], Actions: r},
 		&shortcutsDialog{Keys: r.keys, Recording: r.recording, Trouble: r.keyTrouble, Actions: r},
 	)
 }
@@ -203,28 +206,49 @@ func (r *root) newest(id ozeki.ConversationID)                    { r.engine.New
 func (r *root) atEnd(id ozeki.ConversationID, is bool)            { r.engine.AtEnd(id, is) }
 func (r *root) viewed(id ozeki.ConversationID, m ozeki.MessageID) { r.engine.Viewed(id, m) }
 
-// askClear asks whether a conversation shall be cleared.
+// askClear asks whether a conversation shall be cleared, and says what is lost.
 func (r *root) askClear(id ozeki.ConversationID) {
-	row, ok := r.engine.Snapshot().Row(id)
-	if !ok {
-		return
+	if row, ok := r.engine.Snapshot().Row(id); ok {
+		r.ask("Clear "+row.Name+"?", "All messages are removed, for everybody in this conversation and on all devices. This cannot be undone.", "Clear",
+			func() error { r.engine.Clear(id); return nil })
 	}
-	r.ctx.Dispatch(func(ctx goapp.Context) {
-		r.clearing = row
-		ctx.Defer(func(goapp.Context) { openDialog("clear") })
-	})
 }
 
-// clear clears the conversation that was asked about.
-func (r *root) clear() {
-	closeDialog("clear")
-	r.engine.Clear(r.clearing.ID)
+// ask asks a question; do is done when the answer is yes.
+func (r *root) ask(title, text, yes string, do func() error) {
+	r.ctx.Dispatch(func(goapp.Context) { r.question, r.asked = [3]string{title, text, yes}, do })
+	r.afterFrame(func() { openDialog("ask") })
+}
+
+// askBlock asks before a person is blocked.
+func (r *root) askBlock(user ozeki.UserID, name string) {
+	r.ask("Block "+name+"?", name+" will not be able to write to you or to see whether you are there, and you will not be able to write to "+name+
+		" until you unblock. What was written stays; groups go on as they are.", "Block",
+		func() error { return r.engine.Block(context.Background(), user) })
+}
+
+func (r *root) unblock(user ozeki.UserID) { r.engine.Unblock(user) }
+
+// openHidden opens the list of what is hidden and blocked.
+func (r *root) openHidden() {
+	closeDialog("settings")
+	r.engine.LoadBlocklist()
+	openDialog("hidden")
+}
+
+// openBest opens what fits the filter best, and clears the filter.
+func (r *root) openBest() {
+	if id := r.engine.Snapshot().Best; id != "" {
+		setValue("filter", "")
+		r.engine.Filter("")
+		r.goTo(id)
+	}
 }
 
 // menu opens a conversation's menu at a point, or below what has the focus.
 func (r *root) menu(id ozeki.ConversationID, at point) {
 	if row, ok := r.engine.Snapshot().Row(id); ok {
-		showMenu("More for "+row.Name, menuOf(row, r), at)
+		showMenu("More for "+row.Name, menuOf(row, r.snap.Has, r), at)
 	}
 }
 
@@ -367,6 +391,9 @@ func (r *root) key(k key) bool {
 		setValue("filter", "")
 		r.engine.Filter("")
 		r.list.focusFirst()
+		return true
+	case k.Name == "Enter" && isFocused("filter"):
+		r.openBest()
 		return true
 	case k.Name == "ArrowDown" && isFocused("filter"):
 		r.list.focusFirst()

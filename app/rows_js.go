@@ -58,7 +58,7 @@ type rowNode struct {
 	in                                 *section
 	at                                 int // index in its list
 	set                                int // length of the list as told to assistive technology, 0 where all rows are in the page
-	current                            bool
+	current, best                      bool
 	fresh                              bool
 }
 
@@ -230,6 +230,12 @@ func (l *island) show(snap *state.Snapshot) {
 		if snap.Trouble == "" {
 			text = "Loading…"
 		}
+	case snap.UnreadOnly && len(snap.Favorites)+len(snap.Hidden) == 0:
+		text = "Nothing is unread."
+		if snap.Filter != "" {
+			text = "Nothing unread matches “" + snap.Filter + "”."
+		}
+	case snap.UnreadOnly:
 	case snap.Filter != "" && len(snap.Favorites)+len(snap.Hidden) == 0:
 		text = "Nothing matches “" + snap.Filter + "”."
 	case snap.Filter == "" && snap.Total == 0:
@@ -385,6 +391,10 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 		} else {
 			n.a.Call("removeAttribute", "aria-current")
 		}
+	}
+	if best := l.snap.Best == r.ID; best != n.best {
+		n.best = best
+		n.li.Get("classList").Call("toggle", "best", best)
 	}
 	if r == n.row && !n.fresh {
 		return

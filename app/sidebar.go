@@ -1,6 +1,8 @@
 package app
 
 import (
+	"strconv"
+
 	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
 )
 
@@ -8,9 +10,10 @@ import (
 type sidebarHead struct {
 	goapp.Compo
 
-	Name    string // of the user
-	Trouble string // why the list could not be loaded, in words
-	Actions *root
+	Name       string // of the user
+	Trouble    string // why the list could not be loaded, in words
+	UnreadOnly bool   // only what is unread is shown
+	Actions    *root
 }
 
 // Render draws the name, the buttons, the filter, and what is wrong with the list.
@@ -27,6 +30,7 @@ func (h *sidebarHead) Render() goapp.UI {
 			el("input").ID("filter").Attr("type", "search").Aria("label", "Filter conversations").Attr("placeholder", "Filter conversations").
 				Attr("autocomplete", "off").Attr("spellcheck", "false").
 				OnInput(func(goapp.Context, goapp.Event) { h.Actions.filter(value("filter")) }),
+			el("button").Attr("type", "button").Class("toggle").Aria("pressed", strconv.FormatBool(h.UnreadOnly)).Text("Unread").OnClick(h.toggleUnread),
 		),
 		goapp.If(h.Trouble != "",
 			el("div").Class("list-trouble").Attr("role", "alert").Body(
@@ -36,6 +40,10 @@ func (h *sidebarHead) Render() goapp.UI {
 			),
 		),
 	)
+}
+
+func (h *sidebarHead) toggleUnread(goapp.Context, goapp.Event) {
+	h.Actions.engine.UnreadOnly(!h.UnreadOnly)
 }
 
 // connectionLine says that the server cannot be reached. It stands below the lists, so that no row moves under a pointer

@@ -256,6 +256,7 @@ func (e *Engine) begin(run int, kept *Kept) {
 	e.attend()
 	e.unlock()
 	e.loadList(run)
+	e.refreshBlocklist(run)
 	e.schedulePoll(run, PollActive)
 }
 
@@ -456,6 +457,9 @@ func (e *Engine) Open(id ozeki.ConversationID) {
 
 // Filter filters the sidebar by a text.
 func (e *Engine) Filter(text string) { e.apply(state.FilterChanged{Text: text}) }
+
+// UnreadOnly shows only the conversations with something unread, or all of them.
+func (e *Engine) UnreadOnly(on bool) { e.apply(state.UnreadOnly{On: on}) }
 
 // Dismiss removes a notice.
 func (e *Engine) Dismiss(id int) {

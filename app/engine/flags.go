@@ -100,6 +100,15 @@ func (e *Engine) MoveFavorite(id ozeki.ConversationID, by int) {
 	e.save(func(k *Kept) { k.Order = order })
 }
 
+// PlaceFavorite moves a favorite to a place in the user's own order, 0 being the top.
+func (e *Engine) PlaceFavorite(id ozeki.ConversationID, to int) {
+	e.mu.Lock()
+	e.applyLocked(state.FavoritePlaced{ID: id, To: to})
+	order := e.state.Order()
+	e.unlock()
+	e.save(func(k *Kept) { k.Order = order })
+}
+
 // HoldNotice stops the clock of an undo notice while it is hovered or focused, and starts it again.
 func (e *Engine) HoldNotice(id int, held bool) {
 	e.mu.Lock()

@@ -333,6 +333,9 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 	if len(a.FriendAvailabilitiesOf) > 0 || wasOffline {
 		e.loadFriends(run, false)
 	}
+	if len(a.FriendAvailabilitiesOf) > 0 || !e.Snapshot().Blocklist.Loaded {
+		e.refreshBlocklist(run) // another device may have blocked somebody
+	}
 	e.flush(run)
 	return next
 }

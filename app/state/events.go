@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"starling/ozeki"
@@ -141,34 +142,56 @@ type FavoriteMoved struct {
 }
 
 func (e FavoriteMoved) apply(s *State) {
-	snap := s.Snapshot()
-	ids := make([]ozeki.ConversationID, len(snap.Favorites))
-	at := -1
-	for i, r := range snap.Favorites {
-		ids[i] = r.ID
-		if r.ID == e.ID {
-			at = i
-		}
+	if at := s.favoriteAt(e.ID); at >= 0 {
+		s.placeFavorite(at, at+e.By)
 	}
-	to := at + e.By
+}
+
+// FavoritePlaced: the user moved a favorite to a place, 0 being the top.
+type FavoritePlaced struct {
+	ID ozeki.ConversationID
+	To int
+}
+
+func (e FavoritePlaced) apply(s *State) {
+	at := s.favoriteAt(e.ID)
+	if to := min(max(e.To, 0), len(s.lists.rows[inFavorites])-1); at >= 0 && to != at {
+		s.placeFavorite(at, to)
+	}
+}
+
+// favoriteAt returns the place of a favorite that can be moved, -1 where there is none; it is announced why.
+func (s *State) favoriteAt(id ozeki.ConversationID) int {
+	favorites := s.Snapshot().Favorites
+	at := slices.IndexFunc(favorites, func(r Row) bool { return r.ID == id })
 	switch {
-	case s.filter != "" && s.conversations[e.ID] != nil:
+	case s.conversations[id] == nil:
+		return -1
+	case s.lists.filtered:
 		s.announce("Favorites cannot be moved while a filter is set. Clear the filter first.")
-		return
+		return -1
 	case at < 0:
-		if s.conversations[e.ID] != nil {
-			s.announce("Only favorites can be moved.")
-		}
+		s.announce("Only favorites can be moved.")
+	}
+	return at
+}
+
+func (s *State) placeFavorite(at, to int) {
+	favorites := s.lists.rows[inFavorites]
+	name := favorites[at].Name
+	if to < 0 || to >= len(favorites) {
+		s.announce(fmt.Sprintf("%s is already at the %s of the favorites.", name, map[bool]string{true: "top", false: "end"}[to < 0]))
 		return
 	}
-	if to < 0 || to >= len(ids) {
-		s.announce(fmt.Sprintf("%s is already at the %s of the favorites.", snap.Favorites[at].Name, map[bool]string{true: "top", false: "end"}[to < 0]))
-		return
+	ids := make([]ozeki.ConversationID, len(favorites))
+	for i, r := range favorites {
+		ids[i] = r.ID
 	}
-	ids[at], ids[to] = ids[to], ids[at]
+	id := ids[at]
+	ids = slices.Insert(slices.Delete(ids, at, at+1), to, id)
 	s.order = s.orderWith(ids)
 	s.refreshAll()
-	s.announce(fmt.Sprintf("%s is now favorite %d of %d.", snap.Favorites[at].Name, to+1, len(ids)))
+	s.announce(fmt.Sprintf("%s is now favorite %d of %d.", name, to+1, len(ids)))
 }
 
 // orderWith returns the order with the favorites in a new one. Those that are no favorites at the moment keep their
