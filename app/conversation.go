@@ -84,7 +84,7 @@ func (p *conversationPane) Render() goapp.UI {
 		el("header").Class("pane-head").Body(p.back(), el("div").Class("pane-title").Body(
 			el("h1").Text(v.Row.Name),
 			el("p").Class("pane-note").Dir("auto").Text(noteOf(v)),
-		), p.more(), star),
+		), star, p.more()),
 		el("section").ID("timeline").Class("timeline"), // filled by timeline_js.go; no other part here is a section
 		goapp.If(p.writable(), p.composer()),
 		goapp.If(v.Row.Blocked, el("div").Class("closed").Body(

@@ -193,6 +193,7 @@ func (r *root) star(id ozeki.ConversationID, on bool)       { r.engine.Star(id, 
 func (r *root) mute(id ozeki.ConversationID, on bool)       { r.engine.Mute(id, on) }
 func (r *root) hide(id ozeki.ConversationID, on bool)       { r.engine.Hide(id, on) }
 func (r *root) color(id ozeki.ConversationID, color string) { r.engine.Color(id, color) }
+func (r *root) place(id ozeki.ConversationID, to int)       { r.engine.PlaceFavorite(id, to) }
 func (r *root) seen(ids []ozeki.ConversationID)             { r.engine.Seen(ids) }
 func (r *root) overview(ids []ozeki.ConversationID)         { r.engine.Overview(ids) }
 func (r *root) markRead(id ozeki.ConversationID)            { r.engine.MarkRead(id) }

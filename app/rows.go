@@ -1,6 +1,7 @@
 package app
 
 import (
+	"math"
 	"strconv"
 	"time"
 
@@ -50,6 +51,14 @@ func unreadOf(r state.Row) (badge, words string) {
 	return badge, ", " + badge + " unread"
 }
 
+// placeOf returns the place in a list of total rows of a row whose top was moved to a height: where it covers most.
+func placeOf(top, rowHeight float64, total int) int {
+	if rowHeight <= 0 {
+		return 0
+	}
+	return min(max(int(math.Floor(top/rowHeight+0.5)), 0), total-1)
+}
+
 // marksOf is the short text at a row's end.
 func marksOf(r state.Row, now time.Time) string {
 	text := ""
@@ -90,6 +99,7 @@ func wayOf(p state.FlagPhase) (attribute, words string) {
 type islandActions interface {
 	star(id ozeki.ConversationID, on bool)
 	menu(id ozeki.ConversationID, at point)
-	seen(ids []ozeki.ConversationID)     // rows in the page whose names are not opened yet
-	overview(ids []ozeki.ConversationID) // rows in view of which it is not known what was written last
+	place(id ozeki.ConversationID, to int) // a favorite
+	seen(ids []ozeki.ConversationID)       // rows in the page whose names are not opened yet
+	overview(ids []ozeki.ConversationID)   // rows in view of which it is not known what was written last
 }

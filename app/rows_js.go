@@ -35,6 +35,7 @@ type island struct {
 	snap     *state.Snapshot
 	drawn    bool                          // a redraw after scrolling is on its way
 	asked    map[ozeki.ConversationID]bool // whose names were asked for
+	drag     *drag                         // a press on a row, nil for none
 	resize   js.Value
 	funcs    []js.Func
 }
@@ -120,7 +121,7 @@ func (l *island) attach(id string) {
 		element("span", "line", element("span", "who", element("span", "name"), element("span", "words")), element("span", "marks")),
 		element("span", "presence"),
 		element("span", "line", element("span", "preview"), element("span", "badge")),
-	), more, star)
+	), star, more)
 	l.model.Call("querySelector", ".badge").Call("setAttribute", "aria-hidden", "true") // the words say it
 	l.model.Call("querySelector", ".badge").Set("hidden", true)
 
@@ -163,6 +164,7 @@ func (l *island) attach(id string) {
 	l.host.Call("addEventListener", "click", l.on(l.click))
 	l.host.Call("addEventListener", "keydown", l.on(l.keydown))
 	l.host.Call("addEventListener", "contextmenu", l.on(l.contextMenu))
+	l.listenDrag()
 	l.measure()
 	if l.snap != nil {
 		l.show(l.snap)
@@ -171,6 +173,7 @@ func (l *island) attach(id string) {
 
 // detach forgets the page; the element is gone.
 func (l *island) detach() {
+	l.dropDrag()
 	if l.resize.Truthy() {
 		l.resize.Call("disconnect")
 	}
@@ -357,11 +360,12 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 		n = &rowNode{
 			name: first.Get("firstChild").Get("firstChild"), words: first.Get("firstChild").Get("lastChild"), marks: first.Get("lastChild"),
 			preview: second.Get("firstChild"), badge: second.Get("lastChild"), presence: first.Get("nextSibling"),
-			li: li, a: a, more: a.Get("nextSibling"), star: li.Get("lastChild"),
+			li: li, a: a, star: a.Get("nextSibling"), more: li.Get("lastChild"),
 			fresh: true, at: -1,
 		}
 		li.Get("dataset").Set("id", string(r.ID))
 		a.Set("href", hrefOf(r.ID))
+		a.Set("draggable", false)
 		l.rows[r.ID] = n
 	}
 	n.in = s
@@ -532,7 +536,7 @@ func (l *island) contextMenu(args []js.Value) {
 	e := args[0]
 	if n, _ := l.rowOf(e.Get("target")); n != nil {
 		e.Call("preventDefault")
-		if e.Get("pointerType").Type() != js.TypeString || e.Get("pointerType").String() != "touch" {
+		if byTouch := e.Get("pointerType").Type() == js.TypeString && e.Get("pointerType").String() == "touch"; !byTouch && (l.drag == nil || !l.drag.touch) {
 			l.menu(n, point{e.Get("clientX").Float(), e.Get("clientY").Float(), true})
 		}
 	}

@@ -41,6 +41,20 @@ func TestTheRowsInViewAreInThePageAndNotManyMore(t *testing.T) {
 	}
 }
 
+func TestADraggedRowGoesWhereItCoversMost(t *testing.T) {
+	for _, c := range []struct {
+		top  float64
+		want int
+	}{{-500, 0}, {-1, 0}, {21, 0}, {23, 1}, {44, 1}, {65, 1}, {67, 2}, {9000, 4}} {
+		if got := placeOf(c.top, 44, 5); got != c.want {
+			t.Errorf("at %v of five rows of 44: place %d, want %d", c.top, got, c.want)
+		}
+	}
+	if got := placeOf(100, 0, 5); got != 0 {
+		t.Errorf("before the height is known: %d", got)
+	}
+}
+
 func TestTheEndOfARowSaysWhenAndWhatIsSpecial(t *testing.T) {
 	now := noon.Add(3 * time.Hour)
 	for _, c := range []struct {

@@ -177,10 +177,10 @@ func TestTheMenuGoesByKeyboard(t *testing.T) {
 	p.SeeFocus("More for " + name)
 	p.SeeRow(name, "Conversations", "Muted")
 	p.Hear(name + " muted")
-	// Tab leaves it to where it would go without a menu.
+	// Shift+Tab leaves it to where it would go without a menu.
 	p.press(kb.Enter)
 	p.SeeFocus("Favorite")
-	p.press(kb.Tab)
+	p.press(kb.Tab, shift)
 	p.SeeFocus("Favorite " + name)
 	p.dontSee("menu", "")
 }
