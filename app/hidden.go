@@ -44,7 +44,7 @@ func (d *hiddenDialog) Render() goapp.UI {
 	return el("dialog").ID("hidden").Aria("labelledby", "hidden-title").Body(
 		dialogHead("hidden", "Hidden and blocked"),
 		el("h3").ID("hidden-conversations").Text("Hidden conversations"),
-		el("ul").Class("back").Aria("labelledby", "hidden-conversations").Body(
+		el("ul").ID("hidden-list").Class("back").TabIndex(-1).Aria("labelledby", "hidden-conversations").Body(
 			goapp.Range(rows).Slice(func(i int) goapp.UI {
 				return &hiddenRow{Name: rows[i].Name, Do: "Show again", Conversation: rows[i].ID, Actions: d.Actions}
 			}),
@@ -53,9 +53,9 @@ func (d *hiddenDialog) Render() goapp.UI {
 				return &hiddenRow{Name: "Conversation " + string(id[:min(8, len(id))]), Do: "Show again", Conversation: id, Actions: d.Actions}
 			}),
 		),
-		el("p").Class("hint").Text(text),
+		el("p").Class("hint").Attr("role", "status").Text(text),
 		el("h3").ID("blocked-people").Text("Blocked people"),
-		el("ul").Class("back").Aria("labelledby", "blocked-people").Body(
+		el("ul").ID("blocked-list").Class("back").TabIndex(-1).Aria("labelledby", "blocked-people").Body(
 			goapp.Range(d.List.People).Slice(func(i int) goapp.UI {
 				p, do := d.List.People[i], ""
 				if d.CanBlock {
@@ -64,7 +64,7 @@ func (d *hiddenDialog) Render() goapp.UI {
 				return &hiddenRow{Name: p.Name, Do: do, User: p.ID, Actions: d.Actions}
 			}),
 		),
-		el("p").Class("hint").Text(people),
+		el("p").Class("hint").Attr("role", "status").Text(people),
 	)
 }
 
@@ -88,9 +88,12 @@ func (h *hiddenRow) Render() goapp.UI {
 }
 
 func (h *hiddenRow) click(goapp.Context, goapp.Event) {
+	// The row goes away: the focus stays with its list.
 	if h.User != "" {
+		focusOn("blocked-list")
 		h.Actions.unblock(h.User)
 		return
 	}
+	focusOn("hidden-list")
 	h.Actions.engine.ShowAgain(h.Conversation)
 }

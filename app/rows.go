@@ -74,6 +74,9 @@ func marksOf(r state.Row, now time.Time) string {
 	if r.Trouble {
 		text = joinMarks("Locked", text)
 	}
+	if r.Saving == state.FlagQueued {
+		text = joinMarks("Not saved yet", text)
+	}
 	return text
 }
 

@@ -66,6 +66,8 @@ func TestTheEndOfARowSaysWhenAndWhatIsSpecial(t *testing.T) {
 		{state.Row{Active: noon.AddDate(0, 0, -1)}, "9 Mar"},
 		{state.Row{Active: noon, Muted: true}, "Muted · 12:00"},
 		{state.Row{Muted: true}, "Muted"},
+		{state.Row{Active: noon, Muted: true, Saving: state.FlagPending}, "Muted · 12:00"}, // a moment
+		{state.Row{Active: noon, Muted: true, Saving: state.FlagQueued}, "Not saved yet · Muted · 12:00"},
 		{state.Row{Active: noon, Muted: true, Trouble: true}, "Locked · Muted · 12:00"},
 	} {
 		if got := marksOf(c.row, now); got != c.want {

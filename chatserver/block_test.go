@@ -168,3 +168,18 @@ func TestABlockIsToldToTheOtherDevicesAndTheOtherPerson(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoIsBlockedIsNotSeenTyping(t *testing.T) {
+	f := newFixture(t)
+	alice, bob := f.user("Alice", 0), f.user("Bob", 1)
+	c := f.direct(alice, bob)
+	if err := alice.Block(t.Context(), bob.id); err != nil {
+		t.Fatal(err)
+	}
+	a, b := alice.socket(), bob.socket()
+	typing := `{"type":"typing","conversationid":"` + string(c.ID) + `"}`
+	b.say(typing)
+	a.hearsNothing()
+	a.say(typing)
+	b.hearsNothing()
+}

@@ -201,6 +201,51 @@ func TestMutedIsMarkedOnAllDevices(t *testing.T) {
 	p.SeeUnmarked(name, "Muted")
 }
 
+// What the menu asks for waits for the network, over a reload, and says so.
+func TestFlagsWaitForTheNetwork(t *testing.T) {
+	t.Parallel()
+	server := startDemo(t)
+	wire := newLine(t, server.URL)
+	p := newAlice(newPerson(t, wire.URL))
+	allowConsole(t, p.ctx, "Failed to load resource")
+	const name = "Priya Raman"
+	wire.on(func(s *sent) fault {
+		if s.Action == "list" || s.Action == "login" {
+			return nil
+		}
+		return cut
+	})
+	p.FromMenu(name, "Mute")
+	p.SetColour(name, "Mint")
+	p.SeeRow(name, "Conversations", "Not saved yet · Muted")
+	p.SeeColour(name, "#baffc9")
+	p.Reload()
+	p.SeeRow(name, "Conversations", "Not saved yet · Muted")
+	wire.on(nil)
+	p.SeeUnmarked(name, "Not saved yet")
+	phone := newAlice(newPerson(t, server.URL))
+	phone.SeeRow(name, "Conversations", "Muted")
+	phone.SeeColour(name, "#baffc9")
+}
+
+// A refused change goes back and says why.
+func TestRefusedFlagGoesBackAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p := newAlice(newPerson(t, wire.URL))
+	const name = "Priya Raman"
+	wire.on(to(answer(200, "application/json", `{"status":"ERROR","errormessage":"Not today."}`), "mute", "hide", "setlistitembackgroundcolor"))
+	for _, entry := range []string{"Mute", "Hide"} {
+		p.FromMenu(name, entry)
+		p.SeeWords("could not be " + map[string]string{"Mute": "muted", "Hide": "hidden"}[entry] + ". Not today.")
+		p.SeeRow(name, "Conversations", "")
+		p.SeeUnmarked(name, "Muted")
+	}
+	p.SetColour(name, "Sky")
+	p.SeeWords(name + " could not be given another colour. Not today.")
+	p.SeeColour(name, "")
+}
+
 // A hidden conversation goes out of the way, can be undone at once, and is brought back from the list of the hidden.
 func TestHiddenComesBack(t *testing.T) {
 	t.Parallel()

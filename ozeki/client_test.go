@@ -158,6 +158,8 @@ var methods = []struct {
 	{CallTicket, func(ctx context.Context, c *Client) error { return errOf(c.Ticket(ctx)) }, nil, ticketOK},
 	{CallFriendAdd, func(ctx context.Context, c *Client) error { return errOf(c.AddFriend(ctx, " Admin@Ozeki.hu ")) },
 		map[string]any{"email": "admin@ozeki.hu"}, friendOK},
+	{CallBlock, func(ctx context.Context, c *Client) error { return c.Block(ctx, testUser) }, map[string]any{"userid": string(testUser)}, plainOK},
+	{CallUnblock, func(ctx context.Context, c *Client) error { return c.Unblock(ctx, testUser) }, map[string]any{"userid": string(testUser)}, plainOK},
 	{CallConversationCreate, func(ctx context.Context, c *Client) error {
 		return errOf(c.CreateConversation(ctx, ConversationCreateRequest{ConversationID: testChat, Members: []Member{{testUser, "s", "d"}}}))
 	}, map[string]any{"conversationid": string(testChat), "isgroup": false,
@@ -220,7 +222,7 @@ func TestEachMethodSendsItsCallAsPublished(t *testing.T) {
 			}
 		}
 	}
-	for _, call := range append(slices.Clone(Published), CallLogout, CallFriendAdd, CallConversationCreate, CallAccountCreate) {
+	for _, call := range append(slices.Clone(Published), CallLogout, CallFriendAdd, CallConversationCreate, CallBlock, CallUnblock, CallAccountCreate) {
 		if !covered[call] {
 			t.Errorf("no method was tried for %s", call.Name)
 		}
