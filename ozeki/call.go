@@ -84,6 +84,8 @@ const (
 	ExtTicket             = "ticket"             // CallTicket: the notification socket takes and gives the frames of listener.go
 	ExtTyping             = "typing"             // typing frames on the notification socket
 	ExtAway               = "away"               // CallAway
+	ExtGroups             = "groups"             // groups change: the calls of groups.go
+	ExtWorkspaces         = "workspaces"         // the calls of workspace.go beside the published one
 )
 
 // Common are the fields of every request body but login and workspace register.
@@ -117,12 +119,6 @@ type EmptyRequest struct {
 type PlainAnswer struct {
 	Answer
 	Extra Extra `json:"-"`
-}
-
-// WorkspaceRegisterRequest is the body of workspace register; it has no common fields (published).
-type WorkspaceRegisterRequest struct {
-	Action        string `json:"action"`
-	WorkspaceName string `json:"workspacename"`
 }
 
 // BlocklistAnswer lists what is blocked or hidden. The element types are not published: ids as text are understood, other

@@ -503,12 +503,6 @@ func (c *Client) Blocklist(ctx context.Context) (*BlocklistAnswer, error) {
 	return &a, err
 }
 
-// RegisterWorkspace registers a workspace by its name, e.g. "alice.ozeki.chat".
-func (c *Client) RegisterWorkspace(ctx context.Context, name string) error {
-	r := &WorkspaceRegisterRequest{Action: CallWorkspaceRegister.Action, WorkspaceName: name}
-	return c.call(ctx, CallWorkspaceRegister, "", r, &PlainAnswer{})
-}
-
 func (c *Client) conversation(ctx context.Context, call Call, request any) (*Conversation, error) {
 	var a ConversationAnswer
 	if err := c.call(ctx, call, "", request, &a); err != nil {

@@ -103,13 +103,16 @@ const (
 	friendOK       = `{"status":"OK","errormessage":"","friend":{"friendid":"d574638619cbff603bf857164c47e850"}}`
 )
 
-// methods is every call's method with what it must send and a good answer.
-var methods = []struct {
+// method is a call's method with what it must send and a good answer.
+type method struct {
 	call   Call
 	do     func(context.Context, *Client) error
 	fields map[string]any // beside the common ones
 	answer string
-}{
+}
+
+// methods is every call's method.
+var methods = []method{
 	{CallLogin, func(ctx context.Context, c *Client) error { return errOf(c.Login(ctx, testStation, "d040b")) },
 		map[string]any{"apikey": "d040b"}, plainOK},
 	{CallAvailability, func(ctx context.Context, c *Client) error { return c.Availability(ctx) }, nil, plainOK},
@@ -353,9 +356,9 @@ func TestARefusalTellsItsKindAndTheServersWords(t *testing.T) {
 	want := map[string][]error{
 		CodeSignature: {ErrSignature}, CodeClock: {ErrClock}, CodeReplayed: {ErrReplayed}, CodeLogin: {ErrLogin},
 		CodeExists: {ErrExists}, CodeNotFound: {ErrNotFound}, CodeLimit: {ErrUnavailable}, CodeInternal: {ErrUnavailable},
-		CodeInvalid: nil, CodeForbidden: nil, "said later": nil, "": nil,
+		CodeConflict: {ErrConflict}, CodeInvalid: nil, CodeForbidden: nil, "said later": nil, "": nil,
 	}
-	all := []error{ErrSignature, ErrClock, ErrReplayed, ErrLogin, ErrExists, ErrNotFound, ErrUnavailable, ErrUnreachable, ErrNotJSON, ErrPassword}
+	all := []error{ErrSignature, ErrClock, ErrReplayed, ErrLogin, ErrExists, ErrNotFound, ErrConflict, ErrUnavailable, ErrUnreachable, ErrNotJSON, ErrPassword}
 	for code, kinds := range want {
 		f := newFakeServer(t, saying(fmt.Sprintf(`{"status":"ERROR","errormessage":"because","errorcode":%q}`, code)))
 		_, err := f.signedIn(t).Favorite(t.Context(), testChat)

@@ -22,6 +22,14 @@ type Conversation struct {
 	Viewed      MessageID `json:"viewed,omitempty"`      // up to where the user has viewed it, empty for nothing yet
 	LastMessage *Message  `json:"lastmessage,omitempty"` // as in a download, nil for none
 
+	// The fields of groups (extension ExtGroups). Epoch counts the keys that a group has had: 0 is its first. Secrets are
+	// the older keys that this member was given, wrapped like Secret, which is the newest. Rekey says that somebody who
+	// has left knows the newest key: who wants to write changes it first (CallRekey). Former are people who have left.
+	Epoch   int           `json:"epoch,omitempty"`
+	Secrets []EpochSecret `json:"secrets,omitempty"`
+	Rekey   bool          `json:"rekey,omitempty"`
+	Former  []Participant `json:"former,omitempty"`
+
 	Extra Extra `json:"-"`
 }
 

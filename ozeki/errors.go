@@ -21,6 +21,8 @@ var (
 	ErrExists = errors.New("exists already")
 	// ErrNotFound: what the call names is not there, or not for this user. Also an ErrRefused.
 	ErrNotFound = errors.New("not found")
+	// ErrConflict: what the request was made from has changed meanwhile: load it again and make the request anew. Also an ErrRefused.
+	ErrConflict = errors.New("changed meanwhile")
 	// ErrUnreachable: no answer came (no network, connection cut, time out).
 	ErrUnreachable = errors.New("server not reachable")
 	// ErrUnavailable: the server, or what stands in front of it, answered that it cannot serve now (HTTP 429, 502, 503, 504).
@@ -45,6 +47,7 @@ const (
 	CodeLogin     = "login"
 	CodeExists    = "exists"
 	CodeNotFound  = "notfound"
+	CodeConflict  = "conflict"
 	CodeInvalid   = "invalid"
 	CodeForbidden = "forbidden"
 	CodeLimit     = "limit"
@@ -58,6 +61,7 @@ var codeErrors = map[string]error{
 	CodeLogin:     ErrLogin,
 	CodeExists:    ErrExists,
 	CodeNotFound:  ErrNotFound,
+	CodeConflict:  ErrConflict,
 	CodeLimit:     ErrUnavailable,
 	CodeInternal:  ErrUnavailable,
 }

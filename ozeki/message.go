@@ -1,7 +1,10 @@
 package ozeki
 
-// TypeMessage is the type of an ordinary message (published). Other types survive and are shown as not understood.
-const TypeMessage = "Message"
+// Types of messages. Others survive and are shown as not understood.
+const (
+	TypeMessage = "Message" // an ordinary one (published)
+	TypeEvent   = "Event"   // extension ExtGroups: tells what its sender has done to the group, e.g. "added Carol"
+)
 
 // Message is a message as it stands on the server: its text is sealed. Since another participant wrote it, decoding it
 // never fails for a field of the wrong kind, e.g. a date that is none: the field is zero then and survives in Extra.
