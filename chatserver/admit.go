@@ -25,14 +25,31 @@ const repeatGrace = 2 * time.Second
 // user and station can be wrong give the same errSignature, so that nothing can be probed; the log has the reason.
 func (s *Server) admit(ctx context.Context, req *request) error {
 	reason, err := s.verify(ctx, req)
-	if err != nil {
+	if err := s.admitted(req, reason, err); err != nil {
 		return err
 	}
-	if reason != "" {
-		s.log.Debug("signature refused", "call", req.route.call.Name, "reason", reason)
-		return errSignature
-	}
 	return s.recent(req)
+}
+
+// admitBare decides whether a signed request that names no station and no time is the named user's.
+func (s *Server) admitBare(ctx context.Context, req *request) error {
+	if !req.user.Valid() {
+		return s.admitted(req, "header not of the form", nil)
+	}
+	reason, err := s.verifySignature(ctx, req)
+	if errors.Is(err, store.ErrNotFound) {
+		reason, err = "no such user", nil
+	}
+	return s.admitted(req, reason, err)
+}
+
+// admitted words why a request is not the user's; with neither a reason nor an error it is.
+func (s *Server) admitted(req *request, reason string, err error) error {
+	if err == nil && reason != "" {
+		s.log.Debug("signature refused", "call", req.route.call.Name, "reason", reason)
+		err = errSignature
+	}
+	return err
 }
 
 // verify returns why the request is not the user's, empty if it is.
@@ -49,6 +66,11 @@ func (s *Server) verify(ctx context.Context, req *request) (reason string, err e
 	case station.UserID != req.user:
 		return "station of another user", nil
 	}
+	return s.verifySignature(ctx, req)
+}
+
+// verifySignature returns why the signature is not the named user's, empty if it is.
+func (s *Server) verifySignature(ctx context.Context, req *request) (reason string, err error) {
 	key, err := s.keys.get(ctx, s, req.user)
 	if err != nil {
 		return "", err
@@ -194,7 +216,7 @@ func (c *keyCache) get(ctx context.Context, s *Server, user ozeki.UserID) (*ozek
 	}
 	account, err := s.store.Account(ctx, user)
 	if err != nil {
-		return nil, fmt.Errorf("account of a bound station: %w", err)
+		return nil, fmt.Errorf("account of the signer: %w", err)
 	}
 	if key, err = importPublicKey(ctx, s.scheme, account.PublicKey); err != nil {
 		return nil, fmt.Errorf("stored public key: %w", err)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,12 +12,12 @@ import (
 	"starling/ozeki"
 )
 
-// signedCalls are all calls that bear a signature and are offered.
-var signedCalls = []ozeki.Call{
+// signedCalls are all calls that bear a signature and a station and are offered.
+var signedCalls = slices.Concat(groupCalls, workspaceCalls, []ozeki.Call{
 	ozeki.CallAvailability, ozeki.CallLogout, ozeki.CallFriends, ozeki.CallFriendAdd, ozeki.CallConversations, ozeki.CallConversationCreate,
 	ozeki.CallFavorite, ozeki.CallUnfavorite, ozeki.CallMute, ozeki.CallUnmute, ozeki.CallColor, ozeki.CallHide, ozeki.CallUnhide,
 	ozeki.CallAdd, ozeki.CallDownload, ozeki.CallDownloadPartial, ozeki.CallBlocklist, ozeki.CallBlock, ozeki.CallUnblock,
-}
+})
 
 func TestOnlyTheUserOfTheStationMayCall(t *testing.T) {
 	f := newFixture(t)

@@ -91,21 +91,28 @@ func conversationFor(user ozeki.UserID, c store.Conversation, last store.Message
 		return []ozeki.UserID{}
 	}
 	ids := make([]ozeki.UserID, len(c.Participants))
-	participants := make([]ozeki.Participant, len(c.Participants))
 	for i, p := range c.Participants {
 		ids[i] = p.UserID
-		participants[i] = ozeki.Participant{UserID: p.UserID, UserName: p.Name}
 	}
 	public := ozeki.Conversation{
-		ID: c.ID, IsGroup: c.IsGroup, ParticipantIDs: ids, Participants: participants, DisplayName: c.DisplayName,
+		ID: c.ID, IsGroup: c.IsGroup, ParticipantIDs: ids, Participants: participantsFor(c.Participants), DisplayName: c.DisplayName,
 		LastMessageID: c.LastMessageID, LastReportID: c.LastReportID, LastAccess: c.LastAccess.Unix(), Secret: c.Secret,
 		Instance: c.Instance, MutedBy: by(c.Muted), FavoriteBy: by(c.Favorite), HiddenBy: by(isHidden(c)),
 		Properties: []ozeki.Property{{UserID: user, IsMuted: c.Muted, IsFavorite: c.Favorite, HideID: c.HideID, Color: c.Color}},
 		Unread:     &c.Unread, Viewed: c.Viewed,
+		Epoch: c.Epoch, Secrets: c.Secrets, Rekey: c.Rekey, Former: participantsFor(c.Former),
 	}
 	if last.ID != "" && last.Instance == c.Instance && !last.ExpiredBy(now) {
 		m := messageFor(last)
 		public.LastMessage = &m
+	}
+	return public
+}
+
+func participantsFor(people []store.Participant) []ozeki.Participant {
+	public := make([]ozeki.Participant, len(people))
+	for i, p := range people {
+		public[i] = ozeki.Participant{UserID: p.UserID, UserName: p.Name}
 	}
 	return public
 }
@@ -207,14 +214,7 @@ func (s *Server) createConversation(ctx context.Context, tx store.Tx, req *reque
 	if !errors.Is(err, store.ErrNotFound) {
 		return found, err
 	}
-	friends, err := tx.AreFriends(ctx, req.user, others)
-	if err != nil {
-		return nil, err
-	}
-	if !friends {
-		return nil, errForbidden.saying("Not everybody in it is a friend of yours. Add them as friends first.")
-	}
-	if err := mayReach(ctx, tx, req.user, others...); err != nil {
+	if err := s.mayGather(ctx, tx, req.user, others); err != nil {
 		return nil, err
 	}
 	err = tx.CreateConversation(ctx, store.NewConversation{
@@ -231,17 +231,15 @@ func checkMembers(caller ozeki.UserID, body *ozeki.ConversationCreateRequest) (o
 	if len(body.Members) == 0 || len(body.Members) > maxMembers {
 		return nil, errInvalid.saying("A conversation has 1 to 500 members. Choose fewer people.")
 	}
-	seen := map[ozeki.UserID]bool{}
+	if !wellFormed(body.Members) {
+		return nil, errMembers
+	}
 	for _, m := range body.Members {
-		if !m.UserID.Valid() || seen[m.UserID] || !isBase64(m.Secret, maxSecret) || !isBase64(m.DisplayName, maxDisplayName) {
-			return nil, errInvalid.saying("A member of the conversation is named twice or without a valid id, secret and displayname. Make the request anew.")
-		}
-		seen[m.UserID] = true
 		if m.UserID != caller {
 			others = append(others, m.UserID)
 		}
 	}
-	if !seen[caller] {
+	if len(others) == len(body.Members) {
 		return nil, errInvalid.saying("You are not among the members of the conversation. Add yourself.")
 	}
 	switch {

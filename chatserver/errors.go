@@ -35,6 +35,7 @@ var (
 	errLogin     = &refusal{ozeki.CodeLogin, http.StatusOK, "The email address or the password is not right. Check both, or create an account."}
 	errExists    = &refusal{ozeki.CodeExists, http.StatusOK, "It exists already with other content. Choose another id."}
 	errNotFound  = &refusal{ozeki.CodeNotFound, http.StatusOK, "It is not there, or you are not a member of it. Load the list again."}
+	errConflict  = &refusal{ozeki.CodeConflict, http.StatusOK, "What you want to change has changed meanwhile. Load it again and try once more."}
 	errInvalid   = &refusal{ozeki.CodeInvalid, http.StatusOK, "The request is not of the form that the API describes. Correct it and try again."}
 	errForbidden = &refusal{ozeki.CodeForbidden, http.StatusOK, "This is not allowed to you. Ask the owner of what you want to change."}
 	errBound     = &refusal{ozeki.CodeForbidden, http.StatusOK, "Another account is signed in on this installation. Sign it out first, or clear this site's data."}

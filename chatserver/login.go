@@ -24,6 +24,7 @@ const serverVersion = "2.0.0"
 var extensions = []string{
 	ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate,
 	ozeki.ExtReceipts, ozeki.ExtOverview, ozeki.ExtBlock, ozeki.ExtAway,
+	ozeki.ExtGroups, ozeki.ExtWorkspaces,
 }
 
 // extensions names what this one offers.

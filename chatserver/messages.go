@@ -159,7 +159,9 @@ func (s *Server) history(ctx context.Context, user ozeki.UserID, id ozeki.Conver
 	if instance != "" && instance != c.Instance {
 		return history{}, errInstance
 	}
-	return history{MessageQuery: store.MessageQuery{Conversation: c.ID, Instance: c.Instance, Now: now}, delivered: c.DeliveredSeq}, nil
+	return history{
+		MessageQuery: store.MessageQuery{Conversation: c.ID, Instance: c.Instance, Now: now, Since: c.Since}, delivered: c.DeliveredSeq,
+	}, nil
 }
 
 // place returns a message's place in the history, 0 for the empty id.
@@ -168,7 +170,7 @@ func (s *Server) place(ctx context.Context, q history, id ozeki.MessageID) (int6
 		return 0, nil
 	}
 	m, err := s.store.Message(ctx, q.Conversation, id)
-	if err == nil && m.Instance != q.Instance && m.Instance != "" { // one that has expired keeps its place
+	if err == nil && (m.Instance != q.Instance && m.Instance != "" || m.Seq <= q.Since) { // one that has expired keeps its place
 		err = store.ErrNotFound
 	}
 	return m.Seq, err
@@ -181,7 +183,7 @@ func (s *Server) page(ctx context.Context, req *request, q history, firstReport 
 	if err != nil {
 		return nil, err
 	}
-	marks, err := s.store.Marks(ctx, q.Conversation)
+	marks, err := s.store.Marks(ctx, q.Conversation, q.Since)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (s *Server) report(ctx context.Context, tx store.Tx, req *request, body *oz
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
 			return nil, err
-		default:
+		case m.Seq > c.Since:
 			newest = max(newest, m.Seq)
 		}
 	}

@@ -102,21 +102,11 @@ func TestEveryAnswerBearsTheHeadersOfTheAPI(t *testing.T) {
 	}
 }
 
-func TestCallsThatAreNotOfferedSaySo(t *testing.T) {
-	f := newFixture(t)
-	u := f.user("Alice", 0)
-	for _, call := range []ozeki.Call{ozeki.CallWorkspaceRegister} {
-		a := f.send(u.raw(call, f.body(call))).want(t, ozeki.CodeInvalid)
-		if !strings.Contains(a.ErrorMessage, "does not offer") || !strings.Contains(a.ErrorMessage, call.Name) {
-			t.Errorf("%s: %s", call.Name, a.ErrorMessage)
-		}
-	}
-}
-
 func TestEveryCallHasARoute(t *testing.T) {
 	f := newFixture(t)
 	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallLogout, ozeki.CallFriendAdd, ozeki.CallConversationCreate,
 		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallTicket, ozeki.CallAway}, ozeki.Published...)
+	calls = append(append(calls, groupCalls...), workspaceCalls...)
 	for _, call := range calls {
 		if r, found := f.srv.routes[routeKey{call.Service, call.API, call.Action}]; !found || r.call != call {
 			t.Errorf("%s has no route", call.Name)

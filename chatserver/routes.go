@@ -43,6 +43,12 @@ func (s *Server) table() map[routeKey]route {
 		change(s, ozeki.CallUnhide, s.unhide),
 		change(s, ozeki.CallClear, s.clear),
 
+		read(s, ozeki.CallMembers, s.members),
+		change(s, ozeki.CallMemberAdd, s.addMembers),
+		change(s, ozeki.CallRename, s.rename),
+		change(s, ozeki.CallLeave, s.leave),
+		change(s, ozeki.CallRekey, s.rekey),
+
 		change(s, ozeki.CallAdd, s.addMessage),
 		read(s, ozeki.CallDownload, s.download),
 		read(s, ozeki.CallDownloadPartial, s.downloadPartial),
@@ -52,7 +58,12 @@ func (s *Server) table() map[routeKey]route {
 		change(s, ozeki.CallBlock, s.block),
 		change(s, ozeki.CallUnblock, s.unblock),
 
-		missing(ozeki.CallWorkspaceRegister),
+		bare(s, ozeki.CallWorkspaceRegister, s.registerWorkspace),
+		read(s, ozeki.CallWorkspaces, s.workspaces),
+		change(s, ozeki.CallWorkspaceInvite, s.inviteToWorkspace),
+		read(s, ozeki.CallWorkspaceInvitation, s.invitation),
+		change(s, ozeki.CallWorkspaceJoin, s.joinWorkspace),
+		change(s, ozeki.CallWorkspaceLeave, s.leaveWorkspace),
 	}
 	m := make(map[routeKey]route, len(routes))
 	for _, r := range routes {
@@ -130,10 +141,21 @@ func change[T any](s *Server, call ozeki.Call, handle func(context.Context, stor
 	}}
 }
 
-// missing is a call that is published but not offered by this server yet.
-func missing(call ozeki.Call) route {
-	return route{call, func(context.Context, *request) ([]byte, error) {
-		return nil, errInvalid.saying("This server does not offer the call “" + call.Name + "” yet. Go on without it.")
+// bare is a signed call without station, time and requestid, as published for workspace register: who has seen one can send
+// it again at any time, so its effect must be one that a repeat does not change.
+func bare[T any](s *Server, call ozeki.Call, handle func(context.Context, store.Tx, *request, *T) (any, error)) route {
+	answered := open(call, func(ctx context.Context, req *request, body *T) (answer any, err error) {
+		err = s.update(ctx, func(tx store.Tx) error {
+			answer, err = handle(ctx, tx, req, body)
+			return err
+		})
+		return answer, err
+	})
+	return route{call, func(ctx context.Context, req *request) ([]byte, error) {
+		if err := s.admitBare(ctx, req); err != nil {
+			return nil, err
+		}
+		return answered.serve(ctx, req)
 	}}
 }
 

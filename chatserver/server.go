@@ -216,11 +216,14 @@ func (s *Server) purgeRequests(ctx context.Context, tick <-chan time.Time) {
 	}
 }
 
-// purge forgets the request ids that no acceptable timestamp can come with any more: a request first seen with a
+// purge forgets invitations that are over, and the request ids that no acceptable timestamp can come with any more: a request first seen with a
 // timestamp one window ahead of our clock is good until two windows later.
 func (s *Server) purge(ctx context.Context) (n int64, err error) {
 	before := s.clock().Add(-s.memory())
 	_, err = s.store.Update(ctx, func(tx store.Tx) error {
+		if _, err := tx.PurgeInvites(ctx, s.clock()); err != nil {
+			return err
+		}
 		n, err = tx.PurgeRequests(ctx, before)
 		return err
 	})

@@ -30,6 +30,10 @@ type conversationWire struct {
 	Unread         int                  `json:"unread"`
 	Viewed         ozeki.MessageID      `json:"viewed,omitempty"`
 	LastMessage    any                  `json:"lastmessage,omitempty"` // nil, or the twin of an ozeki.Message
+	Epoch          int                  `json:"epoch,omitempty"`
+	Secrets        []ozeki.EpochSecret  `json:"secrets,omitempty"`
+	Rekey          bool                 `json:"rekey,omitempty"`
+	Former         []participantWire    `json:"former,omitempty"`
 }
 
 type messageWire struct {
@@ -56,10 +60,6 @@ type propertyWire struct {
 
 // wireOf returns the twin of what conversationFor made.
 func wireOf(c ozeki.Conversation) conversationWire {
-	participants := make([]participantWire, len(c.Participants))
-	for i, p := range c.Participants {
-		participants[i] = participantWire{p.UserID, p.UserName}
-	}
 	var last any
 	if m := c.LastMessage; m != nil && len(m.Extra) == 0 {
 		last = messageWire{m.ID, m.Type, m.Created, m.ValidUntil, m.Data, m.From}
@@ -68,8 +68,17 @@ func wireOf(c ozeki.Conversation) conversationWire {
 	}
 	p := c.Properties[0]
 	return conversationWire{
-		c.ID, c.IsGroup, c.ParticipantIDs, participants, c.DisplayName, c.LastMessageID, c.LastReportID, c.LastAccess, c.Secret, c.Instance,
+		c.ID, c.IsGroup, c.ParticipantIDs, participantsWire(c.Participants), c.DisplayName, c.LastMessageID, c.LastReportID, c.LastAccess, c.Secret, c.Instance,
 		c.MutedBy, c.FavoriteBy, c.HiddenBy, [1]propertyWire{{p.UserID, p.IsMuted, p.IsFavorite, p.HideID, p.Color}},
 		*c.Unread, c.Viewed, last,
+		c.Epoch, c.Secrets, c.Rekey, participantsWire(c.Former),
 	}
+}
+
+func participantsWire(people []ozeki.Participant) []participantWire {
+	wire := make([]participantWire, len(people))
+	for i, p := range people {
+		wire[i] = participantWire{p.UserID, p.UserName}
+	}
+	return wire
 }

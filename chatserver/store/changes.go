@@ -12,16 +12,17 @@ func (r reader) Seq(ctx context.Context) (int64, error) {
 	return seq, r.d.wrap("read counter", err)
 }
 
-// Each part of the union walks its own index, so that nothing is sorted and a poll without news touches three leaves.
+// Each part of the union walks its own index, so that nothing is sorted and a poll without news touches four leaves.
 const changesQuery = `SELECT 0 AS kind, friend_id AS id, seq AS seq FROM friend WHERE user_id = ? AND seq > ?
 	UNION ALL SELECT 1, conversation_id, content_seq FROM member WHERE user_id = ? AND content_seq > ?
 	UNION ALL SELECT 2, conversation_id, list_seq FROM member WHERE user_id = ? AND list_seq > ?
+	UNION ALL SELECT 2, conversation_id, seq FROM departed WHERE user_id = ? AND seq > ?
 	ORDER BY seq LIMIT ?`
 
 func (r reader) Changes(ctx context.Context, user ozeki.UserID, after int64, limit int) (Changes, error) {
 	u := string(user)
 	// One more than is given: where the list is cut, it is cut between two numbers, never between entries of the same one.
-	rows, err := r.query(ctx, changesQuery, u, after, u, after, u, after, limit+1)
+	rows, err := r.query(ctx, changesQuery, u, after, u, after, u, after, u, after, limit+1)
 	if err != nil {
 		return Changes{}, r.d.wrap("read changes", err)
 	}

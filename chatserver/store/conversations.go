@@ -9,15 +9,19 @@ import (
 	"starling/ozeki"
 )
 
-const conversationColumns = `c.conversation_id, c.is_group, c.instance, c.last_message_id, c.last_report_id, c.last_access,
-	m.secret, m.display_name, m.is_favorite, m.is_muted, m.hide_id, m.color, m.unread, m.viewed_id, m.delivered_seq`
+// Of the last message a member who came after it does not learn.
+const conversationColumns = `c.conversation_id, c.is_group, c.instance, CASE WHEN m.since_seq = 0 OR EXISTS
+		(SELECT 1 FROM message x WHERE x.conversation_id = c.conversation_id AND x.message_id = c.last_message_id AND x.seq > m.since_seq)
+		THEN c.last_message_id ELSE '' END, c.last_report_id, c.last_access,
+	m.secret, m.display_name, m.is_favorite, m.is_muted, m.hide_id, m.color, m.unread, m.viewed_id, m.delivered_seq, m.since_seq, c.epoch, c.rekey`
 
 func scanConversation(rows *sql.Rows, c *Conversation, more ...any) error {
-	var group, favorite, muted int
+	var group, favorite, muted, rekey int
 	var access int64
 	err := rows.Scan(append([]any{&c.ID, &group, &c.Instance, &c.LastMessageID, &c.LastReportID, &access,
-		&c.Secret, &c.DisplayName, &favorite, &muted, &c.HideID, &c.Color, &c.Unread, &c.Viewed, &c.DeliveredSeq}, more...)...)
-	c.IsGroup, c.Favorite, c.Muted, c.LastAccess = group != 0, favorite != 0, muted != 0, fromUnix(access)
+		&c.Secret, &c.DisplayName, &favorite, &muted, &c.HideID, &c.Color, &c.Unread, &c.Viewed, &c.DeliveredSeq,
+		&c.Since, &c.Epoch, &rekey}, more...)...)
+	c.IsGroup, c.Favorite, c.Muted, c.Rekey, c.LastAccess = group != 0, favorite != 0, muted != 0, rekey != 0, fromUnix(access)
 	return err
 }
 
@@ -31,9 +35,13 @@ func (r reader) Conversations(ctx context.Context, user ozeki.UserID) ([]Convers
 		if err != nil {
 			return err
 		}
-		return r.participants(ctx, out, `SELECT m.conversation_id, m.user_id, a.full_name
+		err = r.participants(ctx, out, `SELECT m.conversation_id, m.user_id, a.full_name
 			FROM member me JOIN member m ON m.conversation_id = me.conversation_id JOIN account a ON a.user_id = m.user_id
 			WHERE me.user_id = ?`, string(user))
+		if err != nil {
+			return err
+		}
+		return r.groupParts(ctx, out, user)
 	})
 	slices.SortFunc(out, func(a, b Conversation) int {
 		if c := b.LastAccess.Compare(a.LastAccess); c != 0 {
@@ -45,6 +53,21 @@ func (r reader) Conversations(ctx context.Context, user ozeki.UserID) ([]Convers
 }
 
 func (r reader) Conversation(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID) (Conversation, error) {
+	c, err := r.conversation(ctx, user, id)
+	if err == nil && c.IsGroup { // whose parts take several queries
+		one := make([]Conversation, 1)
+		err = r.snapshot(ctx, func(r reader) (err error) {
+			if one[0], err = r.conversation(ctx, user, id); err != nil {
+				return err
+			}
+			return r.groupParts(ctx, one, user)
+		})
+		c = one[0]
+	}
+	return c, r.d.wrap("read conversation", err)
+}
+
+func (r reader) conversation(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID) (Conversation, error) {
 	// One row for each participant: the conversation is repeated, which costs less than a second query for one.
 	var c Conversation
 	rows, err := r.query(ctx, `SELECT `+conversationColumns+`, p.user_id, a.full_name
@@ -52,22 +75,22 @@ func (r reader) Conversation(ctx context.Context, user ozeki.UserID, id ozeki.Co
 		JOIN member p ON p.conversation_id = m.conversation_id JOIN account a ON a.user_id = p.user_id
 		WHERE m.user_id = ? AND m.conversation_id = ? ORDER BY p.user_id`, string(user), string(id))
 	if err != nil {
-		return c, r.d.wrap("read conversation", err)
+		return c, err
 	}
 	defer rows.Close()
 	var participants []Participant
 	for rows.Next() {
 		var p Participant
 		if err := scanConversation(rows, &c, &p.UserID, &p.Name); err != nil {
-			return c, r.d.wrap("read conversation", err)
+			return c, err
 		}
 		participants = append(participants, p)
 	}
 	if err := rows.Err(); err != nil {
-		return c, r.d.wrap("read conversation", err)
+		return c, err
 	}
 	if participants == nil {
-		return c, r.d.wrap("read conversation", ErrNotFound)
+		return c, ErrNotFound
 	}
 	c.Participants = participants
 	return c, nil
@@ -100,6 +123,9 @@ func (r reader) participants(ctx context.Context, out []Conversation, query stri
 	return rows.Err()
 }
 
+const insertMember = `INSERT INTO member (user_id, conversation_id, secret, display_name, is_favorite, is_muted, hide_id, color,
+	list_seq, content_seq, since_seq, viewed_seq, delivered_seq) VALUES (?, ?, ?, ?, 0, 0, '', ?, ?, 0, ?, ?, ?)`
+
 func (t *sqlTx) CreateConversation(ctx context.Context, c NewConversation) error {
 	n, err := t.exec(ctx, `INSERT INTO conversation
 		(conversation_id, is_group, instance, last_message_id, last_report_id, last_access, created_at)
@@ -116,9 +142,7 @@ func (t *sqlTx) CreateConversation(ctx context.Context, c NewConversation) error
 		return t.d.wrap("create conversation", err)
 	}
 	for _, m := range c.Members {
-		_, err := t.exec(ctx, `INSERT INTO member (user_id, conversation_id, secret, display_name, is_favorite, is_muted, hide_id, color,
-			list_seq, content_seq) VALUES (?, ?, ?, ?, 0, 0, '', ?, ?, 0)`,
-			string(m.UserID), string(c.ID), m.Secret, m.DisplayName, DefaultColor, seq)
+		_, err := t.exec(ctx, insertMember, string(m.UserID), string(c.ID), m.Secret, m.DisplayName, DefaultColor, seq, 0, 0, 0)
 		if err != nil {
 			return t.d.wrap("add member", err)
 		}

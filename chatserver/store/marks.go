@@ -14,7 +14,7 @@ func (r reader) LastMessages(ctx context.Context, user ozeki.UserID) (map[ozeki.
 	rows, err := r.query(ctx, `SELECT x.message_id, x.instance, x.seq, x.sender, x.type, x.created, x.valid_until, x.data, x.extra, x.conversation_id
 		FROM member m JOIN conversation c ON c.conversation_id = m.conversation_id
 		JOIN message x ON x.conversation_id = c.conversation_id AND x.message_id = c.last_message_id
-		WHERE m.user_id = ?`, string(user))
+		WHERE m.user_id = ? AND x.seq > m.since_seq`, string(user))
 	if err != nil {
 		return nil, r.d.wrap("list last messages", err)
 	}
@@ -32,7 +32,7 @@ func (r reader) LastMessages(ctx context.Context, user ozeki.UserID) (map[ozeki.
 	return out, r.d.wrap("list last messages", rows.Err())
 }
 
-func (r reader) Marks(ctx context.Context, conversation ozeki.ConversationID) ([]Mark, error) {
+func (r reader) Marks(ctx context.Context, conversation ozeki.ConversationID, since int64) ([]Mark, error) {
 	// A mark covers what was sent up to its place. It is named by the newest message there that is left.
 	scan := func(rows *sql.Rows, m *Mark) error {
 		var created int64
@@ -41,11 +41,11 @@ func (r reader) Marks(ctx context.Context, conversation ozeki.ConversationID) ([
 		return err
 	}
 	marks, err := list(ctx, r, scan, `SELECT r.report_id, r.user_id, r.type, r.created, COALESCE((SELECT x.message_id FROM message x
-			WHERE x.conversation_id = c.conversation_id AND x.instance = c.instance
+			WHERE x.conversation_id = c.conversation_id AND x.instance = c.instance AND x.seq > ?
 			AND x.seq <= CASE r.type WHEN 'viewed' THEN m.viewed_seq ELSE m.delivered_seq END ORDER BY x.seq DESC LIMIT 1), '')
 		FROM report r JOIN conversation c ON c.conversation_id = r.conversation_id
 		JOIN member m ON m.user_id = r.user_id AND m.conversation_id = r.conversation_id
-		WHERE r.conversation_id = ? ORDER BY r.seq, r.user_id, r.type`, string(conversation))
+		WHERE r.conversation_id = ? ORDER BY r.seq, r.user_id, r.type`, since, string(conversation))
 	named := marks[:0]
 	for _, m := range marks {
 		if m.Message != "" {
@@ -112,7 +112,7 @@ func (t *sqlTx) view(ctx context.Context, user ozeki.UserID, id ozeki.Conversati
 // messageAtOrBelow and newestOne around a place find the newest message of a member's conversation up to there.
 const (
 	messageAtOrBelow = `SELECT x.message_id FROM message x JOIN conversation c ON c.conversation_id = x.conversation_id AND c.instance = x.instance
-		WHERE x.conversation_id = member.conversation_id AND x.seq <= `
+		WHERE x.conversation_id = member.conversation_id AND x.seq > member.since_seq AND x.seq <= `
 	newestOne = ` ORDER BY x.seq DESC LIMIT 1`
 )
 

@@ -28,7 +28,7 @@ func (r reader) Message(ctx context.Context, conversation ozeki.ConversationID, 
 func (r reader) Messages(ctx context.Context, q MessageQuery) ([]Message, error) {
 	query := `SELECT ` + messageColumns + ` FROM message
 		WHERE conversation_id = ? AND instance = ? AND seq >= ? AND (valid_until = 0 OR valid_until > ?)`
-	args := []any{string(q.Conversation), string(q.Instance), q.From, unix(q.Now)}
+	args := []any{string(q.Conversation), string(q.Instance), max(q.From, q.Since+1), unix(q.Now)}
 	if q.Before != 0 {
 		query, args = query+` AND seq < ?`, append(args, q.Before)
 	}

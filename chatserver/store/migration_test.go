@@ -38,7 +38,7 @@ func TestWhatWasThereBeforeReceiptsCountsAsViewed(t *testing.T) {
 	if err != nil || c.Unread != 0 || c.Viewed != "m" {
 		t.Errorf("%+v %v", c, err)
 	}
-	if marks, err := s.Marks(ctx, "c"); err != nil || len(marks) != 0 {
+	if marks, err := s.Marks(ctx, "c", 0); err != nil || len(marks) != 0 {
 		t.Errorf("%+v %v: nobody has said so", marks, err)
 	}
 	users, err := s.Update(ctx, func(tx Tx) error {

@@ -67,17 +67,30 @@ type Reader interface {
 	// Conversation returns one of them. ErrNotFound: there is none, or the user is not a member.
 	Conversation(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID) (Conversation, error)
 
+	// Members lists the members of a conversation by user id. It does not ask who may know.
+	Members(ctx context.Context, id ozeki.ConversationID) ([]Friend, error)
+
+	// Workspace returns a workspace. ErrNotFound.
+	Workspace(ctx context.Context, name string) (Workspace, error)
+	// Workspaces lists those that the user is a member of, by name.
+	Workspaces(ctx context.Context, user ozeki.UserID) ([]Workspace, error)
+	// WorkspaceMembers lists a workspace's members in the order of their joining.
+	WorkspaceMembers(ctx context.Context, name string) ([]ozeki.UserID, error)
+	// Invite returns the invitation with the token's hash, if it is good at the moment. ErrNotFound.
+	Invite(ctx context.Context, tokenHash string, now time.Time) (Invite, error)
+
 	// Message returns one message, expired or not. ErrNotFound.
 	Message(ctx context.Context, conversation ozeki.ConversationID, id ozeki.MessageID) (Message, error)
 	// Messages returns a page of the unexpired messages of a conversation's instance, oldest first. It does not ask who
 	// may read them.
 	Messages(ctx context.Context, q MessageQuery) ([]Message, error)
 
-	// LastMessages returns the last message of each conversation that the user is a member of, expired or not.
+	// LastMessages returns the last message of each conversation that the user is a member of, expired or not, unless he
+	// came after it.
 	LastMessages(ctx context.Context, user ozeki.UserID) (map[ozeki.ConversationID]Message, error)
 	// Marks returns up to where the members have had delivered and have viewed what others wrote in the conversation's
-	// present instance, in the order in which the marks were set.
-	Marks(ctx context.Context, conversation ozeki.ConversationID) ([]Mark, error)
+	// present instance, in the order in which the marks were set; only marks that cover a message above since.
+	Marks(ctx context.Context, conversation ozeki.ConversationID, since int64) ([]Mark, error)
 	// HasExpired reports whether the content of a message is stored that expired by the moment.
 	HasExpired(ctx context.Context, at time.Time) (bool, error)
 
@@ -119,6 +132,30 @@ type Tx interface {
 	// SetProperty sets one property of a user's entry of a conversation. A value that it has already changes nothing and
 	// tells nobody. ErrNotFound: there is none, or the user is not a member.
 	SetProperty(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID, p Property) error
+
+	// AddMembers adds members to a conversation, who see what is written from then on, and tells all members. None of them
+	// is a member yet. It does not ask who may add.
+	AddMembers(ctx context.Context, id ozeki.ConversationID, members []ozeki.Member) error
+	// RemoveMember ends a membership and tells the user and all that are left, for whom the conversation's key is to be
+	// changed. With the last member the conversation and its messages are deleted. ErrNotFound: the user is not a member.
+	RemoveMember(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID) error
+	// RenameConversation gives a conversation a name, the same sealed text for all members, and tells them.
+	RenameConversation(ctx context.Context, id ozeki.ConversationID, displayName string) error
+	// Rekey begins a conversation's next epoch with these secrets and names of its members, and tells them. Each member's
+	// secret of the epoch before is kept. The members named are all that there are.
+	Rekey(ctx context.Context, id ozeki.ConversationID, members []ozeki.Member) error
+
+	// CreateWorkspace adds a workspace with its owner as the one member. ErrExists: the name is taken.
+	CreateWorkspace(ctx context.Context, name string, owner ozeki.UserID, now time.Time) error
+	// AddWorkspaceMember adds a member; added is false for one who is it already. It makes nobody friends.
+	AddWorkspaceMember(ctx context.Context, name string, user ozeki.UserID) (added bool, err error)
+	// RemoveWorkspaceMember ends a membership. Of the owner's the member who has been there longest takes over; with the
+	// last member the workspace and its invitations go. ErrNotFound: the user is no member.
+	RemoveWorkspaceMember(ctx context.Context, name string, user ozeki.UserID) error
+	// AddInvite adds an invitation to a workspace.
+	AddInvite(ctx context.Context, i Invite) error
+	// PurgeInvites forgets the invitations that are over and says how many.
+	PurgeInvites(ctx context.Context, now time.Time) (int64, error)
 
 	// AddMessage appends a message (Seq is given by the store) and makes it the conversation's last one, used at the
 	// given moment. A repeat of its id with the same content gives the message as it was stored and changes nothing.
@@ -194,6 +231,13 @@ type Conversation struct {
 	Unread        int             // stored messages of the instance by others after Viewed
 	Viewed        ozeki.MessageID // the last message that the member has viewed, empty for none
 	DeliveredSeq  int64           // up to which place the member has had messages delivered
+	Since         int64           // messages up to this sequence number are not for the member: he came later
+
+	// What only groups have.
+	Epoch   int                 // of Secret
+	Rekey   bool                // somebody who has left knows the newest key
+	Secrets []ozeki.EpochSecret // the member's of earlier epochs, oldest first
+	Former  []Participant       // who has left since the member came, by user id
 }
 
 // MarkKind tells marks apart.
@@ -229,6 +273,21 @@ type NewConversation struct {
 	Instance  ozeki.Instance
 	CreatedAt time.Time
 	Members   []ozeki.Member
+}
+
+// Workspace is a workspace with the number of its members.
+type Workspace struct {
+	Name    string
+	OwnerID ozeki.UserID
+	Members int
+}
+
+// Invite is an invitation to a workspace that anybody who has its token may take.
+type Invite struct {
+	TokenHash string // SHA-256 of the token, hex
+	Workspace string
+	Inviter   ozeki.UserID
+	Until     time.Time
 }
 
 // Property is one property of a member's entry with its value: Favorite, Muted, HideID or Color.
@@ -271,6 +330,7 @@ type MessageQuery struct {
 	Conversation ozeki.ConversationID
 	Instance     ozeki.Instance
 	Now          time.Time // what expired by then is left out
+	Since        int64     // what stands up to there is left out, see Conversation
 	From         int64
 	Before       int64
 	Newest       bool // take the newest Limit ones of the range instead of the oldest

@@ -18,7 +18,7 @@ func (s *suite) mark(user ozeki.UserID, c store.NewConversation, kind store.Mark
 // shown are marks as "who kind message", their ids left out, which are checked to be new and valid.
 func (s *suite) shown(c store.NewConversation, names map[any]string) []string {
 	s.Helper()
-	marks, err := s.Marks(s.Context(), c.ID)
+	marks, err := s.Marks(s.Context(), c.ID, 0)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func (s *suite) markRepeated() {
 	c := s.conversation(u...)
 	m := []store.Message{s.add(c, s.message(c, u[0], "0")), s.add(c, s.message(c, u[0], "1")), s.add(c, s.message(c, u[1], "2"))}
 	s.mark(u[1], c, store.Viewed, m[1])
-	marks, err := s.Marks(s.Context(), c.ID)
+	marks, err := s.Marks(s.Context(), c.ID, 0)
 	s.is(err, nil)
 	before, seq := s.read(u[1], c.ID), s.seq()
 	for _, kind := range []store.MarkKind{store.Delivered, store.Viewed} {
@@ -105,7 +105,7 @@ func (s *suite) markRepeated() {
 	}
 	s.equal(s.seq(), seq)
 	s.equal(s.read(u[1], c.ID), before)
-	now, err := s.Marks(s.Context(), c.ID)
+	now, err := s.Marks(s.Context(), c.ID, 0)
 	s.is(err, nil)
 	s.equal(now, marks)
 }
