@@ -2,6 +2,7 @@ package chatserver
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"starling/chatserver/store"
@@ -10,7 +11,7 @@ import (
 
 var (
 	errNoGroup = errInvalid.saying("This conversation is one of two people and stays so. Make a group for more people; to get rid of it, hide it or block the other person.")
-	errEpoch   = errConflict.saying("The group has another key meanwhile. Load the list of conversations and try again.")
+	errEpoch   = errConflict.saying("The group has got another key meanwhile, or is to get one. Load the list of conversations and try again.")
 	errMembers = errInvalid.saying("A member of the conversation is named twice or without a valid id, secret and displayname. Make the request anew.")
 	errCrowd   = errForbidden.saying("A group has at most 500 members. Choose fewer people.")
 )
@@ -22,6 +23,19 @@ func (s *Server) group(ctx context.Context, r store.Reader, user ozeki.UserID, i
 		err = errNoGroup
 	}
 	return c, err
+}
+
+// sealedAnew refuses a new message that says to be sealed under a key that has been replaced, or that somebody who has left
+// knows (errConflict). What is stored already is a repeat.
+func (s *Server) sealedAnew(ctx context.Context, r store.Reader, c store.Conversation, id ozeki.MessageID, epoch *int) error {
+	if epoch == nil || *epoch == c.Epoch && !c.Rekey {
+		return nil
+	}
+	_, err := r.Message(ctx, c.ID, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return errEpoch
+	}
+	return err
 }
 
 // members lists the members of a group of the caller's with their public keys, which he needs for wrapping a new key:

@@ -375,6 +375,46 @@ func TestAnEventIsAMessageOfItsOwnType(t *testing.T) {
 	}
 }
 
+// A message that names its epoch is taken only under a key that nobody who has left knows; its repeat is always taken.
+func TestAMessageUnderAnOldKeyIsRefused(t *testing.T) {
+	f, ctx := newFixture(t), t.Context()
+	alice, bob := f.user("Alice", 0), f.user("Bob", 1)
+	c := f.group(alice, bob)
+	m := ozeki.Message{ID: ozeki.NewMessageID(), Type: ozeki.TypeMessage, Created: ozeki.TimeOf(f.clock.now()), Data: "AAAA"}
+	add := func(m ozeki.Message, epoch int) error {
+		return errOf(alice.Add(ozeki.WithEpoch(ctx, epoch), c.ID, c.Instance, m))
+	}
+	next := func() ozeki.Message {
+		n := m
+		n.ID = ozeki.NewMessageID()
+		return n
+	}
+	if err := add(m, 0); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, add(next(), 1), ozeki.CodeConflict)
+	if err := bob.Leave(ctx, c.ID); err != nil {
+		t.Fatal(err)
+	}
+	waiting := next()
+	refused(t, add(waiting, 0), ozeki.CodeConflict)
+	if err := add(m, 0); err != nil {
+		t.Errorf("a repeat: %v", err)
+	}
+	if _, err := alice.Rekey(ctx, c.ID, 0, []ozeki.Member{alice.member()}); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, add(waiting, 0), ozeki.CodeConflict)
+	if err := add(m, 0); err != nil {
+		t.Errorf("a repeat: %v", err)
+	}
+	waiting.Data = "BBBB"
+	if err := add(waiting, 1); err != nil {
+		t.Errorf("sealed anew: %v", err)
+	}
+	alice.say(c) // as published, without an epoch
+}
+
 // The list with all that groups have is written as the types of the API write it.
 func TestGroupsInTheListAreWrittenAsTheTypesOfTheAPIWriteThem(t *testing.T) {
 	f, ctx := newFixture(t), t.Context()

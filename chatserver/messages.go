@@ -31,7 +31,8 @@ var (
 // addMessage appends a message to a conversation of the caller and gives it as stored, without Data. The order of messages
 // is that of their arrival; From is whose signature was verified, whatever the message says. A repeat of an id with the
 // same content gives the same answer and changes nothing; with another content errExists. Members only (errNotFound).
-// errForbidden: one of two people in a conversation has blocked the other.
+// errForbidden: one of two people in a conversation has blocked the other. errConflict: the message
+// names an epoch whose key should not be used any more, and is not stored.
 func (s *Server) addMessage(ctx context.Context, tx store.Tx, req *request, body *ozeki.AddRequest) (any, error) {
 	m, err := parseMessage(body.Message)
 	if err != nil {
@@ -46,6 +47,9 @@ func (s *Server) addMessage(ctx context.Context, tx store.Tx, req *request, body
 		return nil, errInstance
 	}
 	if err := mayWrite(ctx, tx, req.user, c); err != nil {
+		return nil, err
+	}
+	if err := s.sealedAnew(ctx, tx, c, m.ID, body.Epoch); err != nil {
 		return nil, err
 	}
 	stored, err := tx.AddMessage(ctx, c.ID, m, req.now)

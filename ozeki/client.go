@@ -446,7 +446,7 @@ func (c *Client) Add(ctx context.Context, conversation ConversationID, instance 
 		return nil, fmt.Errorf("add: encode: %w", err)
 	}
 	var a AddAnswer
-	r := &AddRequest{ConversationID: conversation, Instance: instance, Message: string(text)}
+	r := &AddRequest{ConversationID: conversation, Instance: instance, Message: string(text), Epoch: epochOf(ctx)}
 	if err := c.call(ctx, CallAdd, "", r, &a); err != nil {
 		return nil, err
 	}

@@ -51,6 +51,21 @@ type RenameRequest struct {
 	DisplayName    string         `json:"displayname"`
 }
 
+type epochKey struct{}
+
+// WithEpoch tells the epoch of the key under which the message of the next Add under ctx is sealed (extension ExtGroups).
+// The Add then fails with ErrConflict, and the message is not stored, if the group has another key or is to get one.
+func WithEpoch(ctx context.Context, epoch int) context.Context {
+	return context.WithValue(ctx, epochKey{}, epoch)
+}
+
+func epochOf(ctx context.Context) *int {
+	if epoch, ok := ctx.Value(epochKey{}).(int); ok {
+		return &epoch
+	}
+	return nil
+}
+
 // Members (extension ExtGroups) lists the members of a group with their public keys.
 func (c *Client) Members(ctx context.Context, id ConversationID) (*MembersAnswer, error) {
 	var a MembersAnswer

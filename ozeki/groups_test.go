@@ -19,6 +19,9 @@ func init() {
 	}
 	methods = append(methods, []method{
 		{CallMembers, func(ctx context.Context, c *Client) error { return errOf(c.Members(ctx, testChat)) }, chat, plainOK},
+		{CallAdd, func(ctx context.Context, c *Client) error {
+			return errOf(c.Add(WithEpoch(ctx, 0), testChat, "i", Message{ID: "m", Type: TypeEvent}))
+		}, with(map[string]any{"instance": "i", "epoch": 0.0, "message": `{"ID":"m","Type":"Event","Created":""}`}), messageOK},
 		{CallMemberAdd, func(ctx context.Context, c *Client) error { return errOf(c.AddMembers(ctx, testChat, 2, members)) },
 			with(map[string]any{"epoch": 2.0, "members": sent}), conversationOK},
 		{CallRename, func(ctx context.Context, c *Client) error { return errOf(c.Rename(ctx, testChat, 0, "d")) },

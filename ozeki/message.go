@@ -54,6 +54,8 @@ type AddRequest struct {
 	ConversationID ConversationID `json:"conversationid"`
 	Instance       Instance       `json:"instance"`
 	Message        string         `json:"message"` // a Message as JSON text (published so)
+	// Epoch (extension ExtGroups) is that of the key under which a message to a group is sealed. See WithEpoch.
+	Epoch *int `json:"epoch,omitempty"`
 }
 
 // AddAnswer gives the message as stored, without Data.

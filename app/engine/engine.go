@@ -76,6 +76,10 @@ type Engine struct {
 	shown      *state.Snapshot // the last one given to onChange
 	delivering bool
 
+	rekeying  sync.Mutex                             // held while a group gets a new key, so that it gets one
+	rekeys    map[ozeki.ConversationID]func()        // groups that get one in a while, with what stops that
+	farewells map[ozeki.ConversationID]ozeki.Message // what was said in groups that the user could not leave yet
+
 	vaultMu sync.Mutex // held while the vault is written, so that wiping comes last
 }
 
@@ -375,6 +379,10 @@ func (e *Engine) cancelTimers() {
 		over()
 	}
 	clear(e.typists)
+	for _, stop := range e.rekeys {
+		stop()
+	}
+	clear(e.rekeys)
 	e.poll.cancel()
 	e.link.cancel()
 	e.attendance.cancel()

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"slices"
 
 	"starling/app/state"
@@ -110,42 +109,17 @@ func (e *Engine) Converse(ctx context.Context, f state.Friend) (ozeki.Conversati
 	if known {
 		return id, nil
 	}
-	scheme := e.client.Scheme()
 	key, err := ozeki.NewConversationKey()
 	if err != nil {
 		return "", err
 	}
-	a, err := e.client.Friends(ctx) // the newest public keys: a key wrapped for an old one would be lost
+	to, err := e.friendKeys(ctx, []state.Friend{f}, me.Name)
 	if err != nil {
 		return "", err
 	}
-	i := slices.IndexFunc(a.Availabilities, func(v ozeki.FriendAvailability) bool { return v.FriendID == f.ID })
-	if i < 0 {
-		return "", sentence(f.Name + " is not among your friends any more. Add this person again.")
-	}
-	members := make([]ozeki.Member, 0, 2)
-	for _, m := range []struct {
-		id        ozeki.UserID
-		publicKey string
-		sees      string
-	}{{me.ID, session.PublicKey, f.Name}, {f.ID, a.Availabilities[i].PublicKey, me.Name}} {
-		spki, err := base64.StdEncoding.DecodeString(m.publicKey)
-		if err != nil {
-			return "", sentence("A public key that the server gave is damaged, so no conversation can be made. Tell who runs the server.")
-		}
-		pub, err := scheme.ImportPublicKey(ctx, spki)
-		if err != nil {
-			return "", err
-		}
-		secret, err := scheme.WrapKey(ctx, pub, key)
-		if err != nil {
-			return "", err
-		}
-		name, err := scheme.Seal(ctx, key, ozeki.NameAD(id), []byte(m.sees))
-		if err != nil {
-			return "", err
-		}
-		members = append(members, ozeki.Member{UserID: m.id, Secret: secret, DisplayName: name})
+	members, err := e.wrapFor(ctx, id, key, append(to, recipient{me.ID, session.PublicKey, f.Name}))
+	if err != nil {
+		return "", err
 	}
 	c, err := e.client.CreateConversation(ctx, ozeki.ConversationCreateRequest{ConversationID: id, Members: members})
 	if err != nil {

@@ -80,6 +80,7 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		if first {
 			e.loadFriends(run, false)
 		}
+		e.rekeyLater(run)
 		e.flush(run)
 		if open != "" {
 			e.loadNewest(ctx, run, open)
@@ -161,16 +162,31 @@ func (e *Engine) pause(ctx context.Context, d time.Duration) bool {
 func (e *Engine) openPart(ctx context.Context, key *ozeki.PrivateKey, part []state.Unopened) []state.OpenedKey {
 	scheme := e.client.Scheme()
 	opened := make([]state.OpenedKey, len(part))
+	older := make([][][]byte, len(part)) // keys of earlier epochs, in the order of their secrets
 	var wait sync.WaitGroup
-	for i, u := range part {
+	unwrap := func(secret string, take func([]byte)) {
 		wait.Go(func() {
-			opened[i] = state.OpenedKey{ID: u.ID, Secret: u.Secret}
-			if key, err := scheme.UnwrapKey(ctx, key, u.Secret); err == nil { // else shown as trouble
-				opened[i].Key = key
-			}
+			k, _ := scheme.UnwrapKey(ctx, key, secret) // nil is shown as trouble
+			take(k)
 		})
 	}
+	for i, u := range part {
+		opened[i] = state.OpenedKey{ID: u.ID, Secret: u.Secret, Key: u.Key, Sealed: u.Name}
+		if u.Key == nil {
+			unwrap(u.Secret, func(k []byte) { opened[i].Key = k })
+		}
+		older[i] = make([][]byte, len(u.Older))
+		for n, secret := range u.Older {
+			unwrap(secret, func(k []byte) { older[i][n] = k })
+		}
+	}
 	wait.Wait()
+	for i, u := range part {
+		opened[i].Older = make(map[string][]byte, len(u.Older))
+		for n, secret := range u.Older {
+			opened[i].Older[secret] = older[i][n]
+		}
+	}
 	sealed := make([]ozeki.Sealed, len(part))
 	for i, u := range part {
 		sealed[i] = ozeki.Sealed{Key: opened[i].Key, AD: ozeki.NameAD(u.ID), Data: u.Name}

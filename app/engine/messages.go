@@ -131,10 +131,11 @@ func (e *Engine) restore(ctx context.Context, run int, kept []Waiting) {
 	}
 	e.openKeys(ctx, run, ids...)
 	for _, w := range kept {
+		sealed := []ozeki.Sealed{{AD: ozeki.MessageAD(w.Conversation, w.ID), Data: w.Data}}
 		e.mu.Lock()
-		key, _ := e.state.Key(w.Conversation)
+		keys := [][][]byte{e.state.Keys(w.Conversation)}
 		e.unlock()
-		opened := e.client.Scheme().Open(ctx, []ozeki.Sealed{{Key: key, AD: ozeki.MessageAD(w.Conversation, w.ID), Data: w.Data}})
+		opened := e.tryKeys(ctx, keys, sealed)
 		var content ozeki.Content
 		if opened[0].Err != nil || json.Unmarshal(opened[0].Plaintext, &content) != nil {
 			continue // it stays on the device: the key may be there another time
@@ -146,7 +147,7 @@ func (e *Engine) restore(ctx context.Context, run int, kept []Waiting) {
 		}
 		o := e.outboxOf(w.Conversation)
 		if _, known := o.sealed[w.ID]; !known {
-			o.sealed[w.ID], o.tried[w.ID] = sealedText{key, w.Data}, true
+			o.sealed[w.ID], o.tried[w.ID] = sealedText{sealed[0].Key, w.Data}, true
 			o.waiting = append(o.waiting, draft{w.ID, content.Text, w.Created})
 			e.applyLocked(state.MessageWritten{ID: w.ID, Conversation: w.Conversation, Text: content.Text, At: w.Created})
 		}
@@ -165,7 +166,7 @@ func (e *Engine) sendMessages(run int, o *outbox) {
 	d := o.waiting[0]
 	e.unlock()
 	e.goIn(run, func(ctx context.Context, run int) {
-		err := e.add(ctx, o, d)
+		err := e.post(ctx, run, o, d)
 		unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)
 		moved := state.MessageMoved{ID: d.id, Conversation: o.conversation, State: state.MessageSent}
 		switch {
@@ -221,14 +222,15 @@ func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (string, error) {
 	e.mu.Lock()
 	key, _ := e.state.Key(id)
 	session := e.client.Session()
-	sealed := o.sealed[d.id]
+	sealed, tried := o.sealed[d.id], o.tried[d.id]
+	_, known := e.state.EpochOf(id, sealed.key)
 	e.unlock()
 	switch {
 	case session == nil:
 		return "", context.Canceled
 	case key == nil:
 		return "", errNoKey
-	case bytes.Equal(sealed.key, key):
+	case bytes.Equal(sealed.key, key), tried && known:
 		return sealed.data, nil
 	}
 	plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.text, From: session.UserID})
@@ -445,20 +447,25 @@ func (e *Engine) openMessages(ctx context.Context, id ozeki.ConversationID, in [
 	for i, m := range in {
 		sealed[i] = state.SealedLast{ID: id, Message: m}
 	}
-	return e.openEach(ctx, sealed)
+	opened := e.openEach(ctx, sealed)
+	locked := func(m state.Message) bool { return m.Trouble }
+	if slices.ContainsFunc(opened, locked) && e.foundKeys(ctx, id) {
+		opened = e.openEach(ctx, sealed)
+	}
+	return opened
 }
 
 // openEach opens messages of one or several conversations at once.
 func (e *Engine) openEach(ctx context.Context, in []state.SealedLast) []state.Message {
-	sealed := make([]ozeki.Sealed, len(in))
+	sealed, keys := make([]ozeki.Sealed, len(in)), make([][][]byte, len(in))
 	e.mu.Lock()
 	for i, m := range in {
-		key, _ := e.state.Key(m.ID)
-		sealed[i] = ozeki.Sealed{Key: key, AD: ozeki.MessageAD(m.ID, m.Message.ID), Data: m.Message.Data}
+		keys[i] = e.state.Keys(m.ID)
+		sealed[i] = ozeki.Sealed{AD: ozeki.MessageAD(m.ID, m.Message.ID), Data: m.Message.Data}
 	}
 	e.unlock()
 	out := make([]state.Message, len(in))
-	for i, o := range e.client.Scheme().Open(ctx, sealed) {
+	for i, o := range e.tryKeys(ctx, keys, sealed) {
 		out[i] = shownMessage(in[i].Message, o)
 	}
 	return out
@@ -469,14 +476,16 @@ func shownMessage(in ozeki.Message, o ozeki.Opened) state.Message {
 	m := state.Message{ID: in.ID, Created: in.Created.Time, From: in.From}
 	var content ozeki.Content
 	switch {
-	case in.Type != ozeki.TypeMessage:
+	case in.Type != ozeki.TypeMessage && in.Type != ozeki.TypeEvent:
 		m.Trouble, m.Text = true, "This kind of message is not understood by this version."
 	case o.Err != nil:
 		m.Trouble, m.Text = true, "This message cannot be decrypted with your key."
 	case json.Unmarshal(o.Plaintext, &content) != nil:
 		m.Trouble, m.Text = true, "This message's content is not understood by this version."
 	default:
-		m.Text = content.Text
+		if m.Text = content.Text; in.Type == ozeki.TypeEvent {
+			m.Kind = state.KindEvent
+		}
 		if m.From == "" {
 			m.From = content.From // no server vouches for it
 		}

@@ -106,6 +106,8 @@ type OpenedKey struct {
 	Secret string // that was opened: an outcome for another one is stale
 	Key    []byte
 	Name   string
+	Sealed string            // what Name was opened from
+	Older  map[string][]byte // keys of earlier epochs, by their secrets
 }
 
 func (e KeysOpened) apply(s *State) {
@@ -115,7 +117,9 @@ func (e KeysOpened) apply(s *State) {
 			continue
 		}
 		before := c.row()
-		c.key, c.opened, c.trouble = o.Key, true, o.Key == nil || o.Name == ""
+		c.key, c.opened, c.trouble, c.openedName = o.Key, true, o.Key == nil || o.Name == "", o.Sealed
+		c.goesOn = false
+		c.takeOlder(o.Older)
 		if o.Name != "" {
 			c.rename(o.Name)
 		}
@@ -325,7 +329,7 @@ func (e PageLoaded) apply(s *State) {
 	for i := range e.Messages {
 		m := &e.Messages[i]
 		m.Mine = m.From == s.user.ID
-		m.Sender = nameOf(c.participants, m.From)
+		m.Sender = s.nameIn(c, m.From)
 	}
 	if !e.Older {
 		t.cut = e.Rest
@@ -353,7 +357,7 @@ func (e PageLoaded) apply(s *State) {
 			s.refresh(c)
 		}
 		if justNow && e.ID == s.open && !last.Mine {
-			s.announce(fmt.Sprintf("%s: %s", last.Sender, last.Text))
+			s.announce(last.Spoken())
 		}
 	}
 	s.takeReports(c, e.Reports)
@@ -437,13 +441,4 @@ func (e MessageDropped) apply(s *State) {
 		c.timeline.drop(e.ID)
 		s.reread(c)
 	}
-}
-
-func nameOf(ps []ozeki.Participant, id ozeki.UserID) string {
-	for _, p := range ps {
-		if p.UserID == id && p.UserName != "" {
-			return p.UserName
-		}
-	}
-	return "Somebody"
 }

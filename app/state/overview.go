@@ -216,7 +216,7 @@ func (e LastOpened) apply(s *State) {
 
 // attributed says of a message who wrote it.
 func (s *State) attributed(c *conversation, m Message) Message {
-	m.Mine, m.Sender = m.From == s.user.ID, nameOf(c.participants, m.From)
+	m.Mine, m.Sender = m.From == s.user.ID, s.nameIn(c, m.From)
 	return m
 }
 

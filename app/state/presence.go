@@ -13,6 +13,7 @@ func (e FriendsLoaded) apply(s *State) {
 	s.friends, s.friendsLoaded, s.blocklist.view = e.Friends, true, nil // which has names
 	s.presence = make(map[ozeki.UserID]Presence, len(e.Friends))
 	for _, f := range e.Friends {
+		s.meet(f.ID, f.Name)
 		if p := f.Presence(); p != Absent {
 			s.presence[f.ID] = p
 		}
@@ -74,7 +75,7 @@ func (e TypingOver) apply(s *State) {
 // typists are the names of those who are typing in a conversation.
 func (s *State) typists(c *conversation) (names []string) {
 	for _, id := range s.typing[c.id] {
-		names = append(names, nameOf(c.participants, id))
+		names = append(names, s.nameIn(c, id))
 	}
 	return names
 }

@@ -39,12 +39,12 @@ func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
 	if active := time.Unix(in.LastAccess, 0).UTC(); in.LastAccess > 0 && active.After(c.active) {
 		c.active = active
 	}
-	// displayname differs in every answer for the same name: it is opened again only when the key changes or it never opened.
-	if c.secret != in.Secret {
-		c.secret, c.key, c.opened, c.trouble = in.Secret, nil, false, false
-	}
+	c.former, c.epoch, c.rekey = in.Former, in.Epoch, in.Rekey
+	s.meetAll(in.Participants)
+	s.meetAll(in.Former)
+	c.takeKeys(in)
 	c.sealedName = in.DisplayName
-	if !c.opened {
+	if !c.opened && !c.goesOn {
 		c.rename(participantsName(in.Participants, s.user.ID))
 	}
 	if p, ok := in.PropertyOf(s.user.ID); ok {

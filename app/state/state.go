@@ -120,6 +120,7 @@ type Snapshot struct {
 	Announcement  Announcement
 	Friends       []Friend
 	FriendsLoaded bool
+	Group         *Group // whose members are shown
 }
 
 // Has reports whether the server offers an extension.
@@ -165,6 +166,8 @@ type State struct {
 	announcement  Announcement
 	friends       []Friend
 	friendsLoaded bool
+	group         ozeki.ConversationID // whose members are shown
+	people        map[ozeki.UserID]string
 	tick          uint64 // logical time: grows with every flag that is asked for or answered
 
 	presence map[ozeki.UserID]Presence               // of friends
@@ -206,6 +209,7 @@ type conversation struct {
 	presence                    Presence
 	favorite, mute, hide, color flag
 	answeredAt                  uint64 // logical time of the last answer that told that the conversation is there
+	groupParts
 
 	in       section // the list of the sidebar that it stands in
 	timeline timeline
@@ -265,6 +269,9 @@ func (s *State) Snapshot() *Snapshot {
 	}
 	if s.open != "" {
 		snap.Open = s.openView()
+	}
+	if s.group != "" {
+		snap.Group = s.groupView()
 	}
 	return snap
 }
@@ -326,12 +333,14 @@ func (s *State) OpenID() ozeki.ConversationID { return s.open }
 // Order returns the user's own order of favorites.
 func (s *State) Order() []ozeki.ConversationID { return s.order }
 
-// Unopened is a conversation whose key was not tried yet.
+// Unopened is a conversation whose key or name was not tried yet.
 type Unopened struct {
 	ID     ozeki.ConversationID
 	Group  bool
 	Secret string
 	Name   string // sealed
+	Key    []byte // of Secret, where it is known already
+	Older  []string
 }
 
 // Unopened lists the conversations whose keys were not tried yet, those that are seen first in front; with ids, only
@@ -347,14 +356,14 @@ func (s *State) Unopened(ids ...ozeki.ConversationID) []Unopened {
 	}
 	var list []Unopened
 	for _, id := range ids {
-		if c := s.conversations[id]; c != nil && !c.opened {
-			list = append(list, Unopened{c.id, c.group, c.secret, c.sealedName})
+		if c := s.conversations[id]; c != nil && s.toOpen(c) {
+			list = append(list, Unopened{c.id, c.group, c.secret, c.sealedName, c.key, c.untried()})
 		}
 	}
 	return list
 }
 
-// Key returns a conversation's key, nil if it is not known, and its current instance.
+// Key returns a conversation's newest key, nil if it is not known, and its current instance.
 func (s *State) Key(id ozeki.ConversationID) ([]byte, ozeki.Instance) {
 	if c := s.conversations[id]; c != nil {
 		return c.key, c.instance

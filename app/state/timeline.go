@@ -44,6 +44,14 @@ type Message struct {
 	ViewedBy, DeliveredTo, Others int
 }
 
+// Spoken is the message in one line.
+func (m Message) Spoken() string {
+	if m.Kind == KindEvent {
+		return m.Sender + " " + m.Text
+	}
+	return m.Sender + ": " + m.Text
+}
+
 const (
 	// maxStored is the largest number of messages of one conversation in memory. What lies farther from the reader is let
 	// go and loaded again when he comes there.
