@@ -219,6 +219,13 @@ func (s *State) orderWith(favorites []ozeki.ConversationID) []ozeki.Conversation
 	return append(order, favorites[next:]...)
 }
 
+// WorkspacesLoaded: the workspaces that the user is a member of, by name.
+type WorkspacesLoaded struct{ Workspaces []ozeki.Workspace }
+
+func (e WorkspacesLoaded) apply(s *State) {
+	s.workspaces = append([]ozeki.Workspace{}, e.Workspaces...) // not nil
+}
+
 // NoticeAdded shows an error in words.
 type NoticeAdded struct{ Text string }
 

@@ -173,3 +173,20 @@ func TestTheMembersOfAGroupAreShown(t *testing.T) {
 		}
 	}
 }
+
+func TestWorkspacesAreShownOnceTheyAreLoaded(t *testing.T) {
+	s := signedIn()
+	if snap := s.Snapshot(); snap.WorkspacesLoaded {
+		t.Error("they are loaded before they came")
+	}
+	for _, list := range [][]ozeki.Workspace{nil, {{Name: "a.example", OwnerID: me, Members: 2}}} {
+		s.Apply(WorkspacesLoaded{list})
+		if snap := s.Snapshot(); !snap.WorkspacesLoaded || !slices.Equal(snap.Workspaces, list) {
+			t.Errorf("%+v", snap.Workspaces)
+		}
+	}
+	s.Apply(SignInDone{User: User{me, "Me"}})
+	if s.Snapshot().WorkspacesLoaded {
+		t.Error("another user sees them")
+	}
+}

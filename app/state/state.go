@@ -121,6 +121,9 @@ type Snapshot struct {
 	Friends       []Friend
 	FriendsLoaded bool
 	Group         *Group // whose members are shown
+	Workspaces    []ozeki.Workspace
+	// WorkspacesLoaded: they were asked for, and came.
+	WorkspacesLoaded bool
 }
 
 // Has reports whether the server offers an extension.
@@ -168,7 +171,8 @@ type State struct {
 	friendsLoaded bool
 	group         ozeki.ConversationID // whose members are shown
 	people        map[ozeki.UserID]string
-	tick          uint64 // logical time: grows with every flag that is asked for or answered
+	workspaces    []ozeki.Workspace // nil until they were loaded
+	tick          uint64            // logical time: grows with every flag that is asked for or answered
 
 	presence map[ozeki.UserID]Presence               // of friends
 	typing   map[ozeki.ConversationID][]ozeki.UserID // those who are typing, the first to begin in front
@@ -261,6 +265,7 @@ func (s *State) Snapshot() *Snapshot {
 		Best: s.best(), UnreadOnly: s.unreadOnly, AllHidden: s.lists.hidden, Blocklist: s.blocklistView(),
 		Total: len(s.conversations), Notices: s.notices[:len(s.notices):len(s.notices)], Announcement: s.announcement,
 		Friends: s.friends, FriendsLoaded: s.friendsLoaded, Unread: s.unreadTotal(),
+		Workspaces: s.workspaces, WorkspacesLoaded: s.workspaces != nil,
 	}
 	for id := range s.writing {
 		if c := s.conversations[id]; c != nil {
