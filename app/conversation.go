@@ -14,6 +14,7 @@ type conversationPane struct {
 	goapp.Compo
 
 	View    *state.Open
+	Groups  bool   // groups can be changed
 	Empty   bool   // the user has no conversations at all
 	Refused string // why the text in the composer was not taken, in words
 	Actions *root
@@ -84,7 +85,7 @@ func (p *conversationPane) Render() goapp.UI {
 		el("header").Class("pane-head").Body(p.back(), el("div").Class("pane-title").Body(
 			el("h1").Text(v.Row.Name),
 			el("p").Class("pane-note").Dir("auto").Text(noteOf(v)),
-		), star, p.more()),
+		), p.members(), star, p.more()),
 		el("section").ID("timeline").Class("timeline"), // filled by timeline_js.go; no other part here is a section
 		goapp.If(p.writable(), p.composer()),
 		goapp.If(v.Row.Blocked, el("div").Class("closed").Body(
@@ -102,6 +103,17 @@ func (p *conversationPane) back() goapp.UI {
 }
 
 func (p *conversationPane) unblock(goapp.Context, goapp.Event) { p.Actions.unblock(p.View.Row.With) }
+
+// members is the button that shows who is in a group.
+func (p *conversationPane) members() goapp.UI {
+	label := "Members of " + p.View.Row.Name
+	return el("button").Attr("type", "button").Class("icon").Aria("label", label).Title(label).
+		Attr("hidden", !p.View.Row.Group || !p.Groups).OnClick(p.showMembers).Body(svgIcon(people))
+}
+
+func (p *conversationPane) showMembers(goapp.Context, goapp.Event) {
+	p.Actions.showMembers(p.View.Row.ID)
+}
 
 func (p *conversationPane) toggleStar(goapp.Context, goapp.Event) {
 	p.Actions.star(p.View.Row.ID, !p.View.Row.Favorite)

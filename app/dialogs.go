@@ -5,7 +5,6 @@ import (
 
 	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
 
-	"starling/app/engine"
 	"starling/app/state"
 )
 
@@ -25,15 +24,14 @@ type newConversation struct {
 	Loaded    bool
 	CanAdd    bool // the server makes friends by e-mail address
 	CanCreate bool // the server makes conversations
+	CanGroup  bool // it makes groups that can change
 	Actions   *root
 
 	search string
-	busy   bool
-	words  string // what went wrong
-	ctx    goapp.Context
+	task
 }
 
-// OnMount keeps the component's own context: that of a button ends when the button is drawn anew.
+// OnMount keeps the component's own context.
 func (d *newConversation) OnMount(ctx goapp.Context) { d.ctx = ctx }
 
 // Render draws the dialog; it is in the page closed.
@@ -59,7 +57,10 @@ func (d *newConversation) Render() goapp.UI {
 	return el("dialog").ID("new-conversation").Aria("labelledby", "new-conversation-title").Body(
 		dialogHead("new-conversation", "New conversation"),
 		// Parts that come and go have a place of their own, so that the fields after them stay the same ones.
-		el("p").Class("error").Attr("role", "alert").Text(d.words),
+		d.trouble(),
+		el("p").Class("actions").Body(goapp.If(d.CanGroup && d.CanCreate,
+			el("button").Attr("type", "button").Class("secondary").Text("New group").OnClick(d.group),
+		)),
 		el("div").Body(goapp.If(len(d.Friends) > 0 && d.CanCreate,
 			el("input").ID("friend-search").Attr("type", "search").Aria("label", "Search friends").Attr("placeholder", "Search friends").OnInput(d.searched),
 		)),
@@ -85,8 +86,10 @@ func (d *newConversation) Render() goapp.UI {
 
 func (d *newConversation) searched(goapp.Context, goapp.Event) { d.search = value("friend-search") }
 
+func (d *newConversation) group(goapp.Context, goapp.Event) { d.Actions.newGroup() }
+
 func (d *newConversation) choose(f state.Friend) {
-	d.work(func() error { return d.Actions.converse(f) })
+	d.work(func() error { return d.Actions.converse(f) }, nil)
 }
 
 func (d *newConversation) add(_ goapp.Context, e goapp.Event) {
@@ -106,19 +109,7 @@ func (d *newConversation) add(_ goapp.Context, e goapp.Event) {
 			setValue("friend-email", "")
 		}
 		return err
-	})
-}
-
-// work does one thing at a time and shows what went wrong.
-func (d *newConversation) work(f func() error) {
-	if d.busy {
-		return
-	}
-	d.busy, d.words = true, ""
-	d.ctx.Async(func() {
-		err := f()
-		d.ctx.Dispatch(func(goapp.Context) { d.busy, d.words = false, engine.Words(err) })
-	})
+	}, nil)
 }
 
 // friendRow is a friend to choose.
@@ -133,7 +124,7 @@ type friendRow struct {
 func (f *friendRow) Render() goapp.UI {
 	return el("li").Body(el("button").Attr("type", "button").OnClick(f.click).Body(
 		el("span").Dir("auto").Text(f.Friend.Name),
-		goapp.If(f.Friend.Presence() != state.Absent, el("span").Class("on").Text(" · "+strings.ToLower(presenceWords(f.Friend.Presence())))),
+		presenceOf(f.Friend),
 	))
 }
 
@@ -172,6 +163,8 @@ func (d *settingsDialog) Render() goapp.UI {
 				)
 			}),
 		),
+		el("h3").Text("People"),
+		el("button").Attr("type", "button").Class("secondary").Text("Workspaces").OnClick(d.workspaces),
 		el("h3").Text("Keyboard"),
 		el("button").Attr("type", "button").Class("secondary").Text("Keyboard shortcuts").OnClick(d.shortcuts),
 		el("h3").Text("Conversations"),
@@ -187,6 +180,8 @@ func (d *settingsDialog) theme(ctx goapp.Context, _ goapp.Event) {
 	setPref("theme", v)
 	setTheme(v)
 }
+
+func (d *settingsDialog) workspaces(goapp.Context, goapp.Event) { d.Actions.openWorkspaces() }
 
 func (d *settingsDialog) shortcuts(goapp.Context, goapp.Event) {
 	closeDialog("settings")

@@ -4,6 +4,7 @@ package app
 
 import (
 	"encoding/json"
+	"strings"
 	"syscall/js"
 	"time"
 
@@ -110,6 +111,56 @@ func callDialog(id, method string, open bool) {
 	}
 }
 
+func isDialogOpen(id string) bool {
+	d := byID(id)
+	return d.Truthy() && d.Get("open").Bool()
+}
+
+func setChecked(id string, on bool) { ifThere(id, func(e js.Value) { e.Set("checked", on) }) }
+
+// An invite link is this page's address with the token in its fragment, which browsers send to nobody.
+const inviteMark = "#invite="
+
+// inviteToken returns the token of the invite link in the address bar, empty for none.
+func inviteToken() string {
+	token, found := strings.CutPrefix(window.Get("location").Get("hash").String(), inviteMark)
+	if !found {
+		return ""
+	}
+	return token
+}
+
+func inviteLink(token string) string {
+	return window.Get("location").Get("origin").String() + "/" + inviteMark + token
+}
+
+// forgetInvite takes the invite link out of the address bar.
+func forgetInvite() {
+	if inviteToken() != "" {
+		location := window.Get("location")
+		window.Get("history").Call("replaceState", nil, "", location.Get("pathname").String()+location.Get("search").String())
+	}
+}
+
+// onInvite calls f when another fragment has come into the address bar.
+func onInvite(f func()) { listen(window, "hashchange", func(js.Value) { f() }) }
+
+// copyText puts a text into the clipboard; false where the browser does not let it. It waits, so it is called in the
+// background.
+func copyText(text string) bool {
+	clipboard := window.Get("navigator").Get("clipboard")
+	if !clipboard.Truthy() {
+		return false
+	}
+	copied := make(chan bool, 1)
+	done := js.FuncOf(func(js.Value, []js.Value) any { copied <- true; return nil })
+	failed := js.FuncOf(func(js.Value, []js.Value) any { copied <- false; return nil })
+	defer done.Release()
+	defer failed.Release()
+	clipboard.Call("writeText", text).Call("then", done, failed)
+	return <-copied
+}
+
 // openConversation returns the conversation that the address bar names, empty for none.
 func openConversation() ozeki.ConversationID {
 	params := window.Get("URLSearchParams").New(window.Get("location").Get("search"))
@@ -211,6 +262,10 @@ func guardLinks(open func(ozeki.ConversationID)) {
 		own := href.Get("origin").Equal(window.Get("location").Get("origin"))
 		if own && plain && href.Get("pathname").String() == "/" {
 			e.Call("preventDefault")
+			if hash := href.Get("hash").String(); strings.HasPrefix(hash, inviteMark) {
+				window.Get("location").Set("hash", hash)
+				return nil
+			}
 			id := href.Get("searchParams").Call("get", "c")
 			if id.Type() == js.TypeString {
 				open(ozeki.ConversationID(id.String()))

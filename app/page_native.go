@@ -25,6 +25,13 @@ func setTheme(string)                        {}
 func isTouch() bool                          { return false }
 func openDialog(string)                      {}
 func closeDialog(string)                     {}
+func isDialogOpen(string) bool               { return false }
+func setChecked(id string, on bool)          {}
+func inviteToken() string                    { return "" }
+func inviteLink(token string) string         { return "/#invite=" + token }
+func forgetInvite()                          {}
+func onInvite(func())                        {}
+func copyText(string) bool                   { return false }
 func formatTime(t time.Time) string          { return t.UTC().Format("15:04") }
 func formatDay(t time.Time) string           { return t.UTC().Format("Monday, 2 January 2006") }
 func formatShort(t time.Time) string         { return t.UTC().Format("2 Jan") }

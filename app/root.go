@@ -35,6 +35,7 @@ type root struct {
 	phase   string // as told to the page
 	reason  string
 	current ozeki.ConversationID // the one that the address bar names
+	invite  invitation           // of a link that was followed
 	ctx     goapp.Context
 }
 
@@ -70,6 +71,7 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	ctx.Defer(func(goapp.Context) { r.list.attach("lists") })
 	onSubmit(r.submit)
 	onHistory(func() { r.show(openConversation()) })
+	onInvite(r.followInvite)
 	onOnline(func() { r.engine.Wake() })
 	onVisible(func(is bool) {
 		r.engine.Visible(is)
@@ -80,6 +82,7 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	onTyped("composer", r.typed)
 	guardLinks(r.goTo)
 	r.engine.Visible(isVisible())
+	r.followInvite()
 	r.engine.Start()
 	r.show(openConversation())
 }
@@ -99,8 +102,7 @@ func (r *root) take(s *state.Snapshot) {
 	phase := map[state.Phase]string{state.Starting: r.phase, state.SignedOut: "out", state.SignedIn: "in"}[s.Phase]
 	if phase != "" && (phase != r.phase || s.Reason != r.reason) {
 		if r.phase == "in" && phase == "out" {
-			closeDialog("settings")
-			for _, id := range []string{"new-conversation", "hidden", "ask"} {
+			for _, id := range []string{"settings", "new-conversation", "hidden", "ask", "new-group", "group", "leave-group", "workspaces", "invite"} {
 				closeDialog(id)
 			}
 			clear(r.drafts)
@@ -111,10 +113,15 @@ func (r *root) take(s *state.Snapshot) {
 			r.current = ""
 		}
 		r.phase, r.reason = phase, s.Reason
-		setPhase(phase, s.Reason)
+		setPhase(phase, r.signInReason())
+		r.offerInvitation()
 		if phase == "in" && s.Open == nil {
 			r.show(openConversation()) // of a link that was followed before signing in
 		}
+	}
+	if before != nil && before.Group != nil && s.Group == nil { // left on another device
+		closeDialog("group")
+		closeDialog("leave-group")
 	}
 	if s.Announcement.Seq != r.said {
 		r.said = s.Announcement.Seq
@@ -158,9 +165,17 @@ func (r *root) Render() goapp.UI {
 			el("div").ID("lists").Class("lists"),
 			&connectionLine{Offline: s.Offline && s.Phase == state.SignedIn},
 		),
-		&conversationPane{View: s.Open, Empty: s.Loaded && s.Total == 0, Refused: r.refused, Actions: r},
+		&conversationPane{View: s.Open, Groups: s.Has(ozeki.ExtGroups), Empty: s.Loaded && s.Total == 0, Refused: r.refused, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},
-		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), Actions: r},
+		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), CanGroup: s.Has(ozeki.ExtGroups), Actions: r},
+		&newGroup{Friends: s.Friends, Loaded: s.FriendsLoaded, Actions: r},
+		&groupDialog{Group: s.Group, Friends: s.Friends, Actions: r},
+		&leaveDialog{Group: s.Group, Actions: r},
+		&workspacesDialog{Me: s.User.ID, Mine: s.Workspaces, Loaded: s.WorkspacesLoaded, CanList: s.Has(ozeki.ExtWorkspaces), Actions: r},
+		&inviteDialog{
+			Name: r.invite.answer.Name, Inviter: r.invite.answer.InviterName, Members: r.invite.answer.Members, Member: r.invite.answer.Member,
+			Trouble: r.invite.trouble, Actions: r,
+		},
 		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unsaved: r.unsaved, Actions: r},
 		&hiddenDialog{Rows: s.AllHidden, List: s.Blocklist, CanBlock: s.Has(ozeki.ExtBlock), Actions: r},
 		&askDialog{Title: r.question[0], Text: r.question[1], Yes: r.question[2], Actions: r},
@@ -249,7 +264,7 @@ func (r *root) openBest() {
 // menu opens a conversation's menu at a point, or below what has the focus.
 func (r *root) menu(id ozeki.ConversationID, at point) {
 	if row, ok := r.engine.Snapshot().Row(id); ok {
-		showMenu("More for "+row.Name, menuOf(row, r.snap.Has, r), at)
+		showMenu("More for "+row.Name, append(menuOf(row, r.snap.Has, r), r.groupEntries(row)...), at)
 	}
 }
 

@@ -33,6 +33,7 @@ type Row struct {
 	Favorite bool // as shown, like the other flags: the user's wish where there is one, else the server's word
 	Star     FlagPhase
 	Muted    bool
+	Group    bool
 	Hidden   bool
 	Color    string       // "#rrggbb", empty for none
 	Saving   FlagPhase    // of the flags beside the star: the furthest from settled
@@ -225,7 +226,7 @@ func (c *conversation) row() Row {
 		ID: c.id, Name: c.name, Opened: c.opened, Trouble: c.trouble, Favorite: c.favorite.shown() != "", Star: c.favorite.phase(),
 		Muted: c.mute.shown() != "", Hidden: c.isHidden(), Color: c.color.shown(),
 		Saving: max(c.mute.phase(), c.hide.phase(), c.color.phase()), Active: c.active,
-		Preview: c.preview, Unread: c.unread, Stale: c.stale, With: c.with, Blocked: c.blocked, Presence: c.presence,
+		Preview: c.preview, Unread: c.unread, Stale: c.stale, With: c.with, Group: c.group, Blocked: c.blocked, Presence: c.presence,
 	}
 }
 
