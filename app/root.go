@@ -98,6 +98,7 @@ func (r *root) OnDismount() {
 
 // take makes a snapshot the one that is shown.
 func (r *root) take(s *state.Snapshot) {
+	before := r.snap
 	r.snap = s
 	phase := map[state.Phase]string{state.Starting: r.phase, state.SignedOut: "out", state.SignedIn: "in"}[s.Phase]
 	if phase != "" && (phase != r.phase || s.Reason != r.reason) {

@@ -88,8 +88,20 @@ func (d *workspacesDialog) closed(goapp.Context, goapp.Event) {
 	d.said, d.link, d.leaving, d.words = "", "", "", ""
 }
 
-func (d *workspacesDialog) askLeave(ctx goapp.Context, _ goapp.Event) { d.leaving = workspaceOf(ctx) }
-func (d *workspacesDialog) stay(goapp.Context, goapp.Event)           { d.leaving = "" }
+func (d *workspacesDialog) askLeave(ctx goapp.Context, _ goapp.Event) {
+	d.leaving = workspaceOf(ctx)
+	d.focusLater("stay-in-" + d.leaving)
+}
+
+func (d *workspacesDialog) stay(goapp.Context, goapp.Event) {
+	d.focusLater("leave-" + d.leaving)
+	d.leaving = ""
+}
+
+// focusLater moves the focus to a button that comes in the place of the one that was used.
+func (d *workspacesDialog) focusLater(id string) {
+	d.Actions.afterFrame(func() { focusOn(id) })
+}
 
 func (d *workspacesDialog) leave(ctx goapp.Context, _ goapp.Event) {
 	name := workspaceOf(ctx)
