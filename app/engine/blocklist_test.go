@@ -100,12 +100,12 @@ func TestWhatIsHiddenAndNotAmongTheConversationsCanBeShownAgain(t *testing.T) {
 	p.until("it is there", func(v *state.Snapshot) bool { return row(v, unknown).Name == "Forgotten" && !row(v, unknown).Hidden })
 }
 
-// plain is the line to a server that offers no extensions.
-type plain struct {
+// bare is the line to a server that offers no extensions.
+type bare struct {
 	*wire
 }
 
-func (p plain) Post(ctx context.Context, url string, header map[string]string, body []byte) (*ozeki.Response, error) {
+func (p bare) Post(ctx context.Context, url string, header map[string]string, body []byte) (*ozeki.Response, error) {
 	res, err := p.wire.Post(ctx, url, header, body)
 	if err == nil && callName(url, body) == "login" {
 		var login map[string]any
@@ -121,7 +121,7 @@ func (p plain) Post(ctx context.Context, url string, header map[string]string, b
 func TestAnOzekiServerIsAskedForTheBlocklistOnlyOnRequest(t *testing.T) {
 	s := newServer(t)
 	a := s.account(0)
-	line := plain{&wire{inner: ozeki.NewTransport(), count: map[string]int{}, now: map[string]int{}, most: map[string]int{}}}
+	line := bare{&wire{inner: ozeki.NewTransport(), count: map[string]int{}, now: map[string]int{}, most: map[string]int{}}}
 	p := s.signedIn(a, func(o *Options) {
 		o.Client = ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: scheme, Transport: line})
 	})
