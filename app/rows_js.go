@@ -241,6 +241,8 @@ func (l *island) show(snap *state.Snapshot) {
 	case snap.UnreadOnly:
 	case snap.Filter != "" && len(snap.Favorites)+len(snap.Hidden) == 0:
 		text = "Nothing matches “" + snap.Filter + "”."
+	case snap.Filter != "" && len(snap.Favorites) == 0:
+		text = "Only hidden conversations match “" + snap.Filter + "”."
 	case snap.Filter == "" && snap.Total == 0:
 		text = "No conversations yet. Start one with the button New conversation above."
 	case snap.Filter == "":

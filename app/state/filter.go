@@ -27,8 +27,11 @@ const (
 func (s *State) words() []string { return strings.Fields(Fold(s.filter)) }
 
 // fits returns how well a conversation fits all words: as well as the worst of them.
-func (c *conversation) fits(words []string) fit {
+func (s *State) fits(c *conversation, words []string) fit {
 	worst := fitName
+	if len(words) > 0 && c.letters == 0 {
+		s.index(c)
+	}
 	for _, w := range words {
 		if worst = min(worst, c.fitsWord(w)); worst == fitNot {
 			break
@@ -37,7 +40,31 @@ func (c *conversation) fits(words []string) fit {
 	return worst
 }
 
+// index prepares a conversation for the filter: the names of the other people in it, one a line, folded, and which letters
+// there are.
+func (s *State) index(c *conversation) {
+	var b strings.Builder
+	for _, p := range c.participants {
+		if fold := Fold(p.UserName); p.UserID != s.user.ID && fold != c.fold {
+			b.WriteString(fold + "\n")
+		}
+	}
+	c.people = b.String()
+	c.letters = lettersOf(c.fold) | lettersOf(c.people) | 1<<63
+}
+
+// lettersOf tells the bytes of a text, as far as 63 bits do: what has not all of a word's cannot fit it.
+func lettersOf(text string) (letters uint64) {
+	for i := range len(text) {
+		letters |= 1 << (text[i] % 63)
+	}
+	return letters
+}
+
 func (c *conversation) fitsWord(w string) fit {
+	if lettersOf(w)&^c.letters != 0 {
+		return fitNot
+	}
 	switch i := strings.Index(c.fold, w); {
 	case i == 0:
 		return fitName
@@ -48,7 +75,7 @@ func (c *conversation) fitsWord(w string) fit {
 	case inParts(c.fold, w):
 		return fitParts
 	}
-	if people := c.peopleFold(); strings.Contains(people, w) || inParts(people, w) {
+	if strings.Contains(c.people, w) || inParts(c.people, w) {
 		return fitPeople
 	}
 	if len(w) > 2 && inOrder(c.fold, w) {
@@ -57,21 +84,16 @@ func (c *conversation) fitsWord(w string) fit {
 	return fitNot
 }
 
-// peopleFold is the names of the people in the conversation, one a line, folded.
-func (c *conversation) peopleFold() string {
-	if c.people == "" {
-		names := make([]string, len(c.participants))
-		for i, p := range c.participants {
-			names[i] = p.UserName
-		}
-		c.people = Fold(strings.Join(names, "\n")) + "\n"
-	}
-	return c.people
-}
-
 // wordBegins reports whether a word begins at a place of a text.
 func wordBegins(text string, i int) bool {
-	return i == 0 || strings.IndexByte(" \n-_.,;:/&+()'\"@#", text[i-1]) >= 0
+	if i == 0 {
+		return true
+	}
+	switch text[i-1] {
+	case ' ', '\n', '-', '_', '.', ',', ';', ':', '/', '&', '+', '(', ')', '\'', '"', '@', '#':
+		return true
+	}
+	return false
 }
 
 // atWord reports whether a word of the text begins with w.

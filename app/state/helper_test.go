@@ -151,7 +151,7 @@ func checkLists(t testing.TB, s *State, snap *Snapshot) {
 	}
 	fits, best := map[ozeki.ConversationID]fit{}, fitNot
 	for id, c := range s.conversations {
-		fits[id] = c.fits(strings.Fields(Fold(s.filter)))
+		fits[id] = s.fits(c, strings.Fields(Fold(s.filter)))
 		best = max(best, fits[id])
 	}
 	for id, c := range s.conversations {

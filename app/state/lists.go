@@ -123,7 +123,7 @@ func (s *State) filterRows() {
 	words, best := s.words(), fitNot
 	for _, list := range l.sorted {
 		for _, c := range list {
-			c.fit = c.fits(words)
+			c.fit = s.fits(c, words)
 			best = max(best, c.fit)
 		}
 	}

@@ -24,7 +24,7 @@ func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
 		}
 	}
 	if !samePeople(c.participants, in.Participants) {
-		c.people, c.with = "", ""
+		c.letters, c.with = 0, ""
 		for _, p := range in.Participants {
 			if !in.IsGroup && p.UserID != s.user.ID {
 				c.with = p.UserID
@@ -60,7 +60,7 @@ func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
 
 func (c *conversation) rename(name string) {
 	if name != c.name {
-		c.name, c.fold = name, Fold(name)
+		c.name, c.fold, c.letters = name, Fold(name), 0
 	}
 }
 

@@ -203,7 +203,8 @@ type conversation struct {
 	trouble                     bool
 	with                        ozeki.UserID // the other person of a one-to-one conversation
 	blocked                     bool
-	people                      string // see peopleFold
+	people                      string // see index
+	letters                     uint64 // see index, 0: to be made again
 	fit                         fit    // how well it fits the filter
 	sealedName                  string
 	secret                      string
