@@ -13,6 +13,7 @@ import (
 type newGroup struct {
 	goapp.Compo
 
+	Open    bool // else the friends, who may be many, are not in the page
 	Friends []state.Friend
 	Loaded  bool
 	Actions *root
@@ -37,7 +38,7 @@ func (d *newGroup) Render() goapp.UI {
 			el("label").Attr("for", "group-name").Body(el("h3").Text("Group name")),
 			el("input").ID("group-name").Attr("type", "text").Attr("autocomplete", "off").Dir("auto"),
 			el("h3").Text("People"),
-			d.people.render(d.Friends, nobody),
+			el("div").Body(goapp.If(d.Open, d.people.render(d.Friends, nobody))),
 			el("p").Class("actions").Body(el("button").Attr("type", "submit").Class("primary").Text("Create group")),
 		),
 	)
@@ -47,6 +48,7 @@ func (d *newGroup) closed(goapp.Context, goapp.Event) {
 	d.words = ""
 	d.people.reset()
 	setValue("group-name", "")
+	d.Actions.making = false
 }
 
 func (d *newGroup) create(_ goapp.Context, e goapp.Event) {
@@ -207,7 +209,8 @@ func (d *leaveDialog) leave(goapp.Context, goapp.Event) {
 func (r *root) newGroup() {
 	closeDialog("new-conversation")
 	r.engine.LoadFriends()
-	openDialog("new-group")
+	r.making = true
+	r.afterFrame(func() { openDialog("new-group") })
 }
 
 func (r *root) createGroup(name string, people []state.Friend) error {

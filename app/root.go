@@ -36,6 +36,7 @@ type root struct {
 	reason  string
 	current ozeki.ConversationID // the one that the address bar names
 	invite  invitation           // of a link that was followed
+	making  bool                 // a group is being made
 	ctx     goapp.Context
 }
 
@@ -169,7 +170,7 @@ func (r *root) Render() goapp.UI {
 		&conversationPane{View: s.Open, Groups: s.Has(ozeki.ExtGroups), Empty: s.Loaded && s.Total == 0, Refused: r.refused, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},
 		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), CanGroup: s.Has(ozeki.ExtGroups), Actions: r},
-		&newGroup{Friends: s.Friends, Loaded: s.FriendsLoaded, Actions: r},
+		&newGroup{Open: r.making, Friends: s.Friends, Loaded: s.FriendsLoaded, Actions: r},
 		&groupDialog{Group: s.Group, Friends: s.Friends, Actions: r},
 		&leaveDialog{Group: s.Group, Actions: r},
 		&workspacesDialog{Me: s.User.ID, Mine: s.Workspaces, Loaded: s.WorkspacesLoaded, CanList: s.Has(ozeki.ExtWorkspaces), Actions: r},

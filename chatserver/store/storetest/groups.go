@@ -45,7 +45,24 @@ func (s *suite) newcomer() {
 	s.is(err, nil)
 	s.equal(list, []store.Conversation{came})
 
+	// Nor is anything told of what is before: no last message, no mark of the others', nothing unread.
+	s.mark(u[1], c, store.Viewed, old)
+	s.mark(u[2], c, store.Delivered, old)
+	last, err := s.LastMessages(s.Context(), u[1])
+	s.is(err, nil)
+	s.equal(len(last), 0)
+	s.equal(s.unreadOf(u[1], c), "0 ")
+
 	later := s.add(c, s.message(c, u[0], "after"))
+	s.equal(s.unreadOf(u[1], c), "1 ")
+	s.mark(u[1], c, store.Viewed, later)
+	s.equal(s.unreadOf(u[1], c), "0 "+string(later.ID))
+	marks, err := s.Marks(s.Context(), c.ID, came.Since)
+	s.is(err, nil)
+	s.equal(len(marks), 2) // of u[1], who has seen and so had delivered the one that is for him
+	for _, m := range marks {
+		s.equal(m.Message, later.ID)
+	}
 	s.equal(s.read(u[1], c.ID).LastMessageID, later.ID)
 	q := s.query(c)
 	s.equal(len(s.messages(q)), 2)
