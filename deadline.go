@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -12,6 +13,11 @@ const (
 	// needs 8 s for a part; what the system buffers in front of it is sent in steps of at most a few megabytes.
 	sendWindow = 2 * time.Minute
 	sendPart   = 256 << 10
+
+	// receiveWindow is how long one part of a large request may take on its way, which is 1 KiB a second: slower senders
+	// are cut.
+	receiveWindow = time.Minute
+	receivePart   = 64 << 10
 )
 
 // cutSlowReaders serves h with a deadline for writing that is renewed with each part of an answer, so that an answer may
@@ -71,3 +77,29 @@ func (t *timedWriter) Flush() {
 
 // Unwrap lets http.ResponseController find what else the connection can do.
 func (t *timedWriter) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// takeSlowBodies serves h with a deadline for reading that is renewed with each part of a request's body that h reads, so
+// that a body may take as long as it is large. The connection's next request has the server's own deadline again.
+func takeSlowBodies(h http.Handler, window time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		r.Body = &timedBody{ReadCloser: r.Body, renew: func() { _ = control.SetReadDeadline(time.Now().Add(window)) }}
+		h.ServeHTTP(w, r)
+	})
+}
+
+type timedBody struct {
+	io.ReadCloser
+	renew func()
+	left  int // bytes of the part that has a deadline
+}
+
+func (t *timedBody) Read(b []byte) (int, error) {
+	if t.left <= 0 {
+		t.renew()
+		t.left = receivePart
+	}
+	n, err := t.ReadCloser.Read(b)
+	t.left -= n
+	return n, err
+}

@@ -160,3 +160,48 @@ func TestHTTP2IsCutAndServedAlike(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// takes is a handler that takes a whole body; how that ended goes to done.
+func takes(done chan<- error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		done <- err
+	})
+}
+
+// An upload may take longer than any other request, as long as it moves.
+func TestASlowUploadThatMovesIsTaken(t *testing.T) {
+	done := make(chan error, 1)
+	server := httptest.NewUnstartedServer(cutSlowReaders(takeSlowBodies(takes(done), 2*time.Second), time.Minute))
+	server.Config.ReadTimeout = 300 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	const parts = 6
+	send := func(pause time.Duration, parts int) net.Conn {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(conn, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 6*receivePart)
+		for range parts {
+			_, _ = conn.Write(bytes.Repeat([]byte{'x'}, receivePart))
+			time.Sleep(pause)
+		}
+		return conn
+	}
+	conn := send(100*time.Millisecond, parts)
+	defer conn.Close()
+	if err := <-done; err != nil {
+		t.Errorf("a slow one ended with %v", err)
+	}
+	stuck := send(0, parts-1)
+	defer stuck.Close()
+	select {
+	case err := <-done:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("one that stands still ended with %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("one that stands still holds the connection")
+	}
+}

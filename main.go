@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"starling/chatserver"
+	"starling/chatserver/files"
 	"starling/chatserver/relay"
 	"starling/chatserver/store"
 	"starling/ozeki"
@@ -31,6 +32,7 @@ type Config struct {
 	UpstreamListener string        // ws(s) URL of the Ozeki server's notification socket; empty: as its login answers say
 	Scheme           string        // name of the signing and sealing scheme
 	TLSCert, TLSKey  string        // PEM files; empty: plain HTTP
+	MaxFile          int64         // largest encrypted file that the embedded server takes, in bytes
 	StopTimeout      time.Duration // how long a stop waits for requests that are being served
 	Verbose          bool          // log every request
 
@@ -97,17 +99,18 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 }
 
 func parse(args []string, getenv func(string) string, stderr io.Writer) (Config, error) {
-	cfg := Config{Addr: "127.0.0.1:8000", Data: defaultData(getenv), Scheme: ozeki.DefaultScheme, StopTimeout: 10 * time.Second,
+	cfg := Config{Addr: "127.0.0.1:8000", Data: defaultData(getenv), Scheme: ozeki.DefaultScheme, MaxFile: chatserver.DefaultMaxFile, StopTimeout: 10 * time.Second,
 		Users: 50, Conversations: 100, Messages: 20}
 	fs := flag.NewFlagSet("starling", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&cfg.Addr, "addr", cfg.Addr, "`host:port` to listen on; port 0 takes a free one")
-	fs.StringVar(&cfg.Data, "data", cfg.Data, "`directory` of the embedded server's database; made if missing")
+	fs.StringVar(&cfg.Data, "data", cfg.Data, "`directory` of the embedded server's database and files; made if missing")
 	fs.StringVar(&cfg.Upstream, "upstream", "", "`URL` of an Ozeki server's index.php to stand in front of")
 	fs.StringVar(&cfg.UpstreamListener, "upstream-listener", "", "ws or wss `URL` of the Ozeki server's notification socket (default: the host of --upstream and the port that its login answer names)")
 	fs.StringVar(&cfg.Scheme, "scheme", cfg.Scheme, "`name` of the scheme that signs and seals: "+strings.Join(ozeki.SchemeNames, ", "))
 	fs.StringVar(&cfg.TLSCert, "tls-cert", "", "`file` with the certificate chain (PEM); with --tls-key serves https")
 	fs.StringVar(&cfg.TLSKey, "tls-key", "", "`file` with the certificate's key (PEM)")
+	fs.Var(&option[int64]{&cfg.MaxFile, fileSize, "write a number of bytes from 1024 to 1073741824, like 26214400"}, "max-file", "embedded server: `bytes` of the largest file that people send each other")
 	fs.Var(&option[time.Duration]{&cfg.StopTimeout, duration, "write a duration like 10s or 2m"}, "stop-timeout", "longest `duration` that a stop waits for requests being served")
 	fs.Var(&option[bool]{&cfg.Verbose, strconv.ParseBool, "write true or false"}, "verbose", "log every request")
 	const number = "write a whole number like 20"
@@ -176,6 +179,14 @@ func duration(text string) (time.Duration, error) {
 	return d, err
 }
 
+func fileSize(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err == nil && (n < 1<<10 || n > 1<<30) {
+		err = errors.New("out of range")
+	}
+	return n, err
+}
+
 func defaultData(getenv func(string) string) string {
 	if dir := getenv("XDG_DATA_HOME"); dir != "" {
 		return filepath.Join(dir, "starling")
@@ -217,9 +228,13 @@ func serve(ctx context.Context, cfg Config, demo bool, stdout, stderr io.Writer)
 			}
 			fmt.Fprintf(stdout, "Sign in as %s or %s with the password %s\n", info.Emails[0], info.Emails[1], info.Password)
 		}
-		api, closeAPI := newChatServer(st, scheme, log)
+		kept, err := files.OpenDir(filepath.Join(cfg.Data, "files"))
+		if err != nil {
+			return err
+		}
+		chat, closeAPI := newChatServer(chatserver.Config{Store: st, Files: kept, MaxFile: cfg.MaxFile, Scheme: scheme, Log: log})
 		defer closeAPI()
-		options.API, options.Listener = api, api.Listener
+		options.API, options.Listener, options.Files = chat, chat.Listener, chat.Files()
 	}
 	site, err := newSite(options)
 	if err != nil {

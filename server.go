@@ -21,8 +21,6 @@ import (
 	"starling/chatserver"
 	"starling/chatserver/bus"
 	"starling/chatserver/relay"
-	"starling/chatserver/store"
-	"starling/ozeki"
 	"starling/web"
 )
 
@@ -30,6 +28,7 @@ import (
 const (
 	apiPath      = "/ozeki/index.php"
 	listenerPath = "/ozeki/listener"
+	filePath     = "/ozeki/file/"
 )
 
 // siteOptions say what a site serves: exactly one of API and Relay is set.
@@ -37,6 +36,7 @@ type siteOptions struct {
 	Scheme   string
 	API      http.Handler // the embedded chat server
 	Listener http.Handler // its notification socket; nil: clients poll
+	Files    http.Handler // the files that it keeps
 	Relay    *relay.Relay // in front of an Ozeki server, with a socket of its own
 	Log      *slog.Logger
 }
@@ -73,6 +73,9 @@ func newSite(o siteOptions) (*site, error) {
 		s.mux.Handle(listenerPath, listener)
 	}
 	s.mux.Handle(apiPath, gzhttp.GzipHandler(api))
+	if o.Files != nil {
+		s.mux.Handle(filePath, takeSlowBodies(o.Files, receiveWindow))
+	}
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { sayHealth(w, "") })
 	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := ready(r.Context()); err != nil {
@@ -181,13 +184,14 @@ func sayHealth(w http.ResponseWriter, wrong string) {
 	fmt.Fprintln(w, "ok")
 }
 
-// newChatServer wires the embedded chat server to its store. The second result stops it.
-func newChatServer(st store.Store, scheme ozeki.Scheme, log *slog.Logger) (*chatserver.Server, func()) {
+// newChatServer makes the embedded chat server at its place in the site. The second result stops it.
+func newChatServer(c chatserver.Config) (*chatserver.Server, func()) {
 	b := bus.NewLocal()
-	s := chatserver.New(chatserver.Config{Store: st, Bus: b, Scheme: scheme, Log: log, PublicPath: apiPath, ListenerPath: listenerPath})
+	c.Bus, c.PublicPath, c.ListenerPath = b, apiPath, listenerPath
+	s := chatserver.New(c)
 	return s, func() {
 		if err := errors.Join(s.Close(), b.Close()); err != nil {
-			log.Error("stop the chat server", "err", err)
+			c.Log.Error("stop the chat server", "err", err)
 		}
 	}
 }

@@ -13,11 +13,13 @@ import (
 type conversationPane struct {
 	goapp.Compo
 
-	View    *state.Open
-	Groups  bool   // groups can be changed
-	Empty   bool   // the user has no conversations at all
-	Refused string // why the text in the composer was not taken, in words
-	Actions *root
+	View      *state.Open
+	Groups    bool         // groups can be changed
+	Empty     bool         // the user has no conversations at all
+	Refused   string       // why what is in the composer was not taken, in words
+	Chosen    []chosenView // files in the composer
+	FileLimit int64        // of one file, in bytes; 0: the server takes none
+	Actions   *root
 
 	shown ozeki.ConversationID // whose draft stands in the composer
 }
@@ -87,6 +89,7 @@ func (p *conversationPane) Render() goapp.UI {
 			el("p").Class("pane-note").Dir("auto").Text(noteOf(v)),
 		), p.members(), star, p.more()),
 		el("section").ID("timeline").Class("timeline"), // filled by timeline_js.go; no other part here is a section
+		el("div").Class("drop").Aria("hidden", "true").Body(el("p").Text("Drop the files here to attach them")),
 		goapp.If(p.writable(), p.composer()),
 		goapp.If(v.Row.Blocked, el("div").Class("closed").Body(
 			el("p").Text("You have blocked "+v.Row.Name+". Unblock to write."),
@@ -139,7 +142,14 @@ func (p *conversationPane) composer() goapp.UI {
 	return el("form").Attr("novalidate", "").OnSubmit(p.submit).Body(
 		// Always there: children are matched by position, and a composer made anew would lose what was typed.
 		el("p").Class("error composer-trouble").Attr("role", "alert").Text(p.Refused),
+		el("ul").Class("chosen").Aria("label", "Files to send").Attr("hidden", len(p.Chosen) == 0).Body(
+			goapp.Range(p.Chosen).Slice(func(i int) goapp.UI { return &chosenRow{File: p.Chosen[i], Actions: p.Actions} }),
+		),
 		el("div").Class("composer").Body(
+			el("div").Class("attach").Body(goapp.If(p.FileLimit > 0,
+				el("input").ID("files").Attr("type", "file").Attr("multiple", true).Attr("hidden", true),
+				attachButton(p.FileLimit),
+			)),
 			el("textarea").ID("composer").Attr("rows", 1).Aria("label", "Message "+p.View.Row.Name).Attr("placeholder", "Message").Dir("auto"),
 			el("button").Attr("type", "submit").Class("primary").Text("Send"),
 		),

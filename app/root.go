@@ -29,6 +29,10 @@ type root struct {
 	list                  *island
 	log                   *timeline
 	drafts                map[ozeki.ConversationID]string
+	chosen                map[ozeki.ConversationID][]chosenFile // files in the composer
+	choices               int                                   // how many were chosen so far
+	fileLimit             int64                                 // of one file, in bytes; 0: the server takes none
+	opened                *openPicture                          // the picture in the dialog
 
 	badge   int    // as told to the system: messages that are unread
 	said    int    // sequence of the last announcement given to the live region
@@ -60,6 +64,7 @@ func (r *root) OnMount(ctx goapp.Context) {
 func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	r.ctx, r.keys = ctx, parseKeymap(pref("shortcuts"))
 	r.drafts, r.held = map[ozeki.ConversationID]string{}, map[int]holder{}
+	r.chosen = map[ozeki.ConversationID][]chosenFile{}
 	r.list, r.log = newIsland(r), newTimeline(r)
 	o.OnChange = func(s *state.Snapshot) {
 		// Rows and messages are drawn in the same frame as the click; the rest follows at the framework's next one.
@@ -82,6 +87,8 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	onKey(r.key)
 	onTyped("composer", r.typed)
 	guardLinks(r.goTo)
+	onFiles(r.mayAttach, r.choose)
+	warnBeforeLeaving(r.engine.Uploading)
 	r.engine.Visible(isVisible())
 	r.followInvite()
 	r.engine.Start()
@@ -100,14 +107,15 @@ func (r *root) OnDismount() {
 // take makes a snapshot the one that is shown.
 func (r *root) take(s *state.Snapshot) {
 	before := r.snap
-	r.snap = s
+	r.snap, r.fileLimit = s, r.engine.FileLimit()
 	phase := map[state.Phase]string{state.Starting: r.phase, state.SignedOut: "out", state.SignedIn: "in"}[s.Phase]
 	if phase != "" && (phase != r.phase || s.Reason != r.reason) {
 		if r.phase == "in" && phase == "out" {
-			for _, id := range []string{"settings", "new-conversation", "hidden", "ask", "new-group", "group", "leave-group", "workspaces", "invite"} {
+			for _, id := range []string{"settings", "new-conversation", "hidden", "ask", "new-group", "group", "leave-group", "workspaces", "invite", "picture"} {
 				closeDialog(id)
 			}
 			clear(r.drafts)
+			clear(r.chosen)
 			setValue("filter", "")
 			setTheme("")
 			r.keys = keymap{}
@@ -161,13 +169,21 @@ func (r *root) Render() goapp.UI {
 	if s.Open != nil {
 		class += " reading"
 	}
+	var chosen []chosenFile
+	if s.Open != nil {
+		chosen = r.chosen[s.Open.Row.ID]
+	}
+	picture := openPicture{}
+	if r.opened != nil {
+		picture = *r.opened
+	}
 	return el("div").ID("app").Class(class).Body(
 		el("nav").Class("sidebar").Aria("label", "Conversations").Body(
 			&sidebarHead{Name: s.User.Name, Trouble: s.Trouble, UnreadOnly: s.UnreadOnly, Actions: r},
 			el("div").ID("lists").Class("lists"),
 			&connectionLine{Offline: s.Offline && s.Phase == state.SignedIn},
 		),
-		&conversationPane{View: s.Open, Groups: s.Has(ozeki.ExtGroups), Empty: s.Loaded && s.Total == 0, Refused: r.refused, Actions: r},
+		&conversationPane{View: s.Open, Groups: s.Has(ozeki.ExtGroups), Empty: s.Loaded && s.Total == 0, Refused: r.refused, Chosen: viewsOf(chosen), FileLimit: r.fileLimit, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},
 		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), CanGroup: s.Has(ozeki.ExtGroups), Actions: r},
 		&newGroup{Open: r.making, Friends: s.Friends, Loaded: s.FriendsLoaded, Actions: r},
@@ -181,6 +197,7 @@ func (r *root) Render() goapp.UI {
 		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unsaved: r.unsaved, Actions: r},
 		&hiddenDialog{Rows: s.AllHidden, List: s.Blocklist, CanBlock: s.Has(ozeki.ExtBlock), Actions: r},
 		&askDialog{Title: r.question[0], Text: r.question[1], Yes: r.question[2], Actions: r},
+		&pictureDialog{Name: picture.name, Loaded: picture.loaded, Actions: r},
 		&shortcutsDialog{Keys: r.keys, Recording: r.recording, Trouble: r.keyTrouble, Actions: r},
 	)
 }
@@ -350,9 +367,7 @@ func (r *root) send() {
 	words := ""
 	if !o.CanWrite {
 		words = "Not sent yet: the conversation is still being opened. Try again in a moment."
-	} else if err := r.engine.Send(o.Row.ID, value("composer")); err != nil {
-		words = "Not sent: " + err.Error() + "."
-	} else {
+	} else if words = r.write(o.Row.ID, value("composer")); words == "" {
 		delete(r.drafts, o.Row.ID)
 		setValue("composer", "")
 		r.log.toEnd()

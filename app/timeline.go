@@ -126,8 +126,11 @@ func messageParts(e entry) []part {
 	case !e.first:
 		sender = part{tag: "span", class: "visually-hidden", text: e.Sender + ": "}
 	}
-	parts := []part{sender, {tag: "div", class: "body", attributes: []string{"dir", "auto"}, text: e.Text}}
-	// The place of what is attached to a message.
+	parts := []part{sender}
+	if e.Text != "" || e.Files == nil {
+		parts = append(parts, part{tag: "div", class: "body", attributes: []string{"dir", "auto"}, text: e.Text})
+	}
+	parts = append(parts, fileParts(e)...)
 	return append(parts, part{tag: "div", class: "foot", parts: append([]part{metaPart(e)}, receiptParts(e)...)})
 }
 
@@ -150,6 +153,9 @@ func metaPart(e entry) part {
 	switch e.State {
 	case state.MessageSending:
 		add(part{tag: "span", text: "Sending…"})
+		if stoppable(e) {
+			add(buttonPart("secondary", "discard", "Delete"))
+		}
 	case state.MessageQueued:
 		add(part{tag: "span", text: "Waiting for the connection"}, buttonPart("secondary", "discard", "Delete"))
 	case state.MessageFailed:
@@ -182,7 +188,7 @@ func receiptParts(e entry) []part {
 // estimate guesses the height of a message that was not shown yet, in pixels.
 func estimate(e entry) float64 {
 	lines := 1 + strings.Count(e.Text, "\n") + len(e.Text)/70
-	h := 40 + 20*float64(lines)
+	h := 40 + 20*float64(lines) + filesHeight(e)
 	if e.first && !e.Mine {
 		h += 30
 	}
@@ -249,4 +255,6 @@ type timelineActions interface {
 	viewed(id ozeki.ConversationID, m ozeki.MessageID)
 	retry(id ozeki.ConversationID, m ozeki.MessageID)
 	discard(id ozeki.ConversationID, m ozeki.MessageID)
+	picture(id ozeki.ConversationID, m ozeki.MessageID, file ozeki.FileID)
+	download(id ozeki.ConversationID, m ozeki.MessageID, file ozeki.FileID)
 }

@@ -387,12 +387,17 @@ func (l *timeline) update(n *messageNode, e entry) {
 	n.shown = e
 	do := ""
 	if focused := document.Get("activeElement"); focused.Truthy() && n.article.Call("contains", focused).Bool() {
-		do = focused.Get("dataset").Get("do").String()
+		if data := focused.Get("dataset"); data.Get("do").Type() == js.TypeString {
+			do = "[data-do='" + data.Get("do").String() + "']"
+			if file := data.Get("file"); file.Type() == js.TypeString {
+				do += "[data-file='" + file.String() + "']"
+			}
+		}
 	}
 	n.article.Set("className", classOf(e))
 	fill(n.article, messageParts(e))
 	if do != "" {
-		if again := n.article.Call("querySelector", "[data-do='"+do+"']"); again.Truthy() {
+		if again := n.article.Call("querySelector", do); again.Truthy() {
 			again.Call("focus", map[string]any{"preventScroll": true})
 		} else {
 			l.log.Call("focus", map[string]any{"preventScroll": true})
@@ -604,5 +609,9 @@ func (l *timeline) click(args []js.Value) {
 		l.actions.retry(id, message)
 	case "discard":
 		l.actions.discard(id, message)
+	case "picture":
+		l.actions.picture(id, message, ozeki.FileID(target.Get("dataset").Get("file").String()))
+	case "download":
+		l.actions.download(id, message, ozeki.FileID(target.Get("dataset").Get("file").String()))
 	}
 }

@@ -29,10 +29,22 @@ var extensions = []string{
 
 // extensions names what this one offers.
 func (s *Server) extensions() []string {
-	if s.listenerPath == "" {
-		return extensions
+	offered := slices.Clone(extensions)
+	if s.listenerPath != "" {
+		offered = append(offered, ozeki.ExtTicket, ozeki.ExtTyping)
 	}
-	return append(slices.Clone(extensions), ozeki.ExtTicket, ozeki.ExtTyping)
+	if s.files != nil {
+		offered = append(offered, ozeki.ExtFiles)
+	}
+	return offered
+}
+
+// limits are what a client must know before it sends something.
+func (s *Server) limits() map[string]int64 {
+	if s.files == nil {
+		return nil
+	}
+	return map[string]int64{ozeki.LimitFile: s.maxFile}
 }
 
 // login tells the owner of an api key who he is and binds the station to him. Unsigned. errLogin: the key is unknown.
@@ -60,7 +72,7 @@ func (s *Server) login(ctx context.Context, req *request, body *ozeki.LoginReque
 	}
 	return ozeki.LoginAnswer{
 		Answer: ok, Server: serverVersion, Listeners: s.listeners(req.origin), Registration: "true", RSAKey: account.RSAKey,
-		UserID: account.UserID, FullName: account.FullName, Nick: account.Nick, URLs: s.urls(req.origin), Extensions: s.extensions(),
+		UserID: account.UserID, FullName: account.FullName, Nick: account.Nick, URLs: s.urls(req.origin), Extensions: s.extensions(), Limits: s.limits(),
 	}, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"starling/chatserver/bus"
+	"starling/chatserver/files"
 	"starling/chatserver/store"
 	"starling/ozeki"
 )
@@ -54,6 +55,7 @@ type fixture struct {
 	path  string // of the database
 	bus   bus.Bus
 	store store.Store
+	files files.Store
 	srv   *Server
 	http  *httptest.Server
 
@@ -62,6 +64,11 @@ type fixture struct {
 
 func newFixture(t testing.TB, change ...func(*fixture)) *fixture {
 	f := &fixture{t: t, clock: &clock{at: time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}, path: filepath.Join(t.TempDir(), "chat.db"), bus: bus.NewLocal()}
+	kept, err := files.OpenDir(filepath.Join(t.TempDir(), "files"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.files = kept
 	for _, c := range change {
 		c(f)
 	}
@@ -76,10 +83,13 @@ func (f *fixture) start() {
 		f.t.Fatal(err)
 	}
 	f.store = st
-	f.srv = New(Config{Store: st, Bus: f.bus, Scheme: scheme, Clock: f.clock.now, PublicPath: testPath, ListenerPath: testListener})
+	f.srv = New(Config{
+		Store: st, Bus: f.bus, Scheme: scheme, Clock: f.clock.now, PublicPath: testPath, ListenerPath: testListener, Files: f.files, MaxFile: 100_000,
+	})
 	mux := http.NewServeMux()
 	mux.Handle("/", f.srv)
 	mux.Handle(testListener, f.srv.Listener)
+	mux.Handle("/ozeki/file/", f.srv.Files())
 	f.http = httptest.NewUnstartedServer(mux)
 	if f.listener != nil {
 		f.http.Listener = f.listener(f.http.Listener)

@@ -56,6 +56,9 @@ func (s *Server) addMessage(ctx context.Context, tx store.Tx, req *request, body
 	if errors.Is(err, store.ErrExists) {
 		return nil, errExists.saying("The conversation has another message with this id. Send the message under a new id.")
 	}
+	if err == nil {
+		err = s.attach(ctx, tx, c.ID, stored)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -85,13 +88,18 @@ func parseMessage(text string) (store.Message, error) {
 		// A known field is here if its value is not of the right kind. And as many programs (Go's among them) read names of
 		// fields in either case, an unknown "from" must not pass as the verified From.
 		for name := range m.Extra {
-			for _, known := range []string{"ID", "Type", "Created", "ValidUntil", "Data", "From"} {
+			for _, known := range []string{"ID", "Type", "Created", "ValidUntil", "Data", "From", "Files"} {
 				if strings.EqualFold(name, known) {
 					return store.Message{}, errInvalid.saying("The message's field " + known +
 						" is not of the form that the API describes, or spelt otherwise. Correct it.")
 				}
 			}
 		}
+	}
+	if err := putFiles(&m.Extra, m.Files); err != nil {
+		return store.Message{}, err
+	}
+	if len(m.Extra) > 0 {
 		b, err := json.Marshal(m.Extra)
 		if err != nil {
 			return store.Message{}, errInvalid
@@ -110,6 +118,7 @@ func messageFor(m store.Message) ozeki.Message {
 	}
 	if m.Extra != "" {
 		_ = json.Unmarshal([]byte(m.Extra), &public.Extra) // made by parseMessage
+		public.Files = takeFiles(public.Extra)
 	}
 	return public
 }

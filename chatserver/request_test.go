@@ -105,7 +105,7 @@ func TestEveryAnswerBearsTheHeadersOfTheAPI(t *testing.T) {
 func TestEveryCallHasARoute(t *testing.T) {
 	f := newFixture(t)
 	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallLogout, ozeki.CallFriendAdd, ozeki.CallConversationCreate,
-		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallTicket, ozeki.CallAway}, ozeki.Published...)
+		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallTicket, ozeki.CallAway, ozeki.CallFileCreate, ozeki.CallFileFetch}, ozeki.Published...)
 	calls = append(append(calls, groupCalls...), workspaceCalls...)
 	for _, call := range calls {
 		if r, found := f.srv.routes[routeKey{call.Service, call.API, call.Action}]; !found || r.call != call {

@@ -65,6 +65,9 @@ func (s *Server) table() map[routeKey]route {
 		change(s, ozeki.CallWorkspaceJoin, s.joinWorkspace),
 		change(s, ozeki.CallWorkspaceLeave, s.leaveWorkspace),
 	}
+	if s.files != nil {
+		routes = append(routes, change(s, ozeki.CallFileCreate, s.createFile), read(s, ozeki.CallFileFetch, s.fetchFile))
+	}
 	m := make(map[routeKey]route, len(routes))
 	for _, r := range routes {
 		m[routeKey{r.call.Service, r.call.API, r.call.Action}] = r

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"starling/chatserver/bus"
+	"starling/chatserver/files"
 	"starling/chatserver/store"
 	"starling/ozeki"
 )
@@ -36,6 +37,10 @@ type Config struct {
 	// ListenerPath is the path under which Listener is mounted, e.g. "/ozeki/listener", told in the login answer. Empty:
 	// there is no notification socket, and clients poll.
 	ListenerPath string
+	// Files keeps the files that people send each other (see Server.Files); nil: the server takes none.
+	Files files.Store
+	// MaxFile is the largest encrypted file that is taken, in bytes; 0 is DefaultMaxFile.
+	MaxFile int64
 }
 
 // Server is an http.Handler for POST PublicPath?srv=…&api=…. It looks at the query and the body, not at the path.
@@ -57,6 +62,10 @@ type Server struct {
 	listenerPath string
 	routes       map[routeKey]route
 
+	files     files.Store
+	maxFile   int64
+	ticketKey []byte
+
 	keys     keyCache
 	seen     seenIDs
 	presence presence
@@ -75,6 +84,10 @@ func New(c Config) *Server {
 	s := &Server{
 		store: c.Store, bus: c.Bus, scheme: c.Scheme, clock: c.Clock, ownClock: c.Clock != nil, log: c.Log,
 		window: c.ClockWindow, path: c.PublicPath, listenerPath: c.ListenerPath, patience: usualPatience,
+		files: c.Files, maxFile: c.MaxFile, ticketKey: newTicketKey(),
+	}
+	if s.maxFile <= 0 {
+		s.maxFile = DefaultMaxFile
 	}
 	s.Listener = http.HandlerFunc(s.listen)
 	if s.bus == nil {
@@ -110,6 +123,13 @@ func New(c Config) *Server {
 		s.sweepPresence(ctx, sweep.C)
 	})
 	s.deaf = s.bus.Subscribe(s.sockets.hint)
+	if s.files != nil {
+		remove := time.NewTicker(removeEvery)
+		s.work.Go(func() {
+			defer remove.Stop()
+			s.tendFiles(ctx, remove.C)
+		})
+	}
 	return s
 }
 

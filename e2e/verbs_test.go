@@ -295,7 +295,7 @@ func (p *person) messages() (texts []string, err error) {
 	}
 	err = log.call(`function() { return [...this.querySelectorAll("article")].map(a => {
 		const meta = a.querySelector(".meta > :not(time)")
-		return a.querySelector(".body").innerText + (meta ? " [" + meta.innerText + "]" : "") }) }`, &texts)
+		return (a.querySelector(".body")?.innerText ?? "") + (meta ? " [" + meta.innerText + "]" : "") }) }`, &texts)
 	return texts, err
 }
 

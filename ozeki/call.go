@@ -67,6 +67,8 @@ var (
 	CallUnblock            = Call{"unblock", "chatserver", "chatblocklist", "unblock", true, true, false}
 	CallTicket             = Call{"ticket", "chatserver", "chatnotification", "ticket", true, true, true}
 	CallAway               = Call{"away", "chatserver", "chatavailability", "useraway", true, true, false}
+	CallFileCreate         = Call{"send file", "chatserver", "chatfile", "create", true, true, false}
+	CallFileFetch          = Call{"get file", "chatserver", "chatfile", "fetch", true, true, true}
 )
 
 // Names of extensions in the login answer.
@@ -86,6 +88,7 @@ const (
 	ExtAway               = "away"               // CallAway
 	ExtGroups             = "groups"             // groups change: the calls of groups.go
 	ExtWorkspaces         = "workspaces"         // the calls of workspace.go beside the published one
+	ExtFiles              = "files"              // CallFileCreate, CallFileFetch, and Files of a message
 )
 
 // Common are the fields of every request body but login and workspace register.

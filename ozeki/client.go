@@ -35,6 +35,7 @@ type Session struct {
 	PublicKey  string // the key's public half: base64 DER SubjectPublicKeyInfo, made from the key and not asked of the server
 	Extensions []string
 	URLs       map[string]string // of the login answer
+	Limits     map[string]int64  // of the login answer
 }
 
 // Has reports whether the server named the extension at login.
@@ -47,8 +48,10 @@ type Options struct {
 	Base      string           // URL of the server's index.php, without a query
 	Scheme    Scheme           // nil is the default scheme
 	Transport Transport        // nil is NewTransport()
+	Files     FileTransport    // nil is NewFileTransport()
 	Clock     func() time.Time // nil is time.Now
 	Timeout   time.Duration    // of one call; 0 is 20 seconds
+	Stall     time.Duration    // how long the transfer of a file may stand still; 0 is a minute
 }
 
 // Client calls an Ozeki chat server: one method per call of the API. Its methods may be called from several goroutines at once.
@@ -63,6 +66,8 @@ type Client struct {
 	transport Transport
 	clock     func() time.Time
 	timeout   time.Duration
+	files     FileTransport
+	stall     time.Duration
 
 	mu      sync.Mutex
 	session *Session
@@ -71,7 +76,7 @@ type Client struct {
 
 // NewClient returns a client that is not signed in.
 func NewClient(o Options) *Client {
-	c := &Client{base: o.Base, scheme: o.Scheme, transport: o.Transport, clock: o.Clock, timeout: o.Timeout}
+	c := &Client{base: o.Base, scheme: o.Scheme, transport: o.Transport, clock: o.Clock, timeout: o.Timeout, files: o.Files, stall: o.Stall}
 	if c.scheme == nil {
 		c.scheme, _ = SchemeByName(DefaultScheme)
 	}
@@ -83,6 +88,12 @@ func NewClient(o Options) *Client {
 	}
 	if c.timeout == 0 {
 		c.timeout = 20 * time.Second
+	}
+	if c.files == nil {
+		c.files = NewFileTransport()
+	}
+	if c.stall == 0 {
+		c.stall = time.Minute
 	}
 	return c
 }
@@ -314,7 +325,7 @@ func (c *Client) SignIn(ctx context.Context, station StationID, apiKey, encrypti
 	if err != nil {
 		return nil, fmt.Errorf("open key: %w", err)
 	}
-	c.SetSession(&Session{UserID: a.UserID, Station: station, Key: key, PublicKey: publicKey, Extensions: a.Extensions, URLs: a.URLs})
+	c.SetSession(&Session{UserID: a.UserID, Station: station, Key: key, PublicKey: publicKey, Extensions: a.Extensions, URLs: a.URLs, Limits: a.Limits})
 	return a, nil
 }
 

@@ -167,6 +167,12 @@ var methods = []method{
 		return errOf(c.CreateConversation(ctx, ConversationCreateRequest{ConversationID: testChat, Members: []Member{{testUser, "s", "d"}}}))
 	}, map[string]any{"conversationid": string(testChat), "isgroup": false,
 		"members": []any{map[string]any{"userid": string(testUser), "secret": "s", "displayname": "d"}}}, conversationOK},
+	{CallFileCreate, func(ctx context.Context, c *Client) error {
+		return errOf(c.CreateFile(ctx, FileCreateRequest{ConversationID: testChat, Instance: "i", FileID: "f", Size: 30, SHA256: "s"}))
+	}, map[string]any{"conversationid": string(testChat), "instance": "i", "fileid": "f", "size": 30.0, "sha256": "s"}, ticketOK},
+	{CallFileFetch, func(ctx context.Context, c *Client) error {
+		return errOf(c.FetchFile(ctx, FileFetchRequest{ConversationID: testChat, FileID: "f"}))
+	}, map[string]any{"conversationid": string(testChat), "fileid": "f"}, ticketOK},
 }
 
 func errOf[T any](_ T, err error) error { return err }
@@ -225,7 +231,7 @@ func TestEachMethodSendsItsCallAsPublished(t *testing.T) {
 			}
 		}
 	}
-	for _, call := range append(slices.Clone(Published), CallLogout, CallFriendAdd, CallConversationCreate, CallBlock, CallUnblock, CallAccountCreate) {
+	for _, call := range append(slices.Clone(Published), CallLogout, CallFriendAdd, CallConversationCreate, CallBlock, CallUnblock, CallAccountCreate, CallFileCreate, CallFileFetch) {
 		if !covered[call] {
 			t.Errorf("no method was tried for %s", call.Name)
 		}

@@ -52,6 +52,7 @@ const (
 	CodeForbidden = "forbidden"
 	CodeLimit     = "limit"
 	CodeInternal  = "internal"
+	CodeFull      = "full" // no room for a file
 )
 
 var codeErrors = map[string]error{

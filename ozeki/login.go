@@ -19,7 +19,9 @@ type LoginAnswer struct {
 	URLs         map[string]string `json:"urls,omitzero"` // login, conversation, … → URL
 	// Extensions (this project's) names what the server offers beside the published calls.
 	Extensions []string `json:"extensions,omitzero"`
-	Extra      Extra    `json:"-"`
+	// Limits (this project's) are the server's, by name: LimitFile.
+	Limits map[string]int64 `json:"limits,omitzero"`
+	Extra  Extra            `json:"-"`
 }
 
 func (a *LoginAnswer) UnmarshalJSON(b []byte) error {

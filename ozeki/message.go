@@ -15,8 +15,10 @@ type Message struct {
 	ValidUntil Time      `json:"ValidUntil,omitzero"`
 	Data       string    `json:"Data,omitempty"` // a Content, sealed
 	// From (extension ExtSender) is the user whose signature the server verified when the message was added.
-	From  UserID `json:"From,omitempty"`
-	Extra Extra  `json:"-"`
+	From UserID `json:"From,omitempty"`
+	// Files (extension ExtFiles) are the files of the message: they go when it goes.
+	Files []FileID `json:"Files,omitempty"`
+	Extra Extra    `json:"-"`
 }
 
 // Types of reports (published).
@@ -45,6 +47,7 @@ type Content struct {
 	Version int    `json:"v"`
 	Text    string `json:"text"`
 	From    UserID `json:"from"`
+	Files   []File `json:"files,omitempty"`
 	Extra   Extra  `json:"-"`
 }
 

@@ -242,6 +242,9 @@ func awaitBytes(start func(subtle js.Value) js.Value) ([]byte, error) {
 	return toGo(buffer), nil
 }
 
+// Await waits for the promise that start returns, for packages that call the browser: see awaitValue.
+func Await(start func() js.Value) (js.Value, error) { return awaitValue(start) }
+
 // awaitValue waits for the promise that start returns. It blocks its goroutine and lets the event loop run.
 func awaitValue(start func() js.Value) (js.Value, error) {
 	type outcome struct {

@@ -106,3 +106,13 @@ func TestWhatJavaScriptThrowsIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func blobOf(b []byte) Blob { return Blob{toJS(b)} }
+
+func bytesOf(b Blob) []byte {
+	content, err := b.buffer()
+	if err != nil {
+		return nil
+	}
+	return toGo(view(content))
+}

@@ -38,11 +38,11 @@ func TestTheProtocolPageIsTrue(t *testing.T) {
 		says("the constant", constant)
 	}
 	for _, code := range []string{
-		CodeSignature, CodeClock, CodeReplayed, CodeLogin, CodeExists, CodeNotFound, CodeConflict, CodeInvalid, CodeForbidden, CodeLimit, CodeInternal,
+		CodeSignature, CodeClock, CodeReplayed, CodeLogin, CodeExists, CodeNotFound, CodeConflict, CodeInvalid, CodeForbidden, CodeLimit, CodeInternal, CodeFull,
 	} {
 		says("the error code", "| `"+code+"` |")
 	}
-	for _, name := range []string{ExtRequestID, ExtCursor, ExtSender, ExtLogout, ExtFriendAdd, ExtConversationCreate, ExtReceipts, ExtOverview, ExtTicket, ExtTyping, ExtAway, ExtBlock, ExtGroups, ExtWorkspaces} {
+	for _, name := range []string{ExtRequestID, ExtCursor, ExtSender, ExtLogout, ExtFriendAdd, ExtConversationCreate, ExtReceipts, ExtOverview, ExtTicket, ExtTyping, ExtAway, ExtBlock, ExtGroups, ExtWorkspaces, ExtFiles} {
 		says("the extension", "`"+name+"`")
 	}
 	for _, m := range methods {

@@ -414,7 +414,7 @@ func (e *Engine) freshen(ctx context.Context, run int, id ozeki.ConversationID) 
 func (e *Engine) post(ctx context.Context, run int, o *outbox, d draft) error {
 	epoch, isGroup := e.epoch(o.conversation)
 	if session := e.client.Session(); !isGroup || !session.Has(ozeki.ExtGroups) {
-		return e.add(ctx, o, d)
+		return e.add(ctx, run, o, d)
 	}
 	for range groupTries {
 		e.mu.Lock()
@@ -429,7 +429,7 @@ func (e *Engine) post(ctx context.Context, run int, o *outbox, d draft) error {
 				return err
 			}
 		}
-		err := e.add(ozeki.WithEpoch(ctx, epoch.Number), o, d)
+		err := e.add(ozeki.WithEpoch(ctx, epoch.Number), run, o, d)
 		if !errors.Is(err, ozeki.ErrConflict) {
 			return err
 		}

@@ -25,6 +25,7 @@ import (
 	"starling/app/state"
 	"starling/chatserver"
 	"starling/chatserver/bus"
+	"starling/chatserver/files"
 	"starling/chatserver/store"
 	"starling/ozeki"
 )
@@ -56,6 +57,7 @@ type server struct {
 	store store.Store
 	bus   bus.Bus
 	chat  *chatserver.Server
+	files *files.Dir
 	http  *httptest.Server
 }
 
@@ -65,7 +67,11 @@ func newServer(t testing.TB) *server {
 		t.Fatal(err)
 	}
 	b := bus.NewLocal()
-	s := &server{t: t, store: st, bus: b}
+	kept, err := files.OpenDir(filepath.Join(t.TempDir(), "files"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{t: t, store: st, bus: b, files: kept}
 	s.start("")
 	t.Cleanup(func() {
 		s.stop()
@@ -80,10 +86,11 @@ func newServer(t testing.TB) *server {
 // start starts the chat server on the store, at an address of an earlier run or at a new one.
 func (s *server) start(addr string) {
 	s.t.Helper()
-	s.chat = chatserver.New(chatserver.Config{Store: s.store, Bus: s.bus, Scheme: scheme, PublicPath: apiPath, ListenerPath: listenerPath})
+	s.chat = chatserver.New(chatserver.Config{Store: s.store, Bus: s.bus, Scheme: scheme, PublicPath: apiPath, ListenerPath: listenerPath, Files: s.files})
 	mux := http.NewServeMux()
 	mux.Handle("/", s.chat)
 	mux.Handle(listenerPath, s.chat.Listener)
+	mux.Handle("/ozeki/file/", s.chat.Files())
 	s.http = httptest.NewUnstartedServer(mux)
 	if addr != "" {
 		l, err := net.Listen("tcp", addr)
@@ -453,6 +460,7 @@ type person struct {
 	account
 	t      testing.TB
 	wire   *wire
+	files  *fileWire
 	timers *timers
 	vault  Vault
 	news   chan struct{}
@@ -462,13 +470,14 @@ type person struct {
 func (s *server) device(a account, vault Vault, change ...func(*Options)) *person {
 	p := &person{
 		account: a, t: s.t, timers: &timers{}, vault: vault, news: make(chan struct{}, 1),
-		wire: &wire{inner: ozeki.NewTransport(), count: map[string]int{}, now: map[string]int{}, most: map[string]int{}},
+		wire:  &wire{inner: ozeki.NewTransport(), count: map[string]int{}, now: map[string]int{}, most: map[string]int{}},
+		files: &fileWire{FileTransport: ozeki.NewFileTransport()},
 	}
 	if p.vault == nil {
 		p.vault = NewVault()
 	}
 	o := Options{
-		Client: ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: scheme, Transport: p.wire}),
+		Client: ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: scheme, Transport: p.wire, Files: p.files}),
 		Vault:  p.vault, After: p.timers.after,
 		OnChange: func(*state.Snapshot) {
 			select {

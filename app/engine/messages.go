@@ -22,15 +22,19 @@ type outbox struct {
 	busy         bool
 	// sealed holds what was sent of messages that the server has not confirmed. A repeat is the same bytes: sealed anew
 	// it would be another message under the same id, which the server refuses.
-	sealed  map[ozeki.MessageID]sealedText
-	tried   map[ozeki.MessageID]bool // those that may have arrived
-	sealing sync.Mutex               // held while a message is sealed, so that each is sealed once
+	sealed map[ozeki.MessageID]sealedText
+	tried  map[ozeki.MessageID]bool // those that may have arrived
+	files  map[ozeki.FileID]*outgoing
+	// uploads ends the sending of a message's files. Once the message itself is on its way it has no entry.
+	uploads map[ozeki.MessageID]context.CancelFunc
+	sealing sync.Mutex // held while a message is sealed, so that each is sealed once
 }
 
 type draft struct {
-	id   ozeki.MessageID
-	text string
-	at   time.Time
+	id    ozeki.MessageID
+	text  string
+	at    time.Time
+	files []ozeki.FileID
 }
 
 type sealedText struct {
@@ -42,7 +46,10 @@ type sealedText struct {
 func (e *Engine) outboxOf(id ozeki.ConversationID) *outbox {
 	o := e.sender[id]
 	if o == nil {
-		o = &outbox{conversation: id, sealed: map[ozeki.MessageID]sealedText{}, tried: map[ozeki.MessageID]bool{}}
+		o = &outbox{
+			conversation: id, sealed: map[ozeki.MessageID]sealedText{}, tried: map[ozeki.MessageID]bool{},
+			files: map[ozeki.FileID]*outgoing{}, uploads: map[ozeki.MessageID]context.CancelFunc{},
+		}
 		e.sender[id] = o
 	}
 	return o
@@ -56,9 +63,12 @@ var ErrTooLong = errors.New("the message is too long: shorten it, or send it in 
 
 // Send sends a message; surrounding white space is removed, an empty text does nothing. It appears at once and is sent
 // in order, when the server can be reached. After ErrTooLong nothing has happened.
-func (e *Engine) Send(id ozeki.ConversationID, text string) error {
+func (e *Engine) Send(id ozeki.ConversationID, text string) error { return e.write(id, text, nil) }
+
+// write puts a message into its outbox and shows it.
+func (e *Engine) write(id ozeki.ConversationID, text string, files []Attachment) error {
 	text = strings.TrimSpace(text)
-	if text == "" {
+	if text == "" && len(files) == 0 {
 		return nil
 	}
 	if len(text) > MaxMessage {
@@ -67,8 +77,8 @@ func (e *Engine) Send(id ozeki.ConversationID, text string) error {
 	d := draft{id: ozeki.NewMessageID(), text: text, at: e.client.Now()}
 	e.mu.Lock()
 	run := e.run
-	e.applyLocked(state.MessageWritten{ID: d.id, Conversation: id, Text: text, At: d.at})
 	o := e.outboxOf(id)
+	e.applyLocked(state.MessageWritten{ID: d.id, Conversation: id, Text: text, Files: o.attach(&d, files), At: d.at})
 	o.waiting = append(o.waiting, d)
 	e.unlock()
 	e.goIn(run, func(ctx context.Context, run int) {
@@ -89,21 +99,38 @@ func (e *Engine) Retry(id ozeki.ConversationID, message ozeki.MessageID) {
 		return
 	}
 	o := e.outboxOf(id)
-	o.waiting = append(o.waiting, draft{m.ID, m.Text, m.Created})
+	d := draft{id: m.ID, text: m.Text, at: m.Created}
+	if m.Files != nil {
+		for _, f := range *m.Files {
+			d.files = append(d.files, f.ID)
+		}
+	}
+	o.waiting = append(o.waiting, d)
 	e.applyLocked(state.MessageMoved{ID: message, Conversation: id, State: state.MessageSending})
 	e.unlock()
 	e.sendMessages(run, o)
 }
 
-// Discard deletes a message that was refused, or that waits for the connection. One that is on its way, or may have
-// arrived, stays.
+// Discard deletes a message that was refused, that waits for the connection, or whose files are being sent. One that is on
+// its way itself, or may have arrived, stays.
 func (e *Engine) Discard(id ozeki.ConversationID, message ozeki.MessageID) {
 	e.mu.Lock()
 	defer e.unlock()
 	m, ok := e.state.Pending(id, message)
 	o := e.outboxOf(id)
-	if !ok || m.State == state.MessageSent || m.State == state.MessageSending {
+	stopUpload := o.uploads[message]
+	if !ok || m.State == state.MessageSent || m.State == state.MessageSending && stopUpload == nil {
 		return
+	}
+	if stopUpload != nil {
+		stopUpload()
+		delete(o.uploads, message)
+	}
+	var files []ozeki.FileID
+	if m.Files != nil {
+		for _, f := range *m.Files {
+			files = append(files, f.ID)
+		}
 	}
 	if m.State == state.MessageQueued && o.tried[message] {
 		e.applyLocked(state.NoticeAdded{Text: "This message may have arrived already, so it cannot be deleted. It is sent when the connection is back."})
@@ -112,7 +139,10 @@ func (e *Engine) Discard(id ozeki.ConversationID, message ozeki.MessageID) {
 	o.waiting = slices.DeleteFunc(o.waiting, func(d draft) bool { return d.id == message })
 	delete(o.sealed, message)
 	e.applyLocked(state.MessageDropped{ID: message, Conversation: id})
-	e.goIn(e.run, func(context.Context, int) { e.forget(message) })
+	e.goIn(e.run, func(ctx context.Context, _ int) {
+		e.forget(message)
+		e.forgetFiles(ctx, o, files)
+	})
 }
 
 // forget removes a message from what the device keeps.
@@ -148,8 +178,10 @@ func (e *Engine) restore(ctx context.Context, run int, kept []Waiting) {
 		o := e.outboxOf(w.Conversation)
 		if _, known := o.sealed[w.ID]; !known {
 			o.sealed[w.ID], o.tried[w.ID] = sealedText{sealed[0].Key, w.Data}, true
-			o.waiting = append(o.waiting, draft{w.ID, content.Text, w.Created})
-			e.applyLocked(state.MessageWritten{ID: w.ID, Conversation: w.Conversation, Text: content.Text, At: w.Created})
+			d := draft{id: w.ID, text: content.Text, at: w.Created}
+			files := o.restoreFiles(&d, content.Files)
+			o.waiting = append(o.waiting, d)
+			e.applyLocked(state.MessageWritten{ID: w.ID, Conversation: w.Conversation, Text: content.Text, Files: files, At: w.Created})
 		}
 		e.unlock()
 	}
@@ -177,8 +209,14 @@ func (e *Engine) sendMessages(run int, o *outbox) {
 		}
 		e.mu.Lock()
 		o.busy = false
+		delete(o.uploads, d.id)
 		if run != e.run {
 			e.unlock()
+			return
+		}
+		if len(o.waiting) == 0 || o.waiting[0].id != d.id { // deleted while its files were being sent
+			e.unlock()
+			e.sendMessages(run, o)
 			return
 		}
 		events := []state.Event{moved}
@@ -197,6 +235,7 @@ func (e *Engine) sendMessages(run int, o *outbox) {
 		e.unlock()
 		if err == nil {
 			e.forget(d.id)
+			e.forgetFiles(ctx, o, d.files)
 		}
 		if err != nil && e.failed(run, err) {
 			return
@@ -233,7 +272,11 @@ func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (string, error) {
 	case bytes.Equal(sealed.key, key), tried && known:
 		return sealed.data, nil
 	}
-	plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.text, From: session.UserID})
+	files, err := e.sealFiles(ctx, o, d)
+	if err != nil {
+		return "", err
+	}
+	plain, err := contentOf(ozeki.Content{Version: 1, Text: d.text, From: session.UserID, Files: files})
 	if err != nil {
 		return "", err
 	}
@@ -251,21 +294,37 @@ func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (string, error) {
 	return data, nil
 }
 
-// add sends one message.
-func (e *Engine) add(ctx context.Context, o *outbox, d draft) error {
+// add sends one message, after its files.
+func (e *Engine) add(ctx context.Context, run int, o *outbox, d draft) error {
+	if len(d.files) > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		e.mu.Lock()
+		o.uploads[d.id] = cancel
+		e.unlock()
+	}
 	data, err := e.seal(ctx, o, d)
+	if err == nil {
+		err = e.upload(ctx, run, o, d)
+	}
 	if err != nil {
 		return err
 	}
 	e.mu.Lock()
+	if len(d.files) > 0 && o.uploads[d.id] == nil { // deleted
+		e.unlock()
+		return context.Canceled
+	}
+	delete(o.uploads, d.id)
 	_, instance := e.state.Key(o.conversation)
 	o.tried[d.id] = true
 	e.unlock()
 	_, err = e.client.Add(ctx, o.conversation, instance, ozeki.Message{
-		ID: d.id, Type: ozeki.TypeMessage, Created: ozeki.TimeOf(d.at), Data: data,
+		ID: d.id, Type: ozeki.TypeMessage, Created: ozeki.TimeOf(d.at), Data: data, Files: d.files,
 	})
 	if err != nil && e.movedOn(ctx, o.conversation, instance, err) {
-		return e.add(ctx, o, d)
+		return e.add(ctx, run, o, d)
 	}
 	return err
 }
@@ -483,6 +542,7 @@ func shownMessage(in ozeki.Message, o ozeki.Opened) state.Message {
 	case json.Unmarshal(o.Plaintext, &content) != nil:
 		m.Trouble, m.Text = true, "This message's content is not understood by this version."
 	default:
+		m.Files = openedFiles(content.Files)
 		if m.Text = content.Text; in.Type == ozeki.TypeEvent {
 			m.Kind = state.KindEvent
 		}

@@ -63,6 +63,12 @@ type Vault interface {
 	// Update changes what is kept, in one step with regard to the other tabs; where nothing is kept, nothing is changed.
 	// After an error the old is still there. change must not use the Kept after it returns.
 	Update(ctx context.Context, change func(*Kept)) error
+	// KeepFile keeps the encrypted bytes of a file that is to be sent, so that it can be sent after a restart.
+	KeepFile(ctx context.Context, id ozeki.FileID, sealed ozeki.Blob) error
+	// File returns what KeepFile kept; ok is false if nothing is.
+	File(ctx context.Context, id ozeki.FileID) (sealed ozeki.Blob, ok bool, err error)
+	// ForgetFiles removes what KeepFile kept. A repeat changes nothing.
+	ForgetFiles(ctx context.Context, ids []ozeki.FileID) error
 	// Wipe removes everything this program stored on the device. A repeat changes nothing.
 	Wipe(ctx context.Context) error
 }

@@ -19,6 +19,9 @@ const (
 	dbVersion = 1
 	dbStore   = "vault"
 	dbKey     = "session"
+	// Files have a database of their own: the session's is read and written at every change of it.
+	filesName  = "starling-files"
+	filesStore = "files"
 	// signedInMark in localStorage tells the boot script, before the program is there, that somebody is signed in.
 	signedInMark = "starling.signedin"
 )
@@ -42,6 +45,7 @@ type keptJSON struct {
 	PublicKey  string                        `json:"publickey"`
 	Extensions []string                      `json:"extensions,omitempty"`
 	URLs       map[string]string             `json:"urls,omitempty"`
+	Limits     map[string]int64              `json:"limits,omitempty"`
 	Name       string                        `json:"name"`
 	Cursor     int64                         `json:"cursor"`
 	Order      []ozeki.ConversationID        `json:"order,omitempty"`
@@ -53,7 +57,7 @@ type keptJSON struct {
 
 func (idb) Load(ctx context.Context) (*Kept, error) {
 	var record js.Value
-	err := withStore(ctx, "readonly", func(store js.Value) {
+	err := withStore(ctx, dbName, dbStore, "readonly", func(store js.Value) {
 		onResult(store.Call("get", dbKey), func(v js.Value) { record = v })
 	})
 	if err != nil {
@@ -78,7 +82,7 @@ func fromRecord(record js.Value) (*Kept, error) {
 	return &Kept{
 		Session: ozeki.Session{
 			UserID: k.UserID, Station: k.Station, Key: ozeki.PrivateKeyFromHandles(sign, unwrap),
-			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs,
+			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs, Limits: k.Limits,
 		},
 		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: state.Wishes(k.Wishes), Waiting: k.Waiting,
 		Read: k.Read, ReadSince: k.ReadSince,
@@ -87,7 +91,7 @@ func fromRecord(record js.Value) (*Kept, error) {
 
 func toRecord(k *Kept) (js.Value, error) {
 	b, err := json.Marshal(keptJSON{
-		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs,
+		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs, Limits: k.Session.Limits,
 		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: keptWishes(k.Wishes), Waiting: k.Waiting,
 		Read: k.Read, ReadSince: k.ReadSince,
 	})
@@ -105,7 +109,7 @@ func toRecord(k *Kept) (js.Value, error) {
 func (idb) Save(ctx context.Context, k *Kept) error {
 	record, err := toRecord(k)
 	if err == nil {
-		err = withStore(ctx, "readwrite", func(store js.Value) { store.Call("put", record, dbKey) })
+		err = withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) { store.Call("put", record, dbKey) })
 	}
 	if err != nil {
 		return fmt.Errorf("keep the session on this device: %w", err)
@@ -116,7 +120,7 @@ func (idb) Save(ctx context.Context, k *Kept) error {
 
 func (idb) Update(ctx context.Context, change func(*Kept)) error {
 	var failed error
-	err := withStore(ctx, "readwrite", func(store js.Value) {
+	err := withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) {
 		onResult(store.Call("get", dbKey), func(v js.Value) {
 			if !v.Truthy() {
 				return
@@ -140,8 +144,42 @@ func (idb) Update(ctx context.Context, change func(*Kept)) error {
 
 func (idb) Wipe(ctx context.Context) error {
 	markSignedIn("clear")
-	if err := withStore(ctx, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
+	if err := withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
 		return fmt.Errorf("remove the session from this device: %w", err)
+	}
+	if err := withStore(ctx, filesName, filesStore, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
+		return fmt.Errorf("remove the files from this device: %w", err)
+	}
+	return nil
+}
+
+func (idb) KeepFile(ctx context.Context, id ozeki.FileID, sealed ozeki.Blob) error {
+	err := withStore(ctx, filesName, filesStore, "readwrite", func(store js.Value) { store.Call("put", sealed.Value, string(id)) })
+	if err != nil {
+		return fmt.Errorf("keep the file on this device: %w", err)
+	}
+	return nil
+}
+
+func (idb) File(ctx context.Context, id ozeki.FileID) (ozeki.Blob, bool, error) {
+	var kept js.Value
+	err := withStore(ctx, filesName, filesStore, "readonly", func(store js.Value) {
+		onResult(store.Call("get", string(id)), func(v js.Value) { kept = v })
+	})
+	if err != nil {
+		return ozeki.Blob{}, false, fmt.Errorf("read the kept file: %w", err)
+	}
+	return ozeki.Blob{Value: kept}, kept.Truthy(), nil
+}
+
+func (idb) ForgetFiles(ctx context.Context, ids []ozeki.FileID) error {
+	err := withStore(ctx, filesName, filesStore, "readwrite", func(store js.Value) {
+		for _, id := range ids {
+			store.Call("delete", string(id))
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("remove files from this device: %w", err)
 	}
 	return nil
 }
@@ -159,7 +197,7 @@ func onResult(request js.Value, f func(js.Value)) {
 
 // withStore opens the database, makes requests in a transaction and returns once it is durable (complete). The requests
 // may make further ones when they have their results (onResult).
-func withStore(ctx context.Context, mode string, requests func(store js.Value)) (err error) {
+func withStore(ctx context.Context, name, store, mode string, requests func(store js.Value)) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)
@@ -169,9 +207,9 @@ func withStore(ctx context.Context, mode string, requests func(store js.Value)) 
 	if !factory.Truthy() {
 		return errors.New("this browser has no IndexedDB, or it is switched off")
 	}
-	open := factory.Call("open", dbName, dbVersion)
+	open := factory.Call("open", name, dbVersion)
 	upgrade := js.FuncOf(func(js.Value, []js.Value) any {
-		open.Get("result").Call("createObjectStore", dbStore)
+		open.Get("result").Call("createObjectStore", store)
 		return nil
 	})
 	defer upgrade.Release()
@@ -181,8 +219,8 @@ func withStore(ctx context.Context, mode string, requests func(store js.Value)) 
 	}
 	db := open.Get("result")
 	defer db.Call("close")
-	tx := db.Call("transaction", dbStore, mode, map[string]any{"durability": "strict"})
-	requests(tx.Call("objectStore", dbStore))
+	tx := db.Call("transaction", store, mode, map[string]any{"durability": "strict"})
+	requests(tx.Call("objectStore", store))
 	return event(ctx, tx, "complete", "error", "abort")
 }
 

@@ -5,16 +5,19 @@ package engine
 import (
 	"context"
 	"sync"
+
+	"starling/ozeki"
 )
 
 // memory is the native Vault.
 type memory struct {
-	mu   sync.Mutex
-	kept *Kept
+	mu    sync.Mutex
+	kept  *Kept
+	files map[ozeki.FileID]ozeki.Blob
 }
 
 // NewVault returns the platform's Vault.
-func NewVault() Vault { return &memory{} }
+func NewVault() Vault { return &memory{files: map[ozeki.FileID]ozeki.Blob{}} }
 
 func (m *memory) Load(context.Context) (*Kept, error) {
 	m.mu.Lock()
@@ -49,6 +52,30 @@ func (m *memory) Wipe(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.kept = nil
+	clear(m.files)
+	return nil
+}
+
+func (m *memory) KeepFile(_ context.Context, id ozeki.FileID, sealed ozeki.Blob) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.files[id] = sealed
+	return nil
+}
+
+func (m *memory) File(_ context.Context, id ozeki.FileID) (ozeki.Blob, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b, ok := m.files[id]
+	return b, ok, nil
+}
+
+func (m *memory) ForgetFiles(_ context.Context, ids []ozeki.FileID) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		delete(m.files, id)
+	}
 	return nil
 }
 

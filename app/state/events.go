@@ -394,13 +394,14 @@ type MessageWritten struct {
 	ID           ozeki.MessageID
 	Conversation ozeki.ConversationID
 	Text         string
+	Files        []File
 	At           time.Time
 }
 
 func (e MessageWritten) apply(s *State) {
 	if c := s.conversations[e.Conversation]; c != nil {
 		c.timeline.set(Message{
-			ID: e.ID, Text: e.Text, From: s.user.ID, Sender: s.user.Name, Mine: true, Created: e.At, State: MessageSending,
+			ID: e.ID, Text: e.Text, From: s.user.ID, Sender: s.user.Name, Mine: true, Created: e.At, State: MessageSending, Files: FilesOf(e.Files),
 		})
 		if s.writing == nil {
 			s.writing = map[ozeki.ConversationID]bool{}

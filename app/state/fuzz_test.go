@@ -78,9 +78,9 @@ func play(t testing.TB, script []byte) {
 		case 16:
 			e = PageFailed{id, "No."}
 		case 17:
-			e = MessageWritten{m, id, "text", noon.Add(time.Duration(b) * time.Minute)}
+			e = MessageWritten{ID: m, Conversation: id, Text: "text", Files: []File{{ID: "f"}}[:b%2], At: noon.Add(time.Duration(b) * time.Minute)}
 		case 18:
-			e = MessageMoved{m, id, MessageState(a / 5 % 4), "why"}
+			e = []Event{MessageMoved{m, id, MessageState(a / 5 % 4), "why"}, FileMoved{id, m, "f", FileWay(a / 5 % 4), int64(b)}}[b%2]
 		case 19:
 			e = MessageDropped{m, id}
 		case 20:

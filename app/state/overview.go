@@ -119,8 +119,9 @@ func (c *conversation) previewOf(m Message) string {
 	if m.ID == "" {
 		return ""
 	}
-	text := m.Text[:min(len(m.Text), maxPreview)]
-	for len(text) < len(m.Text) && !utf8.ValidString(text) {
+	words := m.Words()
+	text := words[:min(len(words), maxPreview)]
+	for len(text) < len(words) && !utf8.ValidString(text) {
 		text = text[:len(text)-1]
 	}
 	text = strings.Join(strings.Fields(text), " ")

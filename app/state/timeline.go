@@ -37,7 +37,8 @@ type Message struct {
 	Created time.Time
 	State   MessageState
 	Why     string // of a failed message
-	Trouble bool   // the text does not open, or its type is not understood; Text says so
+	Files   *[]File
+	Trouble bool // the text does not open, or its type is not understood; Text says so
 
 	// What became of a message of the user's own, and how many of the others that holds for so far.
 	Receipt                       Receipt
@@ -49,7 +50,7 @@ func (m Message) Spoken() string {
 	if m.Kind == KindEvent {
 		return m.Sender + " " + m.Text
 	}
-	return m.Sender + ": " + m.Text
+	return m.Sender + ": " + m.Words()
 }
 
 const (

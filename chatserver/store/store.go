@@ -93,6 +93,10 @@ type Reader interface {
 	Marks(ctx context.Context, conversation ozeki.ConversationID, since int64) ([]Mark, error)
 	// HasExpired reports whether the content of a message is stored that expired by the moment.
 	HasExpired(ctx context.Context, at time.Time) (bool, error)
+	// File returns a file, stored or not. ErrNotFound.
+	File(ctx context.Context, id ozeki.FileID) (File, error)
+	// FilesGone lists files whose bytes are to be removed, at most limit.
+	FilesGone(ctx context.Context, limit int) ([]ozeki.FileID, error)
 
 	// Changes returns what the user is to be told of since a sequence number, in order, at most about limit entries.
 	Changes(ctx context.Context, user ozeki.UserID, after int64, limit int) (Changes, error)
@@ -176,6 +180,18 @@ type Tx interface {
 	PurgeMessages(ctx context.Context, at time.Time, limit int) (int, error)
 	// ForgetPlaces forgets the places of messages whose content was removed and that expired before the moment.
 	ForgetPlaces(ctx context.Context, before time.Time) error
+	// CreateFile adds a file that is not stored and belongs to no message. A repeat gives the file as it is. ErrExists: the
+	// id is taken by another one, or by one that is gone and whose bytes are still to be removed.
+	CreateFile(ctx context.Context, f File) (File, error)
+	// FileStored: the bytes of a file are there. A repeat changes nothing. ErrNotFound: it is gone.
+	FileStored(ctx context.Context, id ozeki.FileID) error
+	// AttachFiles gives stored files of the owner's in the conversation to a message. A repeat changes nothing. ErrNotFound:
+	// one is not there, not stored, somebody else's, in another conversation or another message's.
+	AttachFiles(ctx context.Context, conversation ozeki.ConversationID, message ozeki.MessageID, owner ozeki.UserID, ids []ozeki.FileID) error
+	// PurgeFiles deletes the files that were created before the moment and belong to no message, and says how many.
+	PurgeFiles(ctx context.Context, before time.Time) (int64, error)
+	// ForgetFiles: the bytes of files that were gone are removed.
+	ForgetFiles(ctx context.Context, ids []ozeki.FileID) error
 
 	// ClaimRequest remembers a request unless one with the same user and id is remembered already: that one is returned
 	// then, and first is false. Two transactions with the same request never both have first.

@@ -64,6 +64,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"texts of all alphabets come back as they were":             (*suite).texts,
 		"concurrent readers and writers do not fail for each other": (*suite).busy,
 		"updates at once fail and are given up one by one":          (*suite).together,
+		"a file is created once":                                    (*suite).fileOnce,
+		"a message takes its sender's stored files":                 (*suite).attachFiles,
+		"files without a message are purged":                        (*suite).purgeFiles,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &suite{T: t, Store: open(t), now: time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}

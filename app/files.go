@@ -1,0 +1,330 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"starling/app/engine"
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// chosenFile is a file in the composer, not sent yet.
+type chosenFile struct {
+	id int
+	engine.Attachment
+	ready bool // its small picture is made, or it has none
+}
+
+// chosenView is what is shown of it.
+type chosenView struct {
+	ID         int
+	Name, Size string
+}
+
+func viewsOf(files []chosenFile) []chosenView {
+	views := make([]chosenView, len(files))
+	for i, f := range files {
+		views[i] = chosenView{f.id, f.Name, state.FileSize(f.Data.Size())}
+	}
+	return views
+}
+
+// fit returns those of the files that can be chosen beside so many others, and says why the rest cannot.
+func fit(files []engine.Attachment, have int, limit int64) (fitting []engine.Attachment, words string) {
+	var problems []string
+	for _, f := range files {
+		switch size := f.Data.Size(); {
+		case size > limit:
+			problems = append(problems, fmt.Sprintf("“%s” is %s; the limit is %s.", f.Name, state.FileSize(size), state.FileSize(limit)))
+		case have+len(fitting) >= ozeki.MaxFiles:
+			problems = append(problems, fmt.Sprintf("“%s” is one too many: a message takes %d files.", f.Name, ozeki.MaxFiles))
+		default:
+			fitting = append(fitting, f)
+		}
+	}
+	if len(problems) > 3 {
+		problems = append(problems[:3], fmt.Sprintf("So it is with %d more.", len(problems)-3))
+	}
+	return fitting, strings.Join(problems, " ")
+}
+
+// choose takes files over into the composer of the open conversation.
+func (r *root) choose(files []engine.Attachment) {
+	o := r.engine.Snapshot().Open
+	if !r.mayAttach() || o == nil || o.Row.ID != r.current || len(files) == 0 {
+		return
+	}
+	id := o.Row.ID
+	for i := range files {
+		files[i].Name = state.FileName(files[i].Name)
+	}
+	fitting, words := fit(files, len(r.chosen[id]), r.fileLimit)
+	r.refuse(words)
+	for _, f := range fitting {
+		r.choices++
+		c := chosenFile{id: r.choices, Attachment: f, ready: !(state.File{Type: f.Type}).IsPicture()}
+		r.setChosen(id, append(slices.Clone(r.chosen[id]), c))
+		if !c.ready {
+			go r.prepare(id, c)
+		}
+	}
+	focusOn("composer")
+}
+
+// prepare makes the small picture of a chosen one.
+func (r *root) prepare(id ozeki.ConversationID, c chosenFile) {
+	c.Width, c.Height, c.Thumb = smallPicture(c.Data)
+	c.ready = true
+	r.ctx.Dispatch(func(goapp.Context) {
+		files := slices.Clone(r.chosen[id])
+		if i := slices.IndexFunc(files, func(f chosenFile) bool { return f.id == c.id }); i >= 0 {
+			files[i] = c
+			r.chosen[id] = files
+		}
+	})
+}
+
+func (r *root) setChosen(id ozeki.ConversationID, files []chosenFile) {
+	r.chosen[id] = files
+	r.ctx.Dispatch(func(goapp.Context) {})
+}
+
+func (r *root) unchoose(n int) {
+	id := r.current
+	r.setChosen(id, slices.DeleteFunc(slices.Clone(r.chosen[id]), func(f chosenFile) bool { return f.id == n }))
+	r.refuse("")
+	focusOn("composer")
+}
+
+// mayAttach reports whether files can be attached to a message in what is open.
+func (r *root) mayAttach() bool {
+	return r.fileLimit > 0 && r.snap != nil && r.snap.Open != nil && r.snap.Open.CanWrite
+}
+
+// write sends a text with what is attached to it.
+func (r *root) write(id ozeki.ConversationID, text string) (words string) {
+	chosen := r.chosen[id]
+	if slices.ContainsFunc(chosen, func(f chosenFile) bool { return !f.ready }) {
+		return "Not sent yet: the pictures are being prepared. Try again in a moment."
+	}
+	files := make([]engine.Attachment, len(chosen))
+	for i, f := range chosen {
+		files[i] = f.Attachment
+	}
+	if err := r.engine.SendFiles(id, text, files); err != nil {
+		return "Not sent: " + err.Error() + "."
+	}
+	if len(chosen) > 0 {
+		r.setChosen(id, nil)
+	}
+	return ""
+}
+
+// download gets a file and saves it among the person's downloads.
+func (r *root) download(id ozeki.ConversationID, m ozeki.MessageID, file ozeki.FileID) {
+	go func() {
+		if f, content, ok := r.engine.GetFile(id, m, file); ok {
+			saveFile(f.Name, content)
+		}
+	}()
+}
+
+// openPicture is the dialog's picture.
+type openPicture struct {
+	file    ozeki.FileID
+	name    string
+	content ozeki.Blob
+	loaded  bool
+}
+
+// picture gets a picture and shows it.
+func (r *root) picture(id ozeki.ConversationID, m ozeki.MessageID, file ozeki.FileID) {
+	shown := &openPicture{file: file}
+	if f, ok := r.engine.FileOf(id, m, file); ok {
+		shown.name = f.Name
+	}
+	r.ctx.Dispatch(func(goapp.Context) { r.opened = shown })
+	openDialog("picture")
+	go func() {
+		f, content, ok := r.engine.GetFile(id, m, file)
+		r.ctx.Dispatch(func(goapp.Context) {
+			switch {
+			case r.opened != shown: // closed meanwhile
+			case !ok:
+				closeDialog("picture") // the notice says why
+			default:
+				r.opened = &openPicture{file, f.Name, content, true}
+				showPicture("picture-place", f.Name, f.Type, content)
+			}
+		})
+	}()
+}
+
+// closePicture lets go of the picture. The button that opened it may have been drawn anew meanwhile.
+func (r *root) closePicture() {
+	clearPicture("picture-place")
+	if r.opened != nil {
+		focusFile(r.opened.file)
+		r.opened = nil
+	}
+}
+
+// chosenRow is a file in the composer.
+type chosenRow struct {
+	goapp.Compo
+
+	File    chosenView
+	Actions *root
+}
+
+// Render draws the row.
+func (c *chosenRow) Render() goapp.UI {
+	return el("li").Body(
+		el("span").Class("name").Dir("auto").Text(c.File.Name),
+		el("span").Class("hint").Text(c.File.Size),
+		el("button").Attr("type", "button").Class("icon").Aria("label", "Remove "+c.File.Name).OnClick(c.remove).Body(svgIcon(cross)),
+	)
+}
+
+func (c *chosenRow) remove(goapp.Context, goapp.Event) { c.Actions.unchoose(c.File.ID) }
+
+// attachButton opens the browser's dialog for files.
+func attachButton(limit int64) goapp.UI {
+	hint := "Attach files, up to " + state.FileSize(limit) + " each"
+	return el("button").Attr("type", "button").Class("icon").Aria("label", "Attach files").Attr("title", hint).
+		OnClick(func(goapp.Context, goapp.Event) { chooseFiles("files") }).Body(svgIcon(paperclip))
+}
+
+// pictureDialog shows a picture in full.
+type pictureDialog struct {
+	goapp.Compo
+
+	Name    string
+	Loaded  bool
+	Actions *root
+}
+
+// Render draws the dialog; it is in the page closed.
+func (d *pictureDialog) Render() goapp.UI {
+	words := ""
+	if !d.Loaded {
+		words = "Loading the picture…"
+	}
+	return el("dialog").ID("picture").Class("picture-dialog").Aria("labelledby", "picture-title").On("close", d.closed).Body(
+		dialogHead("picture", d.Name),
+		el("p").Class("hint").Text(words),
+		el("section").ID("picture-place").Class("picture-place"), // filled by showPicture; no other part here is a section
+		el("p").Body(el("button").Attr("type", "button").Class("secondary").Attr("disabled", !d.Loaded).Text("Download").OnClick(d.save)),
+	)
+}
+
+func (d *pictureDialog) closed(goapp.Context, goapp.Event) { d.Actions.closePicture() }
+
+func (d *pictureDialog) save(goapp.Context, goapp.Event) {
+	if p := d.Actions.opened; p != nil && p.loaded {
+		saveFile(p.name, p.content)
+	}
+}
+
+// Files in the messages.
+
+// fileParts draw what is attached to a message.
+func fileParts(e entry) []part {
+	if e.Files == nil {
+		return nil
+	}
+	list := part{tag: "ul", class: "files", attributes: []string{"aria-label", "Files"}}
+	for _, f := range *e.Files {
+		list.parts = append(list.parts, part{tag: "li", parts: filePart(f)})
+	}
+	return []part{list}
+}
+
+func filePart(f state.File) []part {
+	words := f.Name + ", " + state.FileSize(f.Size)
+	small, shown := thumbPart(f)
+	var p part
+	switch sent := f.Way == state.FileThere || f.Way == state.FileGetting; {
+	case !sent && shown:
+		small.attributes = append(small.attributes, "alt", f.Name)
+		p = part{tag: "span", class: "picture", parts: []part{small}}
+	case !sent:
+		p = part{tag: "span", class: "file", attributes: []string{"dir", "auto"}, text: words}
+	case f.IsPicture():
+		p = buttonPart("picture", "picture", "")
+		p.attributes = append(p.attributes, "data-file", string(f.ID))
+		if shown {
+			small.attributes = append(small.attributes, "alt", "")
+			p.attributes = append(p.attributes, "aria-label", "Open picture "+f.Name)
+			p.parts = []part{small}
+		} else {
+			p.class, p.text = "file", "Open picture "+words
+		}
+	default:
+		p = buttonPart("file", "download", "Download "+words)
+		p.attributes = append(p.attributes, "data-file", string(f.ID))
+	}
+	parts := []part{p}
+	doing := map[state.FileWay]string{state.FileSending: "Sending ", state.FileGetting: "Downloading "}[f.Way]
+	if doing != "" {
+		parts = append(parts, part{tag: "progress", attributes: []string{
+			"max", strconv.FormatInt(max(f.Size, 1), 10), "value", strconv.FormatInt(min(f.Done, max(f.Size, 1)), 10), "aria-label", doing + f.Name,
+		}})
+	}
+	return parts
+}
+
+// Boxes of small pictures, in pixels.
+const maxPictureWidth, maxPictureHeight = 320, 240
+
+// thumbPart is the small picture of a file, in the room that it takes before it is decoded. It was made by another
+// participant: only what begins as a picture does is shown as one.
+func thumbPart(f state.File) (p part, ok bool) {
+	kind := ""
+	for start, k := range map[string]string{"/9j/": "image/jpeg", "UklGR": "image/webp", "iVBORw0KGgo": "image/png"} {
+		if strings.HasPrefix(f.Thumb, start) {
+			kind = k
+		}
+	}
+	if kind == "" || !f.IsPicture() {
+		return part{}, false
+	}
+	width, height := pictureSize(f)
+	return part{tag: "img", attributes: []string{
+		"src", "data:" + kind + ";base64," + f.Thumb, "width", strconv.Itoa(width), "height", strconv.Itoa(height),
+	}}, true
+}
+
+func pictureSize(f state.File) (width, height int) {
+	if f.Width == 0 || f.Height == 0 {
+		return 160, 120
+	}
+	scale := min(1, maxPictureWidth/float64(f.Width), maxPictureHeight/float64(f.Height))
+	return max(1, int(float64(f.Width)*scale)), max(1, int(float64(f.Height)*scale))
+}
+
+// filesHeight guesses the height of a message's files, in pixels.
+func filesHeight(e entry) (h float64) {
+	if e.Files == nil {
+		return 0
+	}
+	for _, f := range *e.Files {
+		if _, shown := thumbPart(f); shown {
+			_, height := pictureSize(f)
+			h += float64(height) + 8
+		} else {
+			h += 48
+		}
+	}
+	return h
+}
+
+// stoppable reports whether a message waits for its files, so that it can still be deleted.
+func stoppable(e entry) bool {
+	return e.Files != nil && slices.ContainsFunc(*e.Files, func(f state.File) bool { return f.Way == state.FileSending })
+}
