@@ -183,18 +183,18 @@ func TestAConversationIsClearedForEverybody(t *testing.T) {
 	other.OpenConversation("Alice Ashford")
 	other.see("textbox", "Message Alice Ashford").fill("half a thought")
 	p.Choose("Bob Baker", "Clear…")
-	dialog := p.see("dialog", "Clear Bob Baker?")
+	dialog := p.see("alertdialog", "Clear Bob Baker?")
 	if text := dialog.text(); !strings.Contains(text, "for everybody in this conversation") || !strings.Contains(text, "cannot be undone") {
 		t.Errorf("it says %q", text)
 	}
 	p.seeIn(dialog, "button", "Cancel").click()
-	p.dontSee("dialog", "Clear Bob Baker?")
+	p.dontSee("alertdialog", "Clear Bob Baker?")
 	p.SeeMessage("I’ll keep a seat for you.")
 
 	p.Choose("Bob Baker", "Clear…")
-	p.JudgeAccess("clear", func() { p.see("dialog", "Clear Bob Baker?") })
+	p.JudgeAccess("clear", func() { p.see("alertdialog", "Clear Bob Baker?") })
 	p.width(1280, 800)
-	p.seeIn(p.see("dialog", "Clear Bob Baker?"), "button", "Clear").click()
+	p.seeIn(p.see("alertdialog", "Clear Bob Baker?"), "button", "Clear").click()
 	p.Hear("Bob Baker was cleared.")
 	for _, somebody := range []*person{p, other} {
 		somebody.SeeWords("No messages yet. Say hello.")
