@@ -215,17 +215,21 @@ func TestFlagsWaitForTheNetwork(t *testing.T) {
 		}
 		return cut
 	})
+	const other = "Sofia Lindqvist" // the mark of a row says of all its flags that they wait
 	p.FromMenu(name, "Mute")
-	p.SetColour(name, "Mint")
-	p.SeeRow(name, "Conversations", "Not saved yet · Muted")
-	p.SeeColour(name, "#baffc9")
-	p.Reload()
-	p.SeeRow(name, "Conversations", "Not saved yet · Muted")
+	p.SetColour(other, "Mint")
+	for range 2 {
+		p.SeeRow(name, "Conversations", "Not saved yet · Muted")
+		p.SeeRow(other, "Conversations", "Not saved yet")
+		p.SeeColour(other, "#baffc9")
+		p.Reload()
+	}
 	wire.on(nil)
 	p.SeeUnmarked(name, "Not saved yet")
+	p.SeeUnmarked(other, "Not saved yet")
 	phone := newAlice(newPerson(t, server.URL))
 	phone.SeeRow(name, "Conversations", "Muted")
-	phone.SeeColour(name, "#baffc9")
+	phone.SeeColour(other, "#baffc9")
 }
 
 // A refused change goes back and says why.
