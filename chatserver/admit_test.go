@@ -17,6 +17,7 @@ var signedCalls = slices.Concat(groupCalls, workspaceCalls, []ozeki.Call{
 	ozeki.CallAvailability, ozeki.CallLogout, ozeki.CallFriends, ozeki.CallFriendAdd, ozeki.CallConversations, ozeki.CallConversationCreate,
 	ozeki.CallFavorite, ozeki.CallUnfavorite, ozeki.CallMute, ozeki.CallUnmute, ozeki.CallColor, ozeki.CallHide, ozeki.CallUnhide,
 	ozeki.CallAdd, ozeki.CallDownload, ozeki.CallDownloadPartial, ozeki.CallBlocklist, ozeki.CallBlock, ozeki.CallUnblock,
+	ozeki.CallMessageEdit, ozeki.CallMessageDelete,
 })
 
 func TestOnlyTheUserOfTheStationMayCall(t *testing.T) {

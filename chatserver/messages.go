@@ -88,7 +88,7 @@ func parseMessage(text string) (store.Message, error) {
 		// A known field is here if its value is not of the right kind. And as many programs (Go's among them) read names of
 		// fields in either case, an unknown "from" must not pass as the verified From.
 		for name := range m.Extra {
-			for _, known := range []string{"ID", "Type", "Created", "ValidUntil", "Data", "From", "Files"} {
+			for _, known := range []string{"ID", "Type", "Created", "ValidUntil", "Data", "From", "Files", "Edited", "Revision"} {
 				if strings.EqualFold(name, known) {
 					return store.Message{}, errInvalid.saying("The message's field " + known +
 						" is not of the form that the API describes, or spelt otherwise. Correct it.")
@@ -115,6 +115,7 @@ func parseMessage(text string) (store.Message, error) {
 func messageFor(m store.Message) ozeki.Message {
 	public := ozeki.Message{
 		ID: m.ID, Type: m.Type, Created: ozeki.Time{Time: m.Created}, ValidUntil: ozeki.Time{Time: m.ValidUntil}, Data: m.Data, From: m.Sender,
+		Edited: ozeki.Time{Time: m.Edited}, Revision: m.Revision,
 	}
 	if m.Extra != "" {
 		_ = json.Unmarshal([]byte(m.Extra), &public.Extra) // made by parseMessage
@@ -135,7 +136,11 @@ func (s *Server) download(ctx context.Context, req *request, body *ozeki.Downloa
 		return nil, err
 	}
 	q.From, q.Limit = from, maxDownload
-	return s.page(ctx, req, q, body.FirstReportID)
+	a, err := s.page(ctx, req, q, body.FirstReportID)
+	if err == nil && body.Revision != nil {
+		err = s.changedSince(ctx, q.MessageQuery, *body.Revision, a)
+	}
+	return a, err
 }
 
 // downloadPartial gives the newest messages before the given one, oldest first: 50 unless limit says otherwise, at most
@@ -154,7 +159,15 @@ func (s *Server) downloadPartial(ctx context.Context, req *request, body *ozeki.
 	if body.Limit > 0 {
 		q.Limit = min(body.Limit, maxPartial)
 	}
-	return s.page(ctx, req, q, "")
+	revision, err := s.store.Revision(ctx, q.Conversation, q.Instance) // before the messages: a change in between is told of again
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.page(ctx, req, q, "")
+	if err == nil {
+		a.Revision = revision
+	}
+	return a, err
 }
 
 // history is a question for the messages of a conversation.
@@ -191,7 +204,7 @@ func (s *Server) place(ctx context.Context, q history, id ozeki.MessageID) (int6
 
 // page answers a question for messages, with the marks from the given one on: of all if it is empty or has moved since.
 // What others wrote in it counts as delivered.
-func (s *Server) page(ctx context.Context, req *request, q history, firstReport ozeki.ReportID) (any, error) {
+func (s *Server) page(ctx context.Context, req *request, q history, firstReport ozeki.ReportID) (*ozeki.DownloadAnswer, error) {
 	list, err := s.store.Messages(ctx, q.MessageQuery)
 	if err != nil {
 		return nil, err
@@ -203,7 +216,7 @@ func (s *Server) page(ctx context.Context, req *request, q history, firstReport 
 	if i := slices.IndexFunc(marks, func(m store.Mark) bool { return m.ID == firstReport }); i > 0 {
 		marks = marks[i:]
 	}
-	a := ozeki.DownloadAnswer{
+	a := &ozeki.DownloadAnswer{
 		Status: ozeki.StatusOK, ErrorMessage: new(string), Messages: make([]ozeki.Message, len(list)), Reports: make([]ozeki.Report, len(marks)),
 	}
 	got := delivery{conversation: q.Conversation}

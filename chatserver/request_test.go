@@ -105,7 +105,7 @@ func TestEveryAnswerBearsTheHeadersOfTheAPI(t *testing.T) {
 func TestEveryCallHasARoute(t *testing.T) {
 	f := newFixture(t)
 	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallLogout, ozeki.CallFriendAdd, ozeki.CallConversationCreate,
-		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallTicket, ozeki.CallAway, ozeki.CallFileCreate, ozeki.CallFileFetch}, ozeki.Published...)
+		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallMessageEdit, ozeki.CallMessageDelete, ozeki.CallTicket, ozeki.CallAway, ozeki.CallFileCreate, ozeki.CallFileFetch}, ozeki.Published...)
 	calls = append(append(calls, groupCalls...), workspaceCalls...)
 	for _, call := range calls {
 		if r, found := f.srv.routes[routeKey{call.Service, call.API, call.Action}]; !found || r.call != call {
@@ -148,7 +148,7 @@ func FuzzRequest(f *testing.F) {
 	alice, bob := x.user("Alice", 0), x.user("Bob", 1)
 	c := x.direct(alice, bob)
 	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallFriendAdd, ozeki.CallConversationCreate,
-		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallTicket, ozeki.CallAway}, ozeki.Published...)
+		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallMessageEdit, ozeki.CallMessageDelete, ozeki.CallTicket, ozeki.CallAway}, ozeki.Published...)
 	for i, call := range calls {
 		f.Add(i, true, x.body(call, field("conversationid", c.ID), field("instance", c.Instance), field("limit", 5)))
 		f.Add(i, false, x.body(call, field("email", bob.email), field("members", []ozeki.Member{alice.member()})))

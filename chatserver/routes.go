@@ -50,6 +50,8 @@ func (s *Server) table() map[routeKey]route {
 		change(s, ozeki.CallRekey, s.rekey),
 
 		change(s, ozeki.CallAdd, s.addMessage),
+		change(s, ozeki.CallMessageEdit, s.editMessage),
+		change(s, ozeki.CallMessageDelete, s.deleteMessage),
 		read(s, ozeki.CallDownload, s.download),
 		read(s, ozeki.CallDownloadPartial, s.downloadPartial),
 		change(s, ozeki.CallReport, s.report),

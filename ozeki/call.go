@@ -69,6 +69,8 @@ var (
 	CallAway               = Call{"away", "chatserver", "chatavailability", "useraway", true, true, false}
 	CallFileCreate         = Call{"send file", "chatserver", "chatfile", "create", true, true, false}
 	CallFileFetch          = Call{"get file", "chatserver", "chatfile", "fetch", true, true, true}
+	CallMessageEdit        = Call{"edit message", "chatserver", "chatconversation", "edit", true, true, false}
+	CallMessageDelete      = Call{"delete message", "chatserver", "chatconversation", "delete", true, true, false}
 )
 
 // Names of extensions in the login answer.
@@ -89,6 +91,7 @@ const (
 	ExtGroups             = "groups"             // groups change: the calls of groups.go
 	ExtWorkspaces         = "workspaces"         // the calls of workspace.go beside the published one
 	ExtFiles              = "files"              // CallFileCreate, CallFileFetch, and Files of a message
+	ExtMessageChange      = "messagechange"      // CallMessageEdit, CallMessageDelete; downloads give what has changed
 )
 
 // Common are the fields of every request body but login and workspace register.

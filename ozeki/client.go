@@ -467,6 +467,29 @@ func (c *Client) Add(ctx context.Context, conversation ConversationID, instance 
 	return a.Message, nil
 }
 
+// EditMessage (extension ExtMessageChange) replaces what the user's own message holds (sealed already) and gives the
+// message as it is then, without Data. A repeat changes nothing.
+func (c *Client) EditMessage(ctx context.Context, r MessageEditRequest) (*Message, error) {
+	return c.changeMessage(ctx, CallMessageEdit, &r)
+}
+
+// DeleteMessage (extension ExtMessageChange) deletes the user's own message and gives what is left of it. A repeat changes
+// nothing.
+func (c *Client) DeleteMessage(ctx context.Context, r MessageDeleteRequest) (*Message, error) {
+	return c.changeMessage(ctx, CallMessageDelete, &r)
+}
+
+func (c *Client) changeMessage(ctx context.Context, call Call, r any) (*Message, error) {
+	var a AddAnswer
+	if err := c.call(ctx, call, "", r, &a); err != nil {
+		return nil, err
+	}
+	if a.Message == nil {
+		return nil, fmt.Errorf("%s: %w (no message in the answer)", call.Name, ErrNotJSON)
+	}
+	return a.Message, nil
+}
+
 // Clear empties a conversation; it has a new instance afterwards.
 func (c *Client) Clear(ctx context.Context, id ConversationID, instance Instance) (*Conversation, error) {
 	return c.conversation(ctx, CallClear, &ClearRequest{ConversationID: id, Instance: instance})

@@ -173,6 +173,12 @@ var methods = []method{
 	{CallFileFetch, func(ctx context.Context, c *Client) error {
 		return errOf(c.FetchFile(ctx, FileFetchRequest{ConversationID: testChat, FileID: "f"}))
 	}, map[string]any{"conversationid": string(testChat), "fileid": "f"}, ticketOK},
+	{CallMessageEdit, func(ctx context.Context, c *Client) error {
+		return errOf(c.EditMessage(ctx, MessageEditRequest{ConversationID: testChat, Instance: "i", MessageID: "m", Data: "x"}))
+	}, map[string]any{"conversationid": string(testChat), "instance": "i", "messageid": "m", "data": "x"}, messageOK},
+	{CallMessageDelete, func(ctx context.Context, c *Client) error {
+		return errOf(c.DeleteMessage(ctx, MessageDeleteRequest{ConversationID: testChat, Instance: "i", MessageID: "m"}))
+	}, map[string]any{"conversationid": string(testChat), "instance": "i", "messageid": "m"}, messageOK},
 }
 
 func errOf[T any](_ T, err error) error { return err }
@@ -231,7 +237,7 @@ func TestEachMethodSendsItsCallAsPublished(t *testing.T) {
 			}
 		}
 	}
-	for _, call := range append(slices.Clone(Published), CallLogout, CallFriendAdd, CallConversationCreate, CallBlock, CallUnblock, CallAccountCreate, CallFileCreate, CallFileFetch) {
+	for _, call := range append(slices.Clone(Published), CallLogout, CallFriendAdd, CallConversationCreate, CallMessageEdit, CallMessageDelete, CallBlock, CallUnblock, CallAccountCreate, CallFileCreate, CallFileFetch) {
 		if !covered[call] {
 			t.Errorf("no method was tried for %s", call.Name)
 		}

@@ -18,7 +18,11 @@ type Message struct {
 	From UserID `json:"From,omitempty"`
 	// Files (extension ExtFiles) are the files of the message: they go when it goes.
 	Files []FileID `json:"Files,omitempty"`
-	Extra Extra    `json:"-"`
+	// Edited and Revision (extension ExtMessageChange): when it was changed last, and the number of that change, which grows
+	// over all messages of a conversation. Zero: never.
+	Edited   Time  `json:"Edited,omitzero"`
+	Revision int64 `json:"Revision,omitempty"`
+	Extra    Extra `json:"-"`
 }
 
 // Types of reports (published).
@@ -48,6 +52,7 @@ type Content struct {
 	Text    string `json:"text"`
 	From    UserID `json:"from"`
 	Files   []File `json:"files,omitempty"`
+	Reply   *Reply `json:"reply,omitempty"`
 	Extra   Extra  `json:"-"`
 }
 
@@ -78,6 +83,9 @@ type DownloadRequest struct {
 	FirstMessageID   MessageID      `json:"firstmessageid"`
 	FirstReportDate  Time           `json:"firstreportdate"`
 	FirstReportID    ReportID       `json:"firstreportid"`
+	// Revision (extension ExtMessageChange) is the highest revision that the client has dealt with: the answer gives the
+	// messages changed since then. nil: it does not want to know.
+	Revision *int64 `json:"revision,omitempty"`
 }
 
 // DownloadPartialRequest asks for the newest Limit messages and reports before the given ones; empty ids mean the
@@ -101,7 +109,11 @@ type DownloadAnswer struct {
 	ErrorCode    string    `json:"errorcode,omitempty"`
 	Messages     []Message `json:"messages,omitzero"`
 	Reports      []Report  `json:"reports,omitzero"`
-	Extra        Extra     `json:"-"`
+	// Revision and Changed (extension ExtMessageChange) are what Revision of the request asks for. A partial download gives
+	// Revision alone: that of the conversation at the moment of reading.
+	Revision int64     `json:"revision,omitempty"`
+	Changed  []Message `json:"changed,omitempty"`
+	Extra    Extra     `json:"-"`
 }
 
 // MaxReported is the largest number of messages that a report names.

@@ -11,7 +11,8 @@ import (
 )
 
 func (r reader) LastMessages(ctx context.Context, user ozeki.UserID) (map[ozeki.ConversationID]Message, error) {
-	rows, err := r.query(ctx, `SELECT x.message_id, x.instance, x.seq, x.sender, x.type, x.created, x.valid_until, x.data, x.extra, x.conversation_id
+	rows, err := r.query(ctx, `SELECT x.message_id, x.instance, x.seq, x.sender, x.type, x.created, x.valid_until, x.data, x.extra, x.edited, x.revision,
+		x.conversation_id
 		FROM member m JOIN conversation c ON c.conversation_id = m.conversation_id
 		JOIN message x ON x.conversation_id = c.conversation_id AND x.message_id = c.last_message_id
 		WHERE m.user_id = ? AND x.seq > m.since_seq`, string(user))
@@ -101,7 +102,7 @@ func (t *sqlTx) view(ctx context.Context, user ozeki.UserID, id ozeki.Conversati
 	err := t.moveMark(ctx, user, id, Viewed, `viewed_seq = ?, list_seq = ?,
 		viewed_id = COALESCE((`+messageAtOrBelow+`?`+newestOne+`), ''),
 		unread = (SELECT COUNT(*) FROM message x JOIN conversation c ON c.conversation_id = x.conversation_id AND c.instance = x.instance
-			WHERE x.conversation_id = member.conversation_id AND x.seq > ? AND x.sender <> member.user_id)`,
+			WHERE x.conversation_id = member.conversation_id AND x.seq > ? AND x.sender <> member.user_id AND x.type <> '`+ozeki.TypeDeleted+`')`,
 		seq, at, place, seq, place, place)
 	if err == nil {
 		t.touch(user)
@@ -167,11 +168,13 @@ func (r reader) HasExpired(ctx context.Context, at time.Time) (bool, error) {
 func (t *sqlTx) PurgeMessages(ctx context.Context, at time.Time, limit int) (int, error) {
 	const op = "purge messages"
 	type expired struct {
-		conversation, id, sender string
-		seq                      int64
+		conversation, id, sender, kind string
+		seq                            int64
 	}
-	scan := func(rows *sql.Rows, e *expired) error { return rows.Scan(&e.conversation, &e.id, &e.sender, &e.seq) }
-	all, err := list(ctx, t.reader, scan, `SELECT conversation_id, message_id, sender, seq FROM message
+	scan := func(rows *sql.Rows, e *expired) error {
+		return rows.Scan(&e.conversation, &e.id, &e.sender, &e.kind, &e.seq)
+	}
+	all, err := list(ctx, t.reader, scan, `SELECT conversation_id, message_id, sender, type, seq FROM message
 		WHERE valid_until > 0 AND instance <> '' AND valid_until <= ? ORDER BY valid_until LIMIT ?`, unix(at), limit)
 	if err != nil {
 		return 0, t.d.wrap(op, err)
@@ -179,8 +182,10 @@ func (t *sqlTx) PurgeMessages(ctx context.Context, at time.Time, limit int) (int
 	conversations := map[string]bool{}
 	for _, e := range all {
 		conversations[e.conversation] = true
-		_, err := t.exec(ctx, `UPDATE member SET unread = unread - 1 WHERE conversation_id = ? AND user_id <> ? AND viewed_seq < ? AND unread > 0`,
-			e.conversation, e.sender, e.seq)
+		var err error
+		if e.kind != ozeki.TypeDeleted { // which counts no longer
+			_, err = t.exec(ctx, `UPDATE member SET unread = unread - 1`+whoHasNotViewed, e.conversation, e.sender, e.seq)
+		}
 		if err == nil {
 			_, err = t.exec(ctx, `UPDATE message SET instance = '', data = '', extra = '' WHERE conversation_id = ? AND message_id = ?`, e.conversation, e.id)
 		}
@@ -195,6 +200,9 @@ func (t *sqlTx) PurgeMessages(ctx context.Context, at time.Time, limit int) (int
 	}
 	return len(all), nil
 }
+
+// whoHasNotViewed are the members of a conversation that count a message by its sender and place as unread.
+const whoHasNotViewed = ` WHERE conversation_id = ? AND user_id <> ? AND viewed_seq < ? AND unread > 0`
 
 func (t *sqlTx) ForgetPlaces(ctx context.Context, before time.Time) error {
 	_, err := t.exec(ctx, `DELETE FROM message WHERE instance = '' AND valid_until < ?`, unix(before))

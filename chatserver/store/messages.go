@@ -9,12 +9,12 @@ import (
 	"starling/ozeki"
 )
 
-const messageColumns = `message_id, instance, seq, sender, type, created, valid_until, data, extra`
+const messageColumns = `message_id, instance, seq, sender, type, created, valid_until, data, extra, edited, revision`
 
 func scanMessage(scan func(...any) error, m *Message) error {
-	var created, until int64
-	err := scan(&m.ID, &m.Instance, &m.Seq, &m.Sender, &m.Type, &created, &until, &m.Data, &m.Extra)
-	m.Created, m.ValidUntil = fromUnix(created), fromUnix(until)
+	var created, until, edited int64
+	err := scan(&m.ID, &m.Instance, &m.Seq, &m.Sender, &m.Type, &created, &until, &m.Data, &m.Extra, &edited, &m.Revision)
+	m.Created, m.ValidUntil, m.Edited = fromUnix(created), fromUnix(until), fromUnix(edited)
 	return err
 }
 
@@ -66,13 +66,13 @@ func (t *sqlTx) AddMessage(ctx context.Context, conversation ozeki.ConversationI
 	}
 	if n == 0 { // the message is there, or the conversation is not
 		was, err := t.Message(ctx, conversation, m.ID)
-		if err == nil && !sameContent(was, m) {
+		if err == nil && !sameContent(was, m) && (was.Revision == 0 || was.Sender != m.Sender) { // a late repeat of what was changed since
 			err = t.d.wrap("add message", ErrExists)
 		}
 		return was, err
 	}
 	m.Seq = seq
-	_, err = t.exec(ctx, `INSERT INTO message (conversation_id, `+messageColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err = t.exec(ctx, `INSERT INTO message (conversation_id, `+messageColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)`,
 		string(conversation), string(m.ID), string(m.Instance), m.Seq, string(m.Sender), m.Type, unix(m.Created), unix(m.ValidUntil),
 		m.Data, m.Extra)
 	if err != nil {
@@ -82,4 +82,60 @@ func (t *sqlTx) AddMessage(ctx context.Context, conversation ozeki.ConversationI
 		WHERE conversation_id = ? RETURNING user_id`, m.Seq, string(m.Sender), string(conversation))
 	m.Created, m.ValidUntil = fromUnix(unix(m.Created)), fromUnix(unix(m.ValidUntil))
 	return m, t.d.wrap("tell members", err)
+}
+
+func (t *sqlTx) EditMessage(ctx context.Context, conversation ozeki.ConversationID, id ozeki.MessageID, data string, at time.Time) (Message, error) {
+	was, err := t.Message(ctx, conversation, id)
+	switch {
+	case err != nil:
+		return Message{}, err
+	case was.Type == ozeki.TypeDeleted:
+		return Message{}, t.d.wrap("edit message", ErrNotFound)
+	case was.Data == data:
+		return was, nil
+	}
+	return t.changeMessage(ctx, conversation, id, was.Type, data, was.Extra, at)
+}
+
+func (t *sqlTx) DeleteMessage(ctx context.Context, conversation ozeki.ConversationID, id ozeki.MessageID, at time.Time) (Message, error) {
+	was, err := t.Message(ctx, conversation, id)
+	if err != nil || was.Type == ozeki.TypeDeleted {
+		return was, err
+	}
+	m, err := t.changeMessage(ctx, conversation, id, ozeki.TypeDeleted, "", "", at)
+	if err == nil {
+		err = t.tell(ctx, `UPDATE member SET unread = unread - 1, list_seq = ?`+whoHasNotViewed+` RETURNING user_id`,
+			m.Revision, string(conversation), string(was.Sender), was.Seq)
+	}
+	return m, t.d.wrap("delete message", err)
+}
+
+func (t *sqlTx) changeMessage(ctx context.Context, conversation ozeki.ConversationID, id ozeki.MessageID, kind, data, extra string, at time.Time) (Message, error) {
+	seq, err := t.next(ctx)
+	if err == nil {
+		_, err = t.exec(ctx, `UPDATE message SET type = ?, data = ?, extra = ?, edited = ?, revision = ? WHERE conversation_id = ? AND message_id = ?`,
+			kind, data, extra, unix(at), seq, string(conversation), string(id))
+	}
+	if err == nil {
+		err = t.tell(ctx, `UPDATE member SET content_seq = ? WHERE conversation_id = ? RETURNING user_id`, seq, string(conversation))
+	}
+	if err != nil {
+		return Message{}, t.d.wrap("change message", err)
+	}
+	return t.Message(ctx, conversation, id)
+}
+
+func (r reader) Revision(ctx context.Context, conversation ozeki.ConversationID, instance ozeki.Instance) (int64, error) {
+	var revision int64
+	err := r.row(ctx, `SELECT COALESCE(MAX(revision), 0) FROM message WHERE conversation_id = ? AND instance = ? AND revision > 0`,
+		string(conversation), string(instance)).Scan(&revision)
+	return revision, r.d.wrap("read revision", err)
+}
+
+func (r reader) Changed(ctx context.Context, q MessageQuery) ([]Message, error) {
+	scan := func(rows *sql.Rows, m *Message) error { return scanMessage(rows.Scan, m) }
+	out, err := list(ctx, r, scan, `SELECT `+messageColumns+` FROM message
+		WHERE conversation_id = ? AND instance = ? AND revision > ? AND revision > 0 AND seq > ? AND (valid_until = 0 OR valid_until > ?)
+		ORDER BY revision LIMIT ?`, string(q.Conversation), string(q.Instance), q.From, q.Since, unix(q.Now), q.Limit)
+	return out, r.d.wrap("list changed messages", err)
 }

@@ -28,7 +28,8 @@ const sqliteApplicationID = 0x5374726c
 // what to do: the file cannot be written, is not a database of this program, or comes from a newer version.
 //
 // Pragmas, and why: WAL lets readers go on while one writes; synchronous=FULL syncs the log at each commit, so that an
-// acknowledged change survives a power cut; foreign_keys are off by default in SQLite; busy_timeout waits for another
+// acknowledged change survives a power cut; secure_delete overwrites what is deleted, so that a deleted message is not
+// left in the file; foreign_keys are off by default in SQLite; busy_timeout waits for another
 // process (a backup) instead of failing. Changes go over one connection, as SQLite has one writer anyway and a queue in
 // front of it is fairer than its polling; reads go over a pool of connections that cannot write.
 func OpenSQLite(ctx context.Context, path string) (Store, error) {
@@ -40,7 +41,7 @@ func OpenSQLite(ctx context.Context, path string) (Store, error) {
 		return nil, err
 	}
 	d := &dialect{name: "sqlite", classify: classifySQLite}
-	write, err := openPool(abs, 1, "_txlock=immediate&_pragma=synchronous(FULL)")
+	write, err := openPool(abs, 1, "_txlock=immediate&_pragma=synchronous(FULL)&_pragma=secure_delete(1)")
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", abs, err)
 	}

@@ -84,6 +84,10 @@ type Reader interface {
 	// Messages returns a page of the unexpired messages of a conversation's instance, oldest first. It does not ask who
 	// may read them.
 	Messages(ctx context.Context, q MessageQuery) ([]Message, error)
+	// Revision returns the highest revision of a conversation's messages of an instance, 0 if none was changed.
+	Revision(ctx context.Context, conversation ozeki.ConversationID, instance ozeki.Instance) (int64, error)
+	// Changed returns the unexpired messages after q.Since with a revision above q.From, by revision, at most q.Limit.
+	Changed(ctx context.Context, q MessageQuery) ([]Message, error)
 
 	// LastMessages returns the last message of each conversation that the user is a member of, expired or not, unless he
 	// came after it.
@@ -192,6 +196,13 @@ type Tx interface {
 	PurgeFiles(ctx context.Context, before time.Time) (int64, error)
 	// ForgetFiles: the bytes of files that were gone are removed.
 	ForgetFiles(ctx context.Context, ids []ozeki.FileID) error
+
+	// EditMessage replaces the data of a message and tells the members. DeleteMessage leaves no more of it than its place,
+	// with the type ozeki.TypeDeleted. Both give the message as it is then, with a revision above all earlier ones. What
+	// changes nothing gives it as it is and tells nobody. ErrNotFound: there is none in this conversation, or, to edit, it
+	// was deleted. They do not ask who may do it.
+	EditMessage(ctx context.Context, conversation ozeki.ConversationID, id ozeki.MessageID, data string, at time.Time) (Message, error)
+	DeleteMessage(ctx context.Context, conversation ozeki.ConversationID, id ozeki.MessageID, at time.Time) (Message, error)
 
 	// ClaimRequest remembers a request unless one with the same user and id is remembered already: that one is returned
 	// then, and first is false. Two transactions with the same request never both have first.
@@ -333,7 +344,9 @@ type Message struct {
 	Created    time.Time
 	ValidUntil time.Time // zero: does not expire
 	Data       string
-	Extra      string // JSON object of the fields that are not known here, or empty
+	Extra      string    // JSON object of the fields that are not known here, or empty
+	Edited     time.Time // when its sender last changed it; zero: never
+	Revision   int64     // number of the last change, 0: never changed
 }
 
 // ExpiredBy reports whether the message has expired by the moment.

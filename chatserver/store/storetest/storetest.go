@@ -30,6 +30,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"a property that stays tells nobody":                        (*suite).sameProperty,
 		"messages come in the order of their arrival":               (*suite).messageOrder,
 		"a message is stored once":                                  (*suite).messageOnce,
+		"a changed message keeps its place and is told of":          (*suite).messageChange,
+		"a deleted message is not unread":                           (*suite).deletedIsRead,
 		"expired messages are left out":                             (*suite).expired,
 		"pages meet without gap or repeat":                          (*suite).pages,
 		"what others write is unread until it is viewed":            (*suite).unread,

@@ -1,0 +1,94 @@
+package chatserver
+
+import (
+	"context"
+	"errors"
+
+	"starling/chatserver/store"
+	"starling/ozeki"
+)
+
+// maxChanged is the largest number of changed messages in one answer.
+const maxChanged = 200
+
+// editMessage replaces what a message of the caller holds and gives it as it is then, without Data. Members only
+// (errNotFound, also for a message that has expired or was cleared), its sender only (errForbidden); a deleted message
+// cannot be edited (errInvalid). A repeat changes nothing.
+func (s *Server) editMessage(ctx context.Context, tx store.Tx, req *request, body *ozeki.MessageEditRequest) (any, error) {
+	m, err := ownMessage(ctx, tx, req, body.ConversationID, body.Instance, body.MessageID)
+	switch {
+	case err != nil:
+		return nil, err
+	case m.Type == ozeki.TypeDeleted:
+		return nil, errInvalid.saying("The message was deleted meanwhile, so it cannot be edited.")
+	case m.Type != ozeki.TypeMessage:
+		return nil, errInvalid.saying("Only messages of the type Message can be edited.")
+	case !isBase64(body.Data, maxData):
+		return nil, errInvalid.saying("The message's data is empty, larger than 64 KiB or not base64. Shorten the text.")
+	}
+	return answerOf(tx.EditMessage(ctx, body.ConversationID, m.ID, body.Data, req.now))
+}
+
+// deleteMessage deletes a message of the caller; what is left is its place. Refusals as those of editMessage. A repeat
+// changes nothing.
+func (s *Server) deleteMessage(ctx context.Context, tx store.Tx, req *request, body *ozeki.MessageDeleteRequest) (any, error) {
+	m, err := ownMessage(ctx, tx, req, body.ConversationID, body.Instance, body.MessageID)
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(tx.DeleteMessage(ctx, body.ConversationID, m.ID, req.now))
+}
+
+// ownMessage returns a message that the caller may change.
+func ownMessage(ctx context.Context, tx store.Tx, req *request, id ozeki.ConversationID, instance ozeki.Instance, message ozeki.MessageID) (store.Message, error) {
+	c, err := tx.Conversation(ctx, req.user, id)
+	if err != nil {
+		return store.Message{}, err
+	}
+	if instance != c.Instance {
+		return store.Message{}, errInstance
+	}
+	m, err := tx.Message(ctx, id, message)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && m.Instance != c.Instance, err == nil && !m.ValidUntil.IsZero() && !m.ValidUntil.After(req.now):
+		return store.Message{}, errNotFound.saying("The message is no longer there.")
+	case err != nil:
+		return store.Message{}, err
+	case m.Sender != req.user:
+		return store.Message{}, errForbidden.saying("Only who wrote a message can change it.")
+	}
+	return m, nil
+}
+
+func answerOf(m store.Message, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	public := messageFor(m)
+	public.Data = ""
+	return ozeki.AddAnswer{Answer: ok, Message: &public}, nil
+}
+
+// changedSince adds to a download what was changed since the revision that the caller has dealt with.
+func (s *Server) changedSince(ctx context.Context, q store.MessageQuery, revision int64, a *ozeki.DownloadAnswer) error {
+	highest, err := s.store.Revision(ctx, q.Conversation, q.Instance)
+	if err != nil {
+		return err
+	}
+	q.From, q.Limit = max(revision, 0), maxChanged
+	list, err := s.store.Changed(ctx, q)
+	if err != nil {
+		return err
+	}
+	a.Revision = max(highest, revision)
+	if len(list) == maxChanged { // the rest is for the next call
+		a.Revision = list[len(list)-1].Revision
+	} else if len(list) > 0 {
+		a.Revision = max(a.Revision, list[len(list)-1].Revision)
+	}
+	a.Changed = make([]ozeki.Message, len(list))
+	for i, m := range list {
+		a.Changed[i] = messageFor(m)
+	}
+	return nil
+}

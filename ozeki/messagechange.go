@@ -1,0 +1,30 @@
+package ozeki
+
+// TypeDeleted (extension ExtMessageChange) is the type of a message that its sender deleted: a place holder without Data.
+const TypeDeleted = "Deleted"
+
+// MessageEditRequest (extension ExtMessageChange) replaces what the caller's own message holds. Data is a Content, sealed
+// under the conversation's key and bound to the message like the first one. A repeat changes nothing.
+type MessageEditRequest struct {
+	Common
+	ConversationID ConversationID `json:"conversationid"`
+	Instance       Instance       `json:"instance"`
+	MessageID      MessageID      `json:"messageid"`
+	Data           string         `json:"data"`
+}
+
+// MessageDeleteRequest (extension ExtMessageChange) deletes the caller's own message. A repeat changes nothing.
+type MessageDeleteRequest struct {
+	Common
+	ConversationID ConversationID `json:"conversationid"`
+	Instance       Instance       `json:"instance"`
+	MessageID      MessageID      `json:"messageid"`
+}
+
+// Reply (in a Content) says which message a message answers, with the beginning of its text, so that it can be shown
+// without the message.
+type Reply struct {
+	ID   MessageID `json:"id"`
+	From UserID    `json:"from"`
+	Text string    `json:"text"`
+}
