@@ -118,7 +118,7 @@ func (t *sqlTx) RemoveMember(ctx context.Context, user ozeki.UserID, id ozeki.Co
 		return t.d.wrap("count members", err)
 	}
 	if left == 0 {
-		for _, table := range []string{"message", "conversation"} {
+		for _, table := range []string{"message", "file", "conversation"} {
 			if _, err := t.exec(ctx, `DELETE FROM `+table+` WHERE conversation_id = ?`, string(id)); err != nil {
 				return t.d.wrap("delete conversation", err)
 			}
