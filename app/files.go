@@ -116,7 +116,7 @@ func (r *root) write(id ozeki.ConversationID, text string) (words string) {
 	for i, f := range chosen {
 		files[i] = f.Attachment
 	}
-	if err := r.engine.SendFiles(id, text, files); err != nil {
+	if err := r.engine.Write(id, engine.Writing{Text: text, Files: files}); err != nil {
 		return "Not sent: " + err.Error() + "."
 	}
 	if len(chosen) > 0 {

@@ -8,9 +8,6 @@ import (
 	"starling/ozeki"
 )
 
-// maxChanged is the largest number of changed messages in one answer.
-const maxChanged = 200
-
 // editMessage replaces what a message of the caller holds and gives it as it is then, without Data. Members only
 // (errNotFound, also for a message that has expired or was cleared), its sender only (errForbidden); a deleted message
 // cannot be edited (errInvalid). A repeat changes nothing.
@@ -75,13 +72,13 @@ func (s *Server) changedSince(ctx context.Context, q store.MessageQuery, revisio
 	if err != nil {
 		return err
 	}
-	q.From, q.Limit = max(revision, 0), maxChanged
+	q.From, q.Limit = max(revision, 0), ozeki.MaxChanged
 	list, err := s.store.Changed(ctx, q)
 	if err != nil {
 		return err
 	}
 	a.Revision = max(highest, revision)
-	if len(list) == maxChanged { // the rest is for the next call
+	if len(list) == ozeki.MaxChanged { // the rest is for the next call
 		a.Revision = list[len(list)-1].Revision
 	} else if len(list) > 0 {
 		a.Revision = max(a.Revision, list[len(list)-1].Revision)

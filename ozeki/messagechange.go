@@ -3,6 +3,9 @@ package ozeki
 // TypeDeleted (extension ExtMessageChange) is the type of a message that its sender deleted: a place holder without Data.
 const TypeDeleted = "Deleted"
 
+// MaxChanged is the largest number of changed messages in an answer: after that many, ask again.
+const MaxChanged = 200
+
 // MessageEditRequest (extension ExtMessageChange) replaces what the caller's own message holds. Data is a Content, sealed
 // under the conversation's key and bound to the message like the first one. A repeat changes nothing.
 type MessageEditRequest struct {

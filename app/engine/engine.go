@@ -69,6 +69,12 @@ type Engine struct {
 	readSince   time.Time                     // see Kept.ReadSince
 	overviews   []ozeki.ConversationID        // those that wait for askOverviews
 	overviewing bool
+	expiry      struct { // the timer for what expires next
+		at   time.Time
+		stop func()
+	}
+	drafts     map[ozeki.ConversationID]*state.Draft // to be kept at the next pause
+	draftTimer func()
 	// changes are what the vault has not been told yet.
 	changes []func(*Kept)
 	// restored: the wishes of an earlier run of the program were taken over.
@@ -199,6 +205,7 @@ func (e *Engine) applyLocked(events ...state.Event) {
 		e.state.Apply(ev)
 	}
 	e.snap = e.state.Snapshot()
+	e.expireLater()
 }
 
 // unlock ends a section under mu and shows what has changed in it. What is shown is given out without the lock, since
@@ -332,7 +339,7 @@ func (e *Engine) SignOut() {
 func (e *Engine) leave(reason string) {
 	e.run++
 	e.client.SetSession(nil)
-	e.kept, e.changes = nil, nil
+	e.kept, e.changes, e.drafts = nil, nil, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
 	e.overviews, e.overviewing = nil, false
@@ -383,6 +390,14 @@ func (e *Engine) cancelTimers() {
 		stop()
 	}
 	clear(e.rekeys)
+	if e.draftTimer != nil {
+		e.draftTimer()
+		e.draftTimer = nil
+	}
+	if e.expiry.stop != nil {
+		e.expiry.stop()
+	}
+	e.expiry.at, e.expiry.stop = time.Time{}, nil
 	e.poll.cancel()
 	e.link.cancel()
 	e.attendance.cancel()
@@ -459,6 +474,7 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 func (e *Engine) Open(id ozeki.ConversationID) {
 	e.apply(state.Opened{ID: id})
 	if id != "" {
+		e.goRun(func(ctx context.Context, run int) { e.openDraft(ctx, run, id) })
 		e.goRun(func(ctx context.Context, run int) { e.loadNewest(ctx, run, id) })
 	}
 }

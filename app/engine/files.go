@@ -29,13 +29,6 @@ type outgoing struct {
 // maxContent is the size of the largest content of a message in bytes: sealed it has at most 64 KiB of base64.
 const maxContent = 47 << 10
 
-// SendFiles sends a message with files, at most ozeki.MaxFiles; its text may be empty. It appears at once and waits for its
-// files: they are encrypted, kept on the device and sent one after the other, and then the message is. ErrTooLong as with
-// Send.
-func (e *Engine) SendFiles(id ozeki.ConversationID, text string, files []Attachment) error {
-	return e.write(id, text, files)
-}
-
 // attach takes files over into an outbox. The caller holds mu.
 func (o *outbox) attach(d *draft, files []Attachment) (shown []state.File) {
 	for _, a := range files {

@@ -114,7 +114,7 @@ func TestFilesArriveWithTheirMessageInOrder(t *testing.T) {
 	picture := Attachment{Name: "a/cat\u202egpj.exe", Type: "image/png", Data: ozeki.NewBlob([]byte("pixels")), Width: 640, Height: 480, Thumb: []byte("\xff\xd8\xff thumb")}
 	hold := make(chan struct{})
 	alice.files.set(false, hold)
-	if err := alice.SendFiles(id, " look ", []Attachment{note("notes.txt"), picture}); err != nil {
+	if err := alice.Write(id, Writing{Text: " look ", Files: []Attachment{note("notes.txt"), picture}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := alice.Send(id, "after it"); err != nil {
@@ -160,7 +160,7 @@ func TestFilesArriveWithTheirMessageInOrder(t *testing.T) {
 
 func TestAFileWithoutTextIsAMessage(t *testing.T) {
 	_, id, alice, bob := people(t)
-	if err := alice.SendFiles(id, "", []Attachment{note("notes.txt")}); err != nil {
+	if err := alice.Write(id, Writing{Text: "", Files: []Attachment{note("notes.txt")}}); err != nil {
 		t.Fatal(err)
 	}
 	alice.until("it is stored", filesAre("notes.txt"))
@@ -174,7 +174,7 @@ func TestAFileWithoutTextIsAMessage(t *testing.T) {
 func TestACutTransferGoesOnUnderTheSameId(t *testing.T) {
 	s, id, alice, bob := people(t)
 	alice.files.set(true, nil)
-	if err := alice.SendFiles(id, "look", []Attachment{note("notes.txt")}); err != nil {
+	if err := alice.Write(id, Writing{Text: "look", Files: []Attachment{note("notes.txt")}}); err != nil {
 		t.Fatal(err)
 	}
 	v := alice.until("it waits for the connection", func(v *state.Snapshot) bool {
@@ -206,7 +206,7 @@ func TestACutTransferGoesOnUnderTheSameId(t *testing.T) {
 func TestAFileWhoseMessageWasLostOnItsWayIsNotSentTwice(t *testing.T) {
 	_, id, alice, _ := people(t)
 	alice.wire.set(func(call string, n int) fault { return fault{before: call == "chatconversation add" && n == 1} })
-	if err := alice.SendFiles(id, "look", []Attachment{note("notes.txt")}); err != nil {
+	if err := alice.Write(id, Writing{Text: "look", Files: []Attachment{note("notes.txt")}}); err != nil {
 		t.Fatal(err)
 	}
 	alice.until("it waits for the connection", func(v *state.Snapshot) bool { return last(v).State == state.MessageQueued })
@@ -221,7 +221,7 @@ func TestARefusedFileCanBeTriedAgainOrDeleted(t *testing.T) {
 	s, id, alice, bob := people(t)
 	alice.wire.set(only(fault{answer: refusing(ozeki.CodeFull, "The server has no room.")}, ozeki.CallFileCreate.Action))
 	for _, name := range []string{"kept.txt", "deleted.txt"} {
-		if err := alice.SendFiles(id, "", []Attachment{note(name)}); err != nil {
+		if err := alice.Write(id, Writing{Text: "", Files: []Attachment{note(name)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -256,7 +256,7 @@ func TestAnUploadCanBeStopped(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)
 	alice.files.set(false, hold)
-	if err := alice.SendFiles(id, "", []Attachment{note("notes.txt")}); err != nil {
+	if err := alice.Write(id, Writing{Text: "", Files: []Attachment{note("notes.txt")}}); err != nil {
 		t.Fatal(err)
 	}
 	v := alice.until("it is on its way", func(v *state.Snapshot) bool { return filesIn(last(v))[0].Way == state.FileSending })
@@ -274,7 +274,7 @@ func TestARestartGoesOnWithAnUpload(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		s, id, alice, bob := people(t)
 		alice.files.set(true, nil)
-		if err := alice.SendFiles(id, "look", []Attachment{note("notes.txt")}); err != nil {
+		if err := alice.Write(id, Writing{Text: "look", Files: []Attachment{note("notes.txt")}}); err != nil {
 			t.Fatal(err)
 		}
 		alice.until("it waits", func(v *state.Snapshot) bool { return last(v).State == state.MessageQueued })
@@ -310,7 +310,7 @@ func TestARestartGoesOnWithAnUpload(t *testing.T) {
 
 func TestAManipulatedFileDoesNotOpen(t *testing.T) {
 	s, id, alice, _ := people(t)
-	if err := alice.SendFiles(id, "", []Attachment{note("notes.txt")}); err != nil {
+	if err := alice.Write(id, Writing{Text: "", Files: []Attachment{note("notes.txt")}}); err != nil {
 		t.Fatal(err)
 	}
 	v := alice.until("it is stored", filesAre("notes.txt"))
@@ -337,7 +337,7 @@ func TestAMessageHasAsManySmallPicturesAsThereIsRoomFor(t *testing.T) {
 	for i := range ozeki.MaxFiles {
 		files = append(files, Attachment{Name: fmt.Sprint(i, ".jpg"), Type: "image/jpeg", Data: ozeki.NewBlob([]byte("x")), Thumb: bytes.Repeat([]byte("x"), 8<<10)})
 	}
-	if err := alice.SendFiles(id, strings.Repeat("\n\"", 4000)+"x", files); err != nil {
+	if err := alice.Write(id, Writing{Text: strings.Repeat("\n\"", 4000)+"x", Files: files}); err != nil {
 		t.Fatal(err)
 	}
 	alice.until("it is stored", func(v *state.Snapshot) bool { return v.Unsent == 0 })
@@ -368,7 +368,7 @@ func TestAFileIsSentWhereTheDeviceHasNoRoomForIt(t *testing.T) {
 	p := s.device(a, fullVault{NewVault()})
 	p.signIn()
 	p.reading(id)
-	if err := p.SendFiles(id, "", []Attachment{note("notes.txt")}); err != nil {
+	if err := p.Write(id, Writing{Text: "", Files: []Attachment{note("notes.txt")}}); err != nil {
 		t.Fatal(err)
 	}
 	p.until("it is stored", filesAre("notes.txt"))

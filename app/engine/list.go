@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -60,7 +61,7 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		if first && !e.restored {
 			e.restored = true
 			e.applyLocked(events...)
-			events = []state.Event{state.WishesKept{Wishes: kept.Wishes}, e.restoreRead(kept)}
+			events = []state.Event{state.WishesKept{Wishes: kept.Wishes}, e.restoreRead(kept), state.DraftsKept{IDs: slices.Collect(maps.Keys(kept.Drafts))}}
 			if waiting := kept.Waiting; len(waiting) > 0 {
 				e.goIn(run, func(ctx context.Context, run int) { e.restore(ctx, run, waiting) })
 			}
@@ -242,6 +243,7 @@ func (e *Engine) Wake() {
 	e.unlock()
 	if in {
 		e.wakeLink(run)
+		e.expire(run)
 		e.pollNow(run)
 	}
 }

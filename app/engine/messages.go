@@ -31,10 +31,12 @@ type outbox struct {
 }
 
 type draft struct {
-	id    ozeki.MessageID
-	text  string
-	at    time.Time
-	files []ozeki.FileID
+	id      ozeki.MessageID
+	text    string
+	at      time.Time
+	files   []ozeki.FileID
+	content *ozeki.Content // what is sealed, its files aside, if that is more than the text
+	until   time.Time      // when it expires, zero for never
 }
 
 type sealedText struct {
@@ -63,22 +65,39 @@ var ErrTooLong = errors.New("the message is too long: shorten it, or send it in 
 
 // Send sends a message; surrounding white space is removed, an empty text does nothing. It appears at once and is sent
 // in order, when the server can be reached. After ErrTooLong nothing has happened.
-func (e *Engine) Send(id ozeki.ConversationID, text string) error { return e.write(id, text, nil) }
+func (e *Engine) Send(id ozeki.ConversationID, text string) error {
+	return e.Write(id, Writing{Text: text})
+}
 
-// write puts a message into its outbox and shows it.
-func (e *Engine) write(id ozeki.ConversationID, text string, files []Attachment) error {
-	text = strings.TrimSpace(text)
-	if text == "" && len(files) == 0 {
+// Writing is a message to be sent.
+type Writing struct {
+	Text  string
+	Files []Attachment  // at most ozeki.MaxFiles; with files the text may be empty
+	Reply *ozeki.Reply  // what it answers, nil for nothing
+	Keep  time.Duration // how long it lasts from now on, 0 for ever
+}
+
+// Write is Send for a message with more than a text. It waits for its files: they are encrypted, kept on the device and
+// sent one after the other, and then the message is.
+func (e *Engine) Write(id ozeki.ConversationID, w Writing) error {
+	text := strings.TrimSpace(w.Text)
+	if text == "" && len(w.Files) == 0 {
 		return nil
 	}
 	if len(text) > MaxMessage {
 		return ErrTooLong
 	}
 	d := draft{id: ozeki.NewMessageID(), text: text, at: e.client.Now()}
+	if w.Keep > 0 {
+		d.until = d.at.Add(w.Keep).Truncate(time.Second) // as it is sent
+	}
 	e.mu.Lock()
 	run := e.run
+	if w.Reply != nil {
+		d.content = &ozeki.Content{Version: 1, Text: text, From: e.state.UserID(), Reply: w.Reply}
+	}
 	o := e.outboxOf(id)
-	e.applyLocked(state.MessageWritten{ID: d.id, Conversation: id, Text: text, Files: o.attach(&d, files), At: d.at})
+	e.applyLocked(state.MessageWritten{ID: d.id, Conversation: id, Text: text, Files: o.attach(&d, w.Files), At: d.at, Until: d.until, Content: d.content})
 	o.waiting = append(o.waiting, d)
 	e.unlock()
 	e.goIn(run, func(ctx context.Context, run int) {
@@ -99,11 +118,14 @@ func (e *Engine) Retry(id ozeki.ConversationID, message ozeki.MessageID) {
 		return
 	}
 	o := e.outboxOf(id)
-	d := draft{id: m.ID, text: m.Text, at: m.Created}
+	d := draft{id: m.ID, text: m.Text, at: m.Created, content: m.Content, until: m.Until}
 	if m.Files != nil {
 		for _, f := range *m.Files {
 			d.files = append(d.files, f.ID)
 		}
+	}
+	if now := e.client.Now(); !d.until.IsZero() && !d.until.After(now) { // as long as was wanted at first, from now on
+		d.until = now.Add(d.until.Sub(d.at)).Truncate(time.Second)
 	}
 	o.waiting = append(o.waiting, d)
 	e.applyLocked(state.MessageMoved{ID: message, Conversation: id, State: state.MessageSending})
@@ -178,10 +200,10 @@ func (e *Engine) restore(ctx context.Context, run int, kept []Waiting) {
 		o := e.outboxOf(w.Conversation)
 		if _, known := o.sealed[w.ID]; !known {
 			o.sealed[w.ID], o.tried[w.ID] = sealedText{sealed[0].Key, w.Data}, true
-			d := draft{id: w.ID, text: content.Text, at: w.Created}
+			d := draft{id: w.ID, text: content.Text, at: w.Created, content: &content, until: w.Until}
 			files := o.restoreFiles(&d, content.Files)
 			o.waiting = append(o.waiting, d)
-			e.applyLocked(state.MessageWritten{ID: w.ID, Conversation: w.Conversation, Text: content.Text, Files: files, At: w.Created})
+			e.applyLocked(state.MessageWritten{ID: w.ID, Conversation: w.Conversation, Text: content.Text, Files: files, At: w.Created, Until: w.Until, Content: &content})
 		}
 		e.unlock()
 	}
@@ -272,11 +294,16 @@ func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (string, error) {
 	case bytes.Equal(sealed.key, key), tried && known:
 		return sealed.data, nil
 	}
+	content := ozeki.Content{Version: 1, Text: d.text, From: session.UserID}
+	if d.content != nil {
+		content = *d.content
+	}
 	files, err := e.sealFiles(ctx, o, d)
 	if err != nil {
 		return "", err
 	}
-	plain, err := contentOf(ozeki.Content{Version: 1, Text: d.text, From: session.UserID, Files: files})
+	content.Files = files
+	plain, err := contentOf(content)
 	if err != nil {
 		return "", err
 	}
@@ -289,7 +316,7 @@ func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (string, error) {
 	e.unlock()
 	e.save(func(k *Kept) {
 		waiting := slices.DeleteFunc(slices.Clone(k.Waiting), func(w Waiting) bool { return w.ID == d.id })
-		k.Waiting = append(waiting, Waiting{Conversation: id, ID: d.id, Created: d.at, Data: data})
+		k.Waiting = append(waiting, Waiting{Conversation: id, ID: d.id, Created: d.at, Data: data, Until: d.until})
 	})
 	return data, nil
 }
@@ -311,6 +338,9 @@ func (e *Engine) add(ctx context.Context, run int, o *outbox, d draft) error {
 	if err != nil {
 		return err
 	}
+	if !d.until.IsZero() && !d.until.After(e.client.Now()) {
+		return sentence("Its time was over before it could be sent.")
+	}
 	e.mu.Lock()
 	if len(d.files) > 0 && o.uploads[d.id] == nil { // deleted
 		e.unlock()
@@ -321,7 +351,7 @@ func (e *Engine) add(ctx context.Context, run int, o *outbox, d draft) error {
 	o.tried[d.id] = true
 	e.unlock()
 	_, err = e.client.Add(ctx, o.conversation, instance, ozeki.Message{
-		ID: d.id, Type: ozeki.TypeMessage, Created: ozeki.TimeOf(d.at), Data: data, Files: d.files,
+		ID: d.id, Type: ozeki.TypeMessage, Created: ozeki.TimeOf(d.at), ValidUntil: ozeki.TimeOf(d.until), Data: data, Files: d.files,
 	})
 	if err != nil && e.movedOn(ctx, o.conversation, instance, err) {
 		return e.add(ctx, run, o, d)
@@ -357,6 +387,7 @@ func (e *Engine) loadPage(ctx context.Context, run int, id ozeki.ConversationID,
 	}
 	e.applyIn(run, state.PageLoaded{
 		ID: id, Instance: instance, Messages: e.openMessages(ctx, id, a.Messages), Reports: a.Reports, Newest: true, More: len(a.Messages) >= pageSize,
+		Revision: a.Revision,
 	})
 	if e.takeDue(run, id) {
 		e.catchUp(ctx, run, id) // something was written while the page was on its way
@@ -365,26 +396,29 @@ func (e *Engine) loadPage(ctx context.Context, run int, id ozeki.ConversationID,
 
 // Older loads the page before the oldest message of a conversation that is at hand.
 func (e *Engine) Older(id ozeki.ConversationID) {
-	e.goRun(func(ctx context.Context, run int) {
-		e.mu.Lock()
-		known := e.state.Timeline(id)
-		if run != e.run || !known.Loaded || known.Busy || !known.More {
-			e.unlock()
-			return
-		}
-		e.applyLocked(state.PageAsked{ID: id, Older: true})
+	e.goRun(func(ctx context.Context, run int) { e.loadOlder(ctx, run, id) })
+}
+
+// loadOlder does the work of Older, and reports whether it was done.
+func (e *Engine) loadOlder(ctx context.Context, run int, id ozeki.ConversationID) bool {
+	e.mu.Lock()
+	known := e.state.Timeline(id)
+	if run != e.run || !known.Loaded || known.Busy || !known.More {
 		e.unlock()
-		a, err := e.client.DownloadPartial(ctx, ozeki.DownloadPartialRequest{
-			ConversationID: id, Instance: known.Instance, Limit: pageSize,
-			LastMessageID: known.First.ID, LastMessageDate: ozeki.TimeOf(known.First.Created),
-		})
-		if err != nil {
-			e.pageFailed(run, id, err)
-			return
-		}
-		e.applyIn(run, state.PageLoaded{
-			ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Reports: a.Reports, Next: known.First.ID, Older: true, More: len(a.Messages) >= pageSize,
-		})
+		return false
+	}
+	e.applyLocked(state.PageAsked{ID: id, Older: true})
+	e.unlock()
+	a, err := e.client.DownloadPartial(ctx, ozeki.DownloadPartialRequest{
+		ConversationID: id, Instance: known.Instance, Limit: pageSize,
+		LastMessageID: known.First.ID, LastMessageDate: ozeki.TimeOf(known.First.Created),
+	})
+	if err != nil {
+		e.pageFailed(run, id, err)
+		return false
+	}
+	return e.applyIn(run, state.PageLoaded{
+		ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Reports: a.Reports, Next: known.First.ID, Older: true, More: len(a.Messages) >= pageSize,
 	})
 }
 
@@ -455,8 +489,10 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 			e.applyLocked(state.Touched{ID: id, At: e.client.Now()})
 		}
 		e.unlock()
+		e.catchUpChanges(ctx, run, id)
 		return
 	}
+	revision := e.revisionOf(known)
 	e.unlock()
 	if known.Last.ID == "" && known.More {
 		e.loadPage(ctx, run, id, known.Instance) // nothing is left at hand to go on from
@@ -464,7 +500,7 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 	}
 	a, err := e.client.Download(ctx, ozeki.DownloadRequest{
 		ConversationID: id, Instance: known.Instance,
-		FirstMessageID: known.Last.ID, FirstMessageDate: ozeki.TimeOf(known.Last.Created),
+		FirstMessageID: known.Last.ID, FirstMessageDate: ozeki.TimeOf(known.Last.Created), Revision: revision,
 	})
 	if err != nil {
 		if !e.failed(run, err) {
@@ -478,7 +514,8 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 		return
 	}
 	e.applyIn(run, state.PageLoaded{ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Reports: a.Reports, Next: known.Last.ID})
-	if n := len(a.Messages); n > pageSize && a.Messages[n-1].ID != known.Last.ID {
+	more := e.takeChanges(ctx, run, id, known, a)
+	if n := len(a.Messages); more || n > pageSize && a.Messages[n-1].ID != known.Last.ID {
 		e.catchUp(ctx, run, id) // a server gives so many at once: there may be more
 	}
 }
@@ -532,22 +569,21 @@ func (e *Engine) openEach(ctx context.Context, in []state.SealedLast) []state.Me
 
 // shownMessage is a message as it is shown, after opening it.
 func shownMessage(in ozeki.Message, o ozeki.Opened) state.Message {
-	m := state.Message{ID: in.ID, Created: in.Created.Time, From: in.From}
-	var content ozeki.Content
+	m := messageOf(&in, nil)
+	content := new(ozeki.Content)
 	switch {
+	case m.Kind == state.KindDeleted:
 	case in.Type != ozeki.TypeMessage && in.Type != ozeki.TypeEvent:
 		m.Trouble, m.Text = true, "This kind of message is not understood by this version."
 	case o.Err != nil:
 		m.Trouble, m.Text = true, "This message cannot be decrypted with your key."
-	case json.Unmarshal(o.Plaintext, &content) != nil:
+	case json.Unmarshal(o.Plaintext, content) != nil:
 		m.Trouble, m.Text = true, "This message's content is not understood by this version."
 	default:
+		m = messageOf(&in, content)
 		m.Files = openedFiles(content.Files)
-		if m.Text = content.Text; in.Type == ozeki.TypeEvent {
+		if in.Type == ozeki.TypeEvent {
 			m.Kind = state.KindEvent
-		}
-		if m.From == "" {
-			m.From = content.From // no server vouches for it
 		}
 	}
 	return m

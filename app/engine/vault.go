@@ -22,6 +22,7 @@ type Kept struct {
 	// ReadSince is when the device began to keep it, zero where the server keeps it: what was not used since then counts
 	// as viewed.
 	ReadSince time.Time
+	Drafts    map[ozeki.ConversationID]string // what was begun to be written, sealed like a message
 }
 
 // Waiting is a message that the server has not confirmed, sealed as it is sent: the device keeps no text in clear.
@@ -30,6 +31,7 @@ type Waiting struct {
 	ID           ozeki.MessageID      `json:"id"`
 	Created      time.Time            `json:"created"`
 	Data         string               `json:"data"`
+	Until        time.Time            `json:"until,omitzero"` // when the message expires
 }
 
 // keptWishes are Kept's wishes on the device. An earlier version kept stars alone, as true or false.

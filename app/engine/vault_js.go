@@ -40,19 +40,20 @@ func markSignedIn(call string, args ...any) {
 }
 
 type keptJSON struct {
-	UserID     ozeki.UserID                  `json:"userid"`
-	Station    ozeki.StationID               `json:"station"`
-	PublicKey  string                        `json:"publickey"`
-	Extensions []string                      `json:"extensions,omitempty"`
-	URLs       map[string]string             `json:"urls,omitempty"`
-	Limits     map[string]int64              `json:"limits,omitempty"`
-	Name       string                        `json:"name"`
-	Cursor     int64                         `json:"cursor"`
-	Order      []ozeki.ConversationID        `json:"order,omitempty"`
-	Wishes     keptWishes                    `json:"wishes,omitempty"`
-	Waiting    []Waiting                     `json:"waiting,omitempty"`
-	Read       map[ozeki.ConversationID]Read `json:"read,omitempty"`
-	ReadSince  time.Time                     `json:"readsince,omitzero"`
+	UserID     ozeki.UserID                    `json:"userid"`
+	Station    ozeki.StationID                 `json:"station"`
+	PublicKey  string                          `json:"publickey"`
+	Extensions []string                        `json:"extensions,omitempty"`
+	URLs       map[string]string               `json:"urls,omitempty"`
+	Limits     map[string]int64                `json:"limits,omitempty"`
+	Name       string                          `json:"name"`
+	Cursor     int64                           `json:"cursor"`
+	Order      []ozeki.ConversationID          `json:"order,omitempty"`
+	Wishes     keptWishes                      `json:"wishes,omitempty"`
+	Waiting    []Waiting                       `json:"waiting,omitempty"`
+	Read       map[ozeki.ConversationID]Read   `json:"read,omitempty"`
+	ReadSince  time.Time                       `json:"readsince,omitzero"`
+	Drafts     map[ozeki.ConversationID]string `json:"drafts,omitempty"`
 }
 
 func (idb) Load(ctx context.Context) (*Kept, error) {
@@ -84,7 +85,7 @@ func fromRecord(record js.Value) (*Kept, error) {
 			UserID: k.UserID, Station: k.Station, Key: ozeki.PrivateKeyFromHandles(sign, unwrap),
 			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs, Limits: k.Limits,
 		},
-		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: state.Wishes(k.Wishes), Waiting: k.Waiting,
+		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: state.Wishes(k.Wishes), Waiting: k.Waiting, Drafts: k.Drafts,
 		Read: k.Read, ReadSince: k.ReadSince,
 	}, nil
 }
@@ -92,7 +93,7 @@ func fromRecord(record js.Value) (*Kept, error) {
 func toRecord(k *Kept) (js.Value, error) {
 	b, err := json.Marshal(keptJSON{
 		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs, Limits: k.Session.Limits,
-		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: keptWishes(k.Wishes), Waiting: k.Waiting,
+		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: keptWishes(k.Wishes), Waiting: k.Waiting, Drafts: k.Drafts,
 		Read: k.Read, ReadSince: k.ReadSince,
 	})
 	if err != nil {

@@ -312,6 +312,7 @@ type PageLoaded struct {
 	Newest   bool            // the newest page: it tells whether there are older ones
 	More     bool            // there are older ones than these
 	Rest     bool            // there are later ones than these
+	Revision int64           // of the newest page: the highest change that was known when it was read
 }
 
 func (e PageLoaded) apply(s *State) {
@@ -334,9 +335,11 @@ func (e PageLoaded) apply(s *State) {
 		return
 	}
 	for i := range e.Messages {
-		m := &e.Messages[i]
-		m.Mine = m.From == s.user.ID
-		m.Sender = s.nameIn(c, m.From)
+		s.name(c, &e.Messages[i])
+		s.willExpire(e.Messages[i])
+	}
+	if e.Newest {
+		t.revision = max(t.revision, e.Revision)
 	}
 	if !e.Older {
 		t.cut = e.Rest
@@ -396,13 +399,21 @@ type MessageWritten struct {
 	Text         string
 	Files        []File
 	At           time.Time
+	Until        time.Time      // when it expires, zero for never
+	Content      *ozeki.Content // what is sealed, if that is more than the text
 }
 
 func (e MessageWritten) apply(s *State) {
 	if c := s.conversations[e.Conversation]; c != nil {
-		c.timeline.set(Message{
-			ID: e.ID, Text: e.Text, From: s.user.ID, Sender: s.user.Name, Mine: true, Created: e.At, State: MessageSending, Files: FilesOf(e.Files),
-		})
+		m := Message{
+			ID: e.ID, Text: e.Text, From: s.user.ID, Sender: s.user.Name, Mine: true, Created: e.At, State: MessageSending, Until: e.Until, Content: e.Content,
+			Files: FilesOf(e.Files),
+		}
+		if r := m.Reply(); r != nil {
+			m.ReplySender = s.nameIn(c, r.From)
+		}
+		c.timeline.set(m)
+		s.willExpire(m)
 		if s.writing == nil {
 			s.writing = map[ozeki.ConversationID]bool{}
 		}

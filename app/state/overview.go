@@ -126,6 +126,8 @@ func (c *conversation) previewOf(m Message) string {
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	switch {
+	case m.Kind == KindDeleted:
+		return "Message deleted"
 	case m.Kind == KindEvent && m.Mine:
 		return "You " + text
 	case m.Kind == KindEvent:

@@ -34,6 +34,7 @@ type Row struct {
 	Star     FlagPhase
 	Muted    bool
 	Group    bool
+	Draft    bool // something was begun to be written
 	Hidden   bool
 	Color    string       // "#rrggbb", empty for none
 	Saving   FlagPhase    // of the flags beside the star: the furthest from settled
@@ -90,6 +91,7 @@ type Open struct {
 	Older    bool            // older ones are on their way
 	Cut      bool            // the newest messages are not here: they were let go while older ones were read
 	Later    bool            // later ones than these are on their way
+	Draft    *Draft          // what was begun to be written, nil for nothing
 	NewFrom  ozeki.MessageID // the first message that is new to the user, empty for none
 	Trouble  string          // why the messages could not be loaded, in words
 	CanWrite bool            // the conversation's key is known
@@ -173,6 +175,7 @@ type State struct {
 	group         ozeki.ConversationID // whose members are shown
 	people        map[ozeki.UserID]string
 	workspaces    []ozeki.Workspace // nil until they were loaded
+	expires       time.Time         // when the next message at hand does, zero for never
 	tick          uint64            // logical time: grows with every flag that is asked for or answered
 
 	presence map[ozeki.UserID]Presence               // of friends
@@ -217,6 +220,9 @@ type conversation struct {
 	answeredAt                  uint64 // logical time of the last answer that told that the conversation is there
 	groupParts
 
+	draft       *Draft
+	sealedDraft bool // the device keeps a draft that was not opened yet
+
 	in       section // the list of the sidebar that it stands in
 	timeline timeline
 	overview
@@ -226,7 +232,7 @@ func (c *conversation) row() Row {
 	return Row{
 		ID: c.id, Name: c.name, Opened: c.opened, Trouble: c.trouble, Favorite: c.favorite.shown() != "", Star: c.favorite.phase(),
 		Muted: c.mute.shown() != "", Hidden: c.isHidden(), Color: c.color.shown(),
-		Saving: max(c.mute.phase(), c.hide.phase(), c.color.phase()), Active: c.active,
+		Saving: max(c.mute.phase(), c.hide.phase(), c.color.phase()), Active: c.active, Draft: c.draft != nil || c.sealedDraft,
 		Preview: c.preview, Unread: c.unread, Stale: c.stale, With: c.with, Group: c.group, Blocked: c.blocked, Presence: c.presence,
 	}
 }
@@ -292,7 +298,7 @@ func (s *State) openView() *Open {
 	return &Open{
 		Row: c.row(), Known: true, Messages: t.view(), Loaded: t.loaded, Loading: t.loading, More: t.more, Older: t.older,
 		Cut: t.cut, Later: t.later,
-		Trouble: t.trouble, CanWrite: c.key != nil, NewFrom: s.line.from, Typing: s.typists(c),
+		Trouble: t.trouble, CanWrite: c.key != nil, NewFrom: s.line.from, Draft: c.draft, Typing: s.typists(c),
 	}
 }
 
@@ -333,6 +339,9 @@ func (s *State) dropNotices(match func(Notice) bool) {
 	}
 	s.notices = kept
 }
+
+// UserID returns who is signed in.
+func (s *State) UserID() ozeki.UserID { return s.user.ID }
 
 // OpenID returns the id of the conversation that is open, empty for none.
 func (s *State) OpenID() ozeki.ConversationID { return s.open }
@@ -394,7 +403,9 @@ type Known struct {
 	More        bool // there are older messages
 	Cut         bool // there are newer ones than Last
 	Instance    ozeki.Instance
-	First, Last Message // of those that the server has
+	First, Last Message         // of those that the server has
+	Newest      ozeki.MessageID // the conversation's last message, at hand or not
+	Revision    int64           // the highest of the changes that are known
 }
 
 // Timeline says what is known of a conversation's messages.
@@ -404,7 +415,7 @@ func (s *State) Timeline(id ozeki.ConversationID) Known {
 		return Known{}
 	}
 	t := &c.timeline
-	k := Known{Known: true, Loaded: t.loaded, Busy: t.loading || t.older || t.later, More: t.more, Cut: t.cut, Instance: c.instance}
+	k := Known{Known: true, Loaded: t.loaded, Busy: t.loading || t.older || t.later, More: t.more, Cut: t.cut, Instance: c.instance, Newest: c.lastMessage, Revision: t.revision}
 	if n := len(t.stored); n > 0 {
 		k.First, k.Last = t.stored[0], t.stored[n-1]
 	}

@@ -21,8 +21,9 @@ const (
 type MessageKind int
 
 const (
-	KindText  MessageKind = iota // somebody's words
-	KindEvent                    // something that happened in the conversation; Text says what
+	KindText    MessageKind = iota // somebody's words
+	KindEvent                      // something that happened in the conversation; Text says what
+	KindDeleted                    // the place of a message that its sender deleted
 )
 
 // Message is a message as the timeline shows it. Messages are comparable: equal messages look the same. What cannot be
@@ -35,6 +36,8 @@ type Message struct {
 	Sender  string // name of From
 	Mine    bool
 	Created time.Time
+	Until   time.Time // when it expires, zero for never
+	Edited  bool
 	State   MessageState
 	Why     string // of a failed message
 	Files   *[]File
@@ -43,6 +46,10 @@ type Message struct {
 	// What became of a message of the user's own, and how many of the others that holds for so far.
 	Receipt                       Receipt
 	ViewedBy, DeliveredTo, Others int
+
+	// Content is all that was sealed, nil if it does not open; ReplySender names the writer of what it answers.
+	Content     *ozeki.Content
+	ReplySender string
 }
 
 // Spoken is the message in one line.
@@ -63,20 +70,21 @@ const (
 
 // timeline is what is known of a conversation's messages.
 type timeline struct {
-	stored  []Message // as the server has them, oldest first, without a gap
-	pending []Message // the user's own that have not been seen in the server's order yet, oldest first
-	all     []Message // both, as they go out with snapshots; nil if it must be made
-	known   map[ozeki.MessageID]bool
-	loaded  bool // the newest page was loaded
-	loading bool
-	more    bool
-	older   bool
-	cut     bool // there are newer ones than those stored
-	later   bool
-	away    bool // the reader is not at the end
-	trouble string
-	marks   map[ozeki.UserID]marks // of the others
-	people  int                    // how many others there are
+	stored   []Message // as the server has them, oldest first, without a gap
+	pending  []Message // the user's own that have not been seen in the server's order yet, oldest first
+	all      []Message // both, as they go out with snapshots; nil if it must be made
+	known    map[ozeki.MessageID]bool
+	loaded   bool // the newest page was loaded
+	loading  bool
+	more     bool
+	older    bool
+	cut      bool // there are newer ones than those stored
+	later    bool
+	away     bool // the reader is not at the end
+	trouble  string
+	marks    map[ozeki.UserID]marks // of the others
+	people   int                    // how many others there are
+	revision int64                  // the highest of the changes that are known, where the server tells of them
 }
 
 // restart begins a new run of the history; what the user wrote and the server has not stored stays.

@@ -113,7 +113,9 @@ func (s *suite) deletedIsRead() {
 	s.equal(s.read(u[1], c.ID).Unread, 1)
 	s.equal(s.read(u[0], c.ID).Unread, 0)
 	s.equal(s.changesAfter(u[1], start, 10).Lists, []ozeki.ConversationID{c.ID})
-	s.must(func(ctx context.Context, tx store.Tx) error { return tx.SetMark(ctx, u[1], c.ID, store.Viewed, first.Seq, s.now) })
+	s.must(func(ctx context.Context, tx store.Tx) error {
+		return tx.SetMark(ctx, u[1], c.ID, store.Viewed, first.Seq, s.now)
+	})
 	s.equal(s.read(u[1], c.ID).Unread, 1)
 	remove(second.ID)
 	s.equal(s.read(u[1], c.ID).Unread, 0)

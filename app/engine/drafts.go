@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"time"
+
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// draftPause is how long the user has to stop writing before the draft is kept.
+const draftPause = 400 * time.Millisecond
+
+// draftID stands for the message id in the seal of a draft, which is no message.
+const draftID = ozeki.MessageID("draft")
+
+// SetDraft says what stands in the composer of a conversation, nil for nothing. It is kept on the device when the user
+// pauses, sealed under the conversation's key.
+func (e *Engine) SetDraft(id ozeki.ConversationID, d *state.Draft) {
+	if d != nil && d.Text == "" && d.Reply == nil {
+		d = nil
+	}
+	e.mu.Lock()
+	defer e.unlock()
+	if e.kept == nil {
+		return
+	}
+	e.applyLocked(state.DraftChanged{ID: id, Draft: d})
+	if e.drafts == nil {
+		e.drafts = map[ozeki.ConversationID]*state.Draft{}
+	}
+	e.drafts[id] = d
+	if e.draftTimer != nil {
+		e.draftTimer()
+	}
+	e.draftTimer = e.after(draftPause, e.KeepDrafts)
+}
+
+// KeepDrafts keeps at once what SetDraft was told: the page may be about to go.
+func (e *Engine) KeepDrafts() {
+	e.mu.Lock()
+	defer e.unlock()
+	drafts, run := e.drafts, e.run
+	e.drafts = nil
+	if e.draftTimer != nil {
+		e.draftTimer()
+		e.draftTimer = nil
+	}
+	if len(drafts) > 0 {
+		e.goIn(run, func(ctx context.Context, run int) { e.keepDrafts(ctx, run, drafts) })
+	}
+}
+
+func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.ConversationID]*state.Draft) {
+	sealed := map[ozeki.ConversationID]string{}
+	for id, d := range drafts {
+		e.mu.Lock()
+		key, _ := e.state.Key(id)
+		e.unlock()
+		if d == nil || key == nil {
+			continue
+		}
+		plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.Text, Reply: d.Reply})
+		if err == nil {
+			sealed[id], err = e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, draftID), plain)
+		}
+		if err != nil {
+			return
+		}
+	}
+	e.mu.Lock()
+	current := run == e.run
+	e.unlock()
+	if !current {
+		return
+	}
+	e.save(func(k *Kept) {
+		kept := maps.Clone(k.Drafts)
+		if kept == nil {
+			kept = map[ozeki.ConversationID]string{}
+		}
+		for id := range drafts {
+			if delete(kept, id); sealed[id] != "" {
+				kept[id] = sealed[id]
+			}
+		}
+		k.Drafts = kept
+	})
+}
+
+// openDraft opens the kept draft of a conversation, if there is one that was not opened yet.
+func (e *Engine) openDraft(ctx context.Context, run int, id ozeki.ConversationID) {
+	e.mu.Lock()
+	sealed := run == e.run && e.state.SealedDraft(id)
+	e.unlock()
+	if !sealed {
+		return
+	}
+	kept, err := e.vault.Load(ctx)
+	if err != nil || kept == nil {
+		return
+	}
+	e.openKeys(ctx, run, id)
+	e.mu.Lock()
+	key, _ := e.state.Key(id)
+	e.unlock()
+	var draft *state.Draft
+	var content ozeki.Content
+	opened := e.client.Scheme().Open(ctx, []ozeki.Sealed{{Key: key, AD: ozeki.MessageAD(id, draftID), Data: kept.Drafts[id]}})
+	if opened[0].Err == nil && json.Unmarshal(opened[0].Plaintext, &content) == nil {
+		draft = &state.Draft{Text: content.Text, Reply: content.Reply}
+	}
+	e.mu.Lock()
+	defer e.unlock()
+	if run == e.run && e.state.SealedDraft(id) { // nothing was written meanwhile
+		e.applyLocked(state.DraftChanged{ID: id, Draft: draft})
+	}
+}

@@ -1,0 +1,155 @@
+package state
+
+import (
+	"slices"
+	"time"
+
+	"starling/ozeki"
+)
+
+// MessagesChanged: messages were edited or deleted, by whomever. Those that are not at hand are left alone. Revision is the
+// highest that is known then, 0 if this says nothing of it.
+type MessagesChanged struct {
+	ID       ozeki.ConversationID
+	Instance ozeki.Instance
+	Messages []Message
+	Revision int64
+}
+
+func (e MessagesChanged) apply(s *State) {
+	c := s.conversations[e.ID]
+	if c == nil || c.instance != e.Instance {
+		return
+	}
+	t := &c.timeline
+	t.revision = max(t.revision, e.Revision)
+	var stored []Message
+	for _, m := range e.Messages {
+		i := slices.IndexFunc(t.stored, func(x Message) bool { return x.ID == m.ID })
+		if i < 0 {
+			continue
+		}
+		if stored == nil {
+			stored = slices.Clone(t.stored)
+		}
+		s.name(c, &m)
+		stored[i] = m
+		s.willExpire(m)
+	}
+	if stored != nil {
+		t.stored, t.all = stored, nil
+		s.reread(c)
+	}
+}
+
+// name says who wrote a message, and whom it answers.
+func (s *State) name(c *conversation, m *Message) {
+	m.Mine = m.From == s.user.ID
+	m.Sender = s.nameIn(c, m.From)
+	if r := m.Reply(); r != nil {
+		m.ReplySender = s.nameIn(c, r.From)
+	}
+}
+
+// Reply is what the message answers, nil for nothing.
+func (m Message) Reply() *ozeki.Reply {
+	if m.Content == nil {
+		return nil
+	}
+	return m.Content.Reply
+}
+
+// TimePassed: it is now the given moment by the server's clock. What has expired is gone.
+type TimePassed struct{ Now time.Time }
+
+func (e TimePassed) apply(s *State) {
+	if s.expires.IsZero() || s.expires.After(e.Now) {
+		return
+	}
+	s.expires = time.Time{}
+	gone := func(m Message) bool { return !m.Until.IsZero() && !m.Until.After(e.Now) }
+	for _, c := range s.conversations {
+		t := &c.timeline
+		// Their ids stay known: a page that was asked for from one of them still has its place.
+		if slices.ContainsFunc(t.stored, gone) {
+			t.stored, t.all = slices.DeleteFunc(slices.Clone(t.stored), gone), nil
+		}
+		if slices.ContainsFunc(t.pending, func(m Message) bool { return m.State == MessageSent && gone(m) }) {
+			t.pending, t.all = slices.DeleteFunc(slices.Clone(t.pending), func(m Message) bool { return m.State == MessageSent && gone(m) }), nil
+		}
+		s.reread(c)
+		for _, m := range t.stored {
+			s.willExpire(m)
+		}
+		for _, m := range t.pending {
+			if !gone(m) { // what was never sent stays to be sent again
+				s.willExpire(m)
+			}
+		}
+	}
+}
+
+func (s *State) willExpire(m Message) {
+	if !m.Until.IsZero() && (s.expires.IsZero() || m.Until.Before(s.expires)) {
+		s.expires = m.Until
+	}
+}
+
+// Expires returns when the next message at hand expires, zero for never.
+func (s *State) Expires() time.Time { return s.expires }
+
+// Stored returns a message that the server has and that is at hand.
+func (s *State) Stored(id ozeki.ConversationID, message ozeki.MessageID) (m Message, instance ozeki.Instance, ok bool) {
+	c := s.conversations[id]
+	if c == nil {
+		return Message{}, "", false
+	}
+	i := slices.IndexFunc(c.timeline.stored, func(m Message) bool { return m.ID == message })
+	if i < 0 {
+		return Message{}, "", false
+	}
+	return c.timeline.stored[i], c.instance, true
+}
+
+// Draft is what the user has begun to write in a conversation. Drafts are never changed, only replaced.
+type Draft struct {
+	Text  string
+	Reply *ozeki.Reply // what it answers, nil for nothing
+}
+
+// DraftsKept: this device has drafts of these conversations, which are not opened yet.
+type DraftsKept struct{ IDs []ozeki.ConversationID }
+
+func (e DraftsKept) apply(s *State) {
+	for _, id := range e.IDs {
+		s.setDraft(id, func(c *conversation) { c.sealedDraft = c.draft == nil })
+	}
+}
+
+// DraftChanged: the user has written, or a kept draft was opened. nil: there is none.
+type DraftChanged struct {
+	ID    ozeki.ConversationID
+	Draft *Draft
+}
+
+func (e DraftChanged) apply(s *State) {
+	s.setDraft(e.ID, func(c *conversation) { c.draft, c.sealedDraft = e.Draft, false })
+}
+
+func (s *State) setDraft(id ozeki.ConversationID, change func(*conversation)) {
+	c := s.conversations[id]
+	if c == nil {
+		return
+	}
+	before := c.row()
+	change(c)
+	if c.row() != before {
+		s.refresh(c)
+	}
+}
+
+// SealedDraft reports whether a kept draft of the conversation is still to be opened.
+func (s *State) SealedDraft(id ozeki.ConversationID) bool {
+	c := s.conversations[id]
+	return c != nil && c.sealedDraft
+}
