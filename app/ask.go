@@ -13,11 +13,12 @@ type askDialog struct {
 	Title   string // the question
 	Text    string // what comes of it
 	Yes     string // the button that does it
+	Number  int    // of the question, so that the same one can be asked twice
 	Actions *root
 
 	busy  bool
 	words string // what went wrong
-	asked string // the title that words are of
+	asked int    // the number of the question that words are of
 	ctx   goapp.Context
 }
 
@@ -27,7 +28,7 @@ func (d *askDialog) OnMount(ctx goapp.Context) { d.ctx = ctx }
 // Render draws the dialog; it is in the page closed. What has the focus at first changes nothing.
 func (d *askDialog) Render() goapp.UI {
 	words := d.words
-	if d.asked != d.Title {
+	if d.asked != d.Number {
 		words = ""
 	}
 	return el("dialog").ID("ask").Attr("role", "alertdialog").Aria("labelledby", "ask-title").Aria("describedby", "ask-text").Body(
@@ -45,7 +46,7 @@ func (d *askDialog) yes(goapp.Context, goapp.Event) {
 	if d.busy {
 		return
 	}
-	d.busy, d.words, d.asked = true, "", d.Title
+	d.busy, d.words, d.asked = true, "", d.Number
 	do := d.Actions.asked
 	d.ctx.Async(func() {
 		err := do()

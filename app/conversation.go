@@ -16,6 +16,7 @@ type conversationPane struct {
 	View      *state.Open
 	Groups    bool         // groups can be changed
 	Empty     bool         // the user has no conversations at all
+	About     composing    // beside the text
 	Refused   string       // why what is in the composer was not taken, in words
 	Chosen    []chosenView // files in the composer
 	FileLimit int64        // of one file, in bytes; 0: the server takes none
@@ -41,7 +42,12 @@ func (p *conversationPane) prepare(ctx goapp.Context) {
 	}
 	p.shown = id
 	if id != "" {
-		ctx.Defer(func(goapp.Context) { setValue("composer", p.Actions.drafts[id]) }) // with what was typed meanwhile
+		ctx.Defer(func(goapp.Context) {
+			if v := p.View; v != nil && v.Row.ID == id && v.Draft != nil && p.Actions.editing.ID == "" && value("composer") == "" {
+				setValue("composer", v.Draft.Text)
+			}
+			setValue("keep", keepValue(p.Actions.keep(id)))
+		})
 	}
 }
 
@@ -142,6 +148,10 @@ func (p *conversationPane) composer() goapp.UI {
 	return el("form").Attr("novalidate", "").OnSubmit(p.submit).Body(
 		// Always there: children are matched by position, and a composer made anew would lose what was typed.
 		el("p").Class("error composer-trouble").Attr("role", "alert").Text(p.Refused),
+		el("div").Class("about").Hidden(p.About == composing{}).Body(
+			el("div").Body(el("b").Dir("auto").Text(p.About.Title), el("span").Dir("auto").Text(p.About.Quote)),
+			el("button").Attr("type", "button").Class("icon").Aria("label", p.cancelLabel()).OnClick(p.cancel).Body(svgIcon(cross)),
+		),
 		el("ul").Class("chosen").Aria("label", "Files to send").Attr("hidden", len(p.Chosen) == 0).Body(
 			goapp.Range(p.Chosen).Slice(func(i int) goapp.UI { return &chosenRow{File: p.Chosen[i], Actions: p.Actions} }),
 		),
@@ -151,9 +161,37 @@ func (p *conversationPane) composer() goapp.UI {
 				attachButton(p.FileLimit),
 			)),
 			el("textarea").ID("composer").Attr("rows", 1).Aria("label", "Message "+p.View.Row.Name).Attr("placeholder", "Message").Dir("auto"),
-			el("button").Attr("type", "submit").Class("primary").Text("Send"),
+			el("button").Attr("type", "submit").Class("primary").Text(p.sendLabel()),
+		),
+		el("div").Class("composer-tools").Body(
+			el("button").ID("emoji-button").Attr("type", "button").Class("icon").Aria("label", "Insert an emoji").Aria("haspopup", "dialog").OnClick(p.emoji).Body(svgIcon(smile)),
+			el("select").ID("keep").Aria("label", "How long messages last").Hidden(p.About.Edit != "").Body(
+				goapp.Range(keeps).Slice(func(i int) goapp.UI {
+					return el("option").Attr("value", keepValue(keeps[i].value)).Text(keeps[i].label)
+				}),
+			),
 		),
 	)
+}
+
+func (p *conversationPane) sendLabel() string {
+	if p.About.Edit != "" {
+		return "Save"
+	}
+	return "Send"
+}
+
+func (p *conversationPane) cancelLabel() string {
+	if p.About.Edit != "" {
+		return "Leave the message as it is"
+	}
+	return "Do not reply"
+}
+
+func (p *conversationPane) cancel(goapp.Context, goapp.Event) { p.Actions.cancel() }
+
+func (p *conversationPane) emoji(goapp.Context, goapp.Event) {
+	showEmoji("emoji-button", p.Actions.insert)
 }
 
 func (p *conversationPane) submit(_ goapp.Context, e goapp.Event) {

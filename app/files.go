@@ -106,17 +106,16 @@ func (r *root) mayAttach() bool {
 	return r.fileLimit > 0 && r.snap != nil && r.snap.Open != nil && r.snap.Open.CanWrite
 }
 
-// write sends a text with what is attached to it.
-func (r *root) write(id ozeki.ConversationID, text string) (words string) {
+// write sends a message with what is attached to it; words say why it was not taken.
+func (r *root) write(id ozeki.ConversationID, w engine.Writing) (words string) {
 	chosen := r.chosen[id]
 	if slices.ContainsFunc(chosen, func(f chosenFile) bool { return !f.ready }) {
 		return "Not sent yet: the pictures are being prepared. Try again in a moment."
 	}
-	files := make([]engine.Attachment, len(chosen))
-	for i, f := range chosen {
-		files[i] = f.Attachment
+	for _, f := range chosen {
+		w.Files = append(w.Files, f.Attachment)
 	}
-	if err := r.engine.Write(id, engine.Writing{Text: text, Files: files}); err != nil {
+	if err := r.engine.Write(id, w); err != nil {
 		return "Not sent: " + err.Error() + "."
 	}
 	if len(chosen) > 0 {

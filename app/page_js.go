@@ -212,6 +212,33 @@ func value(id string) string   { return byID(id).Get("value").String() }
 func setValue(id, v string)    { ifThere(id, func(e js.Value) { e.Set("value", v) }) }
 func focusOn(id string)        { ifThere(id, func(e js.Value) { e.Call("focus") }) }
 func isFocused(id string) bool { return document.Get("activeElement").Get("id").String() == id }
+func focusEnd(id string) {
+	ifThere(id, func(e js.Value) {
+		e.Call("focus")
+		n := e.Get("value").Get("length")
+		e.Call("setSelectionRange", n, n)
+	})
+}
+
+// insertInto puts a text where the caret of a field is, as if it was typed.
+func insertInto(id, text string) {
+	ifThere(id, func(e js.Value) {
+		e.Call("setRangeText", text, e.Get("selectionStart"), e.Get("selectionEnd"), "end")
+		e.Call("dispatchEvent", window.Get("InputEvent").New("input", map[string]any{"bubbles": true}))
+		e.Call("focus")
+	})
+}
+
+// onLeave calls f when the page may be about to go.
+func onLeave(f func()) {
+	listen(window, "pagehide", func(js.Value) { f() })
+	onVisible(func(is bool) {
+		if !is {
+			f()
+		}
+	})
+}
+
 func ifThere(id string, f func(js.Value)) {
 	if e := byID(id); e.Truthy() {
 		f(e)
@@ -257,6 +284,10 @@ func guardLinks(open func(ozeki.ConversationID)) {
 		plain := e.Get("button").Int() == 0
 		for _, modifier := range []string{"ctrlKey", "metaKey", "shiftKey", "altKey"} {
 			plain = plain && !e.Get(modifier).Bool()
+		}
+		if !window.Get("URL").Call("canParse", a.Get("href")).Bool() {
+			e.Call("preventDefault") // it leads nowhere
+			return nil
 		}
 		href := window.Get("URL").New(a.Get("href"))
 		own := href.Get("origin").Equal(window.Get("location").Get("origin"))

@@ -46,8 +46,14 @@ func onUsed(func())                          {}
 func isVisible() bool                        { return true }
 func value(string) string                    { return "" }
 func setValue(id, v string)                  {}
+func focusEnd(string)                        {}
+func insertInto(id, text string)             {}
+func onLeave(func())                         {}
 func focusOn(string)                         {}
 func isFocused(string) bool                  { return false }
 func onKey(func(key) bool)                   {}
 func onTyped(string, func(string))           {}
 func guardLinks(func(ozeki.ConversationID))  {}
+
+// showEmoji shows nothing: there is no page.
+func showEmoji(string, func(string)) {}

@@ -25,14 +25,16 @@ type root struct {
 	refused               string         // why the text in the composer was not taken, in words
 	question              [3]string      // of the dialog that asks: title, text, the button that says yes
 	asked                 func() error   // what yes does
+	questions             int            // how many were asked so far
 	engine                *engine.Engine
 	list                  *island
 	log                   *timeline
-	drafts                map[ozeki.ConversationID]string
 	chosen                map[ozeki.ConversationID][]chosenFile // files in the composer
 	choices               int                                   // how many were chosen so far
 	fileLimit             int64                                 // of one file, in bytes; 0: the server takes none
 	opened                *openPicture                          // the picture in the dialog
+	editing               state.Message                         // the message that stands in the composer to be changed, without an id for none
+	editingIn             ozeki.ConversationID
 
 	badge   int    // as told to the system: messages that are unread
 	said    int    // sequence of the last announcement given to the live region
@@ -63,8 +65,7 @@ func (r *root) OnMount(ctx goapp.Context) {
 
 func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	r.ctx, r.keys = ctx, parseKeymap(pref("shortcuts"))
-	r.drafts, r.held = map[ozeki.ConversationID]string{}, map[int]holder{}
-	r.chosen = map[ozeki.ConversationID][]chosenFile{}
+	r.held, r.chosen = map[int]holder{}, map[ozeki.ConversationID][]chosenFile{}
 	r.list, r.log = newIsland(r), newTimeline(r)
 	o.OnChange = func(s *state.Snapshot) {
 		// Rows and messages are drawn in the same frame as the click; the rest follows at the framework's next one.
@@ -86,6 +87,8 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	onUsed(r.engine.Used)
 	onKey(r.key)
 	onTyped("composer", r.typed)
+	onTyped("keep", r.setKeep)
+	onLeave(r.engine.KeepDrafts)
 	guardLinks(r.goTo)
 	onFiles(r.mayAttach, r.choose)
 	warnBeforeLeaving(r.engine.Uploading)
@@ -108,13 +111,16 @@ func (r *root) OnDismount() {
 func (r *root) take(s *state.Snapshot) {
 	before := r.snap
 	r.snap, r.fileLimit = s, r.engine.FileLimit()
+	if o := s.Open; o != nil && o.Draft != nil && r.editing.ID == "" && o.Row.ID == r.current && !hasDraft(before, r.current) && value("composer") == "" {
+		setValue("composer", o.Draft.Text) // a kept one has been opened
+	}
 	phase := map[state.Phase]string{state.Starting: r.phase, state.SignedOut: "out", state.SignedIn: "in"}[s.Phase]
 	if phase != "" && (phase != r.phase || s.Reason != r.reason) {
 		if r.phase == "in" && phase == "out" {
 			for _, id := range []string{"settings", "new-conversation", "hidden", "ask", "new-group", "group", "leave-group", "workspaces", "invite", "picture"} {
 				closeDialog(id)
 			}
-			clear(r.drafts)
+			r.editing, r.editingIn = state.Message{}, ""
 			clear(r.chosen)
 			setValue("filter", "")
 			setTheme("")
@@ -183,7 +189,7 @@ func (r *root) Render() goapp.UI {
 			el("div").ID("lists").Class("lists"),
 			&connectionLine{Offline: s.Offline && s.Phase == state.SignedIn},
 		),
-		&conversationPane{View: s.Open, Groups: s.Has(ozeki.ExtGroups), Empty: s.Loaded && s.Total == 0, Refused: r.refused, Chosen: viewsOf(chosen), FileLimit: r.fileLimit, Actions: r},
+		&conversationPane{View: s.Open, Groups: s.Has(ozeki.ExtGroups), Empty: s.Loaded && s.Total == 0, About: r.about(s.Open), Refused: r.refused, Chosen: viewsOf(chosen), FileLimit: r.fileLimit, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},
 		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), CanGroup: s.Has(ozeki.ExtGroups), Actions: r},
 		&newGroup{Open: r.making, Friends: s.Friends, Loaded: s.FriendsLoaded, Actions: r},
@@ -196,7 +202,7 @@ func (r *root) Render() goapp.UI {
 		},
 		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unsaved: r.unsaved, Actions: r},
 		&hiddenDialog{Rows: s.AllHidden, List: s.Blocklist, CanBlock: s.Has(ozeki.ExtBlock), Actions: r},
-		&askDialog{Title: r.question[0], Text: r.question[1], Yes: r.question[2], Actions: r},
+		&askDialog{Title: r.question[0], Text: r.question[1], Yes: r.question[2], Number: r.questions, Actions: r},
 		&pictureDialog{Name: picture.name, Loaded: picture.loaded, Actions: r},
 		&shortcutsDialog{Keys: r.keys, Recording: r.recording, Trouble: r.keyTrouble, Actions: r},
 	)
@@ -251,7 +257,7 @@ func (r *root) askClear(id ozeki.ConversationID) {
 
 // ask asks a question; do is done when the answer is yes.
 func (r *root) ask(title, text, yes string, do func() error) {
-	r.ctx.Dispatch(func(goapp.Context) { r.question, r.asked = [3]string{title, text, yes}, do })
+	r.ctx.Dispatch(func(goapp.Context) { r.question, r.asked, r.questions = [3]string{title, text, yes}, do, r.questions+1 })
 	r.afterFrame(func() { openDialog("ask") })
 }
 
@@ -343,9 +349,12 @@ func (r *root) show(id ozeki.ConversationID) {
 	r.current = id
 	if id != was {
 		// At once, before the pane is drawn: what stands in the composer is sent to, and kept for, the current one.
-		setValue("composer", r.drafts[id])
+		r.editing, r.editingIn = state.Message{}, ""
 	}
 	r.engine.Open(id)
+	if id != was {
+		setValue("composer", r.draftText(id))
+	}
 	if id == "" && was != "" {
 		r.list.focusRow(was)
 	} else if id != "" && id != was && !isTouch() {
@@ -356,38 +365,6 @@ func (r *root) show(id ozeki.ConversationID) {
 // afterFrame calls f when the page shows what has been asked for so far.
 func (r *root) afterFrame(f func()) {
 	r.ctx.Dispatch(func(ctx goapp.Context) { ctx.Defer(func(goapp.Context) { f() }) })
-}
-
-// send sends what stands in the composer; it stays there if it is not taken.
-func (r *root) send() {
-	o := r.engine.Snapshot().Open
-	if o == nil || !o.Known || r.current != o.Row.ID {
-		return
-	}
-	words := ""
-	if !o.CanWrite {
-		words = "Not sent yet: the conversation is still being opened. Try again in a moment."
-	} else if words = r.write(o.Row.ID, value("composer")); words == "" {
-		delete(r.drafts, o.Row.ID)
-		setValue("composer", "")
-		r.log.toEnd()
-	}
-	r.refuse(words)
-}
-
-func (r *root) refuse(words string) {
-	if words != r.refused {
-		r.ctx.Dispatch(func(goapp.Context) { r.refused = words })
-	}
-}
-
-// typed keeps what stands in the composer as the conversation's draft.
-func (r *root) typed(text string) {
-	r.drafts[r.current] = text
-	r.refuse("")
-	if text != "" {
-		r.engine.Typing(r.current)
-	}
 }
 
 func (r *root) retry(id ozeki.ConversationID, m ozeki.MessageID)   { r.engine.Retry(id, m) }
@@ -420,6 +397,10 @@ func (r *root) key(k key) bool {
 	case k.Target == "composer" && k.Name == "Enter" && !k.Shift:
 		r.send()
 		return true
+	case k.Target == "composer" && k.Name == "Escape" && r.cancel():
+		return true
+	case k.Target == "composer" && k.Name == "ArrowUp" && !k.Text && !k.Ctrl && !k.Alt && !k.Meta && !k.Shift:
+		return r.editLast()
 	case k.Name == "Escape" && isFocused("filter"):
 		setValue("filter", "")
 		r.engine.Filter("")

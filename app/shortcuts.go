@@ -26,6 +26,8 @@ var shortcuts = []shortcut{
 	{"", "Drag", "Put a favorite in another place; with a finger, press long first"},
 	{"", "↑ ↓ Home End", "Go through the conversations"},
 	{"", "Enter", "Send the message"},
+	{"", "↑", "Edit your last message, while you write nothing"},
+	{"", "Escape", "Leave an answer or a change"},
 	{"", "Shift+Enter", "Begin a new line"},
 }
 

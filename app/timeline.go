@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"starling/app/state"
+	"starling/app/text"
 	"starling/ozeki"
 )
 
@@ -104,7 +105,7 @@ func classOf(e entry) string {
 		is   bool
 		name string
 	}{
-		{e.first, "first"}, {e.Mine, "own"}, {e.Trouble, "trouble"},
+		{e.first, "first"}, {e.Mine, "own"}, {e.Trouble, "trouble"}, {e.Kind == state.KindDeleted, "deleted"},
 		{e.State == state.MessageSending || e.State == state.MessageQueued, "waiting"}, {e.State == state.MessageFailed, "failed"},
 	} {
 		if c.is {
@@ -126,12 +127,66 @@ func messageParts(e entry) []part {
 	case !e.first:
 		sender = part{tag: "span", class: "visually-hidden", text: e.Sender + ": "}
 	}
+	if e.Kind == state.KindDeleted {
+		return []part{sender, {tag: "div", class: "body", text: "This message was deleted."}, {tag: "div", class: "foot", parts: []part{metaPart(e)}}}
+	}
 	parts := []part{sender}
+	if r := e.Reply(); r != nil {
+		who := e.ReplySender
+		if r.From == e.From {
+			who = e.Sender
+		}
+		parts = append(parts, part{tag: "button", class: "quote", attributes: []string{
+			"type", "button", "data-do", "jump", "data-to", string(r.ID), "aria-label", "Go to the message by " + who + ": " + r.Text,
+		}, parts: []part{{tag: "b", attributes: []string{"dir", "auto"}, text: who}, {tag: "span", attributes: []string{"dir", "auto"}, text: r.Text}}})
+	}
+	body := part{tag: "div", class: "body", attributes: []string{"dir", "auto"}, text: e.Text}
+	if !e.Trouble {
+		body.text, body.parts = "", bodyParts(text.Parse(e.Text))
+	}
 	if e.Text != "" || e.Files == nil {
-		parts = append(parts, part{tag: "div", class: "body", attributes: []string{"dir", "auto"}, text: e.Text})
+		parts = append(parts, body)
 	}
 	parts = append(parts, fileParts(e)...)
-	return append(parts, part{tag: "div", class: "foot", parts: append([]part{metaPart(e)}, receiptParts(e)...)})
+	foot := append([]part{metaPart(e)}, receiptParts(e)...)
+	if e.Edited {
+		foot = append(foot, part{tag: "span", class: "edited", text: "edited"})
+	}
+	if !e.Until.IsZero() {
+		foot = append(foot, part{tag: "span", class: "clock"}) // its words change by the second: see clockWords
+	}
+	return append(parts, part{tag: "div", class: "foot", parts: foot})
+}
+
+// clockWords say how long a message lasts, and how soon they are to be said anew.
+func clockWords(left time.Duration) (words string, again time.Duration) {
+	count := func(unit time.Duration, one, many string) string {
+		return "Gone in " + countWords(int((left+unit-1)/unit), one, many)
+	}
+	switch {
+	case left <= 0:
+		return "Gone", time.Minute
+	case left <= 2*time.Minute:
+		return count(time.Second, "second", "seconds"), time.Second
+	case left <= 2*time.Hour:
+		return count(time.Minute, "minute", "minutes"), 5 * time.Second
+	case left <= 48*time.Hour:
+		return count(time.Hour, "hour", "hours"), time.Minute
+	}
+	return count(24*time.Hour, "day", "days"), time.Minute
+}
+
+// toolParts are the buttons beside a message that the pointer or the focus is on.
+func toolParts(m state.Message) []part {
+	var parts []part
+	if canReply(m) {
+		parts = append(parts, part{tag: "button", class: "icon", attributes: []string{"type", "button", "data-do", "reply", "aria-label", "Reply", "title", "Reply"}, icon: replyArrow})
+	}
+	if (m.Text != "" || m.Files != nil) && m.Kind == state.KindText {
+		parts = append(parts, part{tag: "button", class: "icon", attributes: []string{
+			"type", "button", "data-do", "menu", "aria-label", "Message actions", "aria-haspopup", "menu", "title", "Message actions"}, icon: dots})
+	}
+	return parts
 }
 
 // eventWords is an event as a sentence about who did it.
@@ -253,6 +308,10 @@ type timelineActions interface {
 	newest(id ozeki.ConversationID)
 	atEnd(id ozeki.ConversationID, is bool)
 	viewed(id ozeki.ConversationID, m ozeki.MessageID)
+	reply(id ozeki.ConversationID, m ozeki.MessageID)
+	messageMenu(id ozeki.ConversationID, m ozeki.MessageID, at point)
+	seek(id ozeki.ConversationID, m ozeki.MessageID)
+	now() time.Time
 	retry(id ozeki.ConversationID, m ozeki.MessageID)
 	discard(id ozeki.ConversationID, m ozeki.MessageID)
 	picture(id ozeki.ConversationID, m ozeki.MessageID, file ozeki.FileID)

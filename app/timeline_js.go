@@ -48,6 +48,10 @@ type timeline struct {
 	stick       bool            // the end is in view and stays there
 	returning   bool            // the newest messages are on their way back, to be shown then
 	read        ozeki.MessageID // the last message of others that was told to be seen
+	tools       js.Value        // the buttons of the message that the pointer or the focus is on
+	toolsAt     ozeki.MessageID
+	roving      ozeki.MessageID // the message that the Tab key goes to, empty for the last one
+	ticking     bool            // the clocks of messages are to be set
 	unseen      int             // messages that came while the reader was elsewhere
 	drawn       bool            // a drawing is on its way
 }
@@ -62,6 +66,8 @@ type anchor struct {
 type messageNode struct {
 	article js.Value
 	shown   entry
+	tab     int // its tabIndex, as set
+	tabbed  bool
 }
 
 func newTimeline(a timelineActions) *timeline {
@@ -111,6 +117,12 @@ func (l *timeline) build() {
 	passive := map[string]any{"passive": true}
 	l.log.Call("addEventListener", "scroll", l.on(func([]js.Value) { l.scrolled() }), passive)
 	l.root.Call("addEventListener", "click", l.on(l.click))
+	l.tools = element("div", "tools")
+	l.tools.Call("setAttribute", "role", "group")
+	l.tools.Call("setAttribute", "aria-label", "Message actions")
+	for event, f := range map[string]func(js.Value){"pointerover": l.pointed, "pointerleave": l.left, "focusin": l.focused, "focusout": l.left, "keydown": l.keydown, "contextmenu": l.contextMenu} {
+		l.log.Call("addEventListener", event, l.on(func(args []js.Value) { f(args[0]) }))
+	}
 	l.resize = js.Global().Get("ResizeObserver").New(l.on(l.resized))
 	l.resize.Call("observe", l.log)
 }
@@ -145,6 +157,8 @@ func (l *timeline) reset() {
 	}
 	l.line.Call("remove")
 	l.nodes, l.days, l.heights = map[ozeki.MessageID]*messageNode{}, map[string]js.Value{}, map[ozeki.MessageID]float64{}
+	l.showTools(nil)
+	l.roving = ""
 	l.messages, l.entries, l.order, l.start, l.end = nil, nil, nil, 0, 0
 	l.anchor, l.stick, l.returning, l.unseen, l.read = anchor{}, true, false, 0, ""
 }
@@ -318,6 +332,9 @@ func (l *timeline) place(start, end int) {
 			if n.article.Call("contains", focused).Bool() {
 				l.log.Call("focus", map[string]any{"preventScroll": true})
 			}
+			if l.toolsAt == id {
+				l.showTools(nil)
+			}
 			l.resize.Call("unobserve", n.article)
 			n.article.Call("remove")
 			delete(l.nodes, id)
@@ -367,6 +384,8 @@ func (l *timeline) place(start, end int) {
 		put(day, n.article, &next)
 		l.order = append(l.order, n)
 	}
+	l.rove()
+	l.setClocks()
 	first := ""
 	if start < end {
 		first = l.entries[start].day
@@ -396,6 +415,10 @@ func (l *timeline) update(n *messageNode, e entry) {
 	}
 	n.article.Set("className", classOf(e))
 	fill(n.article, messageParts(e))
+	if l.toolsAt == e.ID {
+		l.toolsAt = ""
+		l.showTools(n)
+	}
 	if do != "" {
 		if again := n.article.Call("querySelector", do); again.Truthy() {
 			again.Call("focus", map[string]any{"preventScroll": true})
@@ -605,6 +628,13 @@ func (l *timeline) click(args []js.Value) {
 		l.actions.older(id)
 	case "later":
 		l.actions.later(id)
+	case "reply":
+		l.actions.reply(id, message)
+	case "menu":
+		target.Call("focus", map[string]any{"preventScroll": true})
+		l.actions.messageMenu(id, message, point{})
+	case "jump":
+		l.goTo(ozeki.MessageID(target.Get("dataset").Get("to").String()))
 	case "retry":
 		l.actions.retry(id, message)
 	case "discard":
@@ -614,4 +644,181 @@ func (l *timeline) click(args []js.Value) {
 	case "download":
 		l.actions.download(id, message, ozeki.FileID(target.Get("dataset").Get("file").String()))
 	}
+}
+
+// nodeOf returns the message that an element of the page is in, nil for none.
+func (l *timeline) nodeOf(e js.Value) *messageNode {
+	if !e.Truthy() || !e.Get("closest").Truthy() {
+		return nil
+	}
+	article := e.Call("closest", "#log article")
+	if !article.Truthy() {
+		return nil
+	}
+	return l.nodes[ozeki.MessageID(article.Get("dataset").Get("id").String())]
+}
+
+// goTo leads the reader to a message, which is loaded first if it is not at hand.
+func (l *timeline) goTo(id ozeki.MessageID) {
+	if indexOf(l.entries, id) < 0 {
+		l.actions.seek(l.conversation, id)
+		return
+	}
+	l.stick, l.anchor = false, anchor{id, l.view / 3}
+	l.draw()
+	if n := l.nodes[id]; n != nil {
+		n.article.Call("focus", map[string]any{"preventScroll": true})
+		// Led there again, it is shown again: the class goes with the animation.
+		list := n.article.Get("classList")
+		list.Call("remove", "found")
+		_ = n.article.Get("offsetWidth").Int()
+		list.Call("add", "found")
+	}
+}
+
+func (l *timeline) pointed(e js.Value) {
+	if e.Get("pointerType").String() != "touch" {
+		if n := l.nodeOf(e.Get("target")); n != nil {
+			l.showTools(n)
+		}
+	}
+}
+
+// focused shows the buttons of the message that has the focus; a tap gives it to a message, too.
+func (l *timeline) focused(e js.Value) {
+	if n := l.nodeOf(e.Get("target")); n != nil {
+		l.showTools(n)
+		if l.roving != n.shown.ID {
+			l.roving = n.shown.ID
+			l.rove()
+		}
+	}
+}
+
+// left takes the buttons away, unless the focus is on their message.
+func (l *timeline) left(e js.Value) {
+	if e.Get("type").String() == "focusout" && l.log.Call("contains", e.Get("relatedTarget")).Bool() {
+		return
+	}
+	if e.Get("type").String() == "pointerleave" {
+		if n := l.nodeOf(document.Get("activeElement")); n != nil {
+			l.showTools(n)
+			return
+		}
+	}
+	l.showTools(nil)
+}
+
+func (l *timeline) showTools(n *messageNode) {
+	var id ozeki.MessageID
+	if n != nil {
+		id = n.shown.ID
+	}
+	if id == l.toolsAt {
+		return
+	}
+	l.toolsAt = id
+	if n == nil {
+		l.tools.Call("remove")
+		return
+	}
+	parts := toolParts(n.shown.Message)
+	if len(parts) == 0 {
+		l.tools.Call("remove")
+		return
+	}
+	fill(l.tools, parts)
+	n.article.Call("append", l.tools)
+}
+
+// rove makes one message the one that the Tab key goes to: the one that had the focus last, or the newest.
+func (l *timeline) rove() {
+	at := len(l.order) - 1
+	for i, n := range l.order {
+		if n.shown.ID == l.roving {
+			at = i
+		}
+	}
+	for i, n := range l.order {
+		tab := -1
+		if i == at {
+			tab = 0
+		}
+		if !n.tabbed || n.tab != tab {
+			n.tabbed, n.tab = true, tab
+			n.article.Set("tabIndex", tab)
+		}
+	}
+}
+
+// keydown: the arrows go from message to message, the menu key and Shift+F10 open a message's menu.
+func (l *timeline) keydown(e js.Value) {
+	n := l.nodeOf(e.Get("target"))
+	if n == nil || !n.article.Equal(e.Get("target")) || e.Get("ctrlKey").Bool() || e.Get("altKey").Bool() || e.Get("metaKey").Bool() {
+		return
+	}
+	step := 0
+	switch e.Get("key").String() {
+	case "ArrowUp":
+		step = -1
+	case "ArrowDown":
+		step = 1
+	default:
+		return
+	}
+	e.Call("preventDefault")
+	at := indexOf(l.entries, n.shown.ID) + step
+	if at < l.start || at >= l.end {
+		return
+	}
+	to := l.order[at-l.start].article
+	to.Call("focus", map[string]any{"preventScroll": true})
+	to.Call("scrollIntoView", map[string]any{"block": "nearest"})
+}
+
+// contextMenu opens a message's menu, for a right click, a long press or the menu key; links and selected text have the
+// browser's.
+func (l *timeline) contextMenu(e js.Value) {
+	n := l.nodeOf(e.Get("target"))
+	if n == nil || e.Get("target").Call("closest", "a").Truthy() || window.Call("getSelection").Call("toString").String() != "" {
+		return
+	}
+	e.Call("preventDefault")
+	n.article.Call("focus", map[string]any{"preventScroll": true})
+	at := point{}
+	if e.Get("clientX").Float() != 0 || e.Get("clientY").Float() != 0 {
+		at = point{e.Get("clientX").Float(), e.Get("clientY").Float(), true}
+	}
+	l.actions.messageMenu(l.conversation, n.shown.ID, at)
+}
+
+// setClocks says of the messages in the page how long they last, and goes on as long as there are any.
+func (l *timeline) setClocks() {
+	next := time.Duration(0)
+	for _, n := range l.order {
+		if n.shown.Until.IsZero() {
+			continue
+		}
+		words, again := clockWords(n.shown.Until.Sub(l.actions.now()))
+		if clock := n.article.Call("querySelector", ".clock"); clock.Truthy() && clock.Get("textContent").String() != words {
+			clock.Set("textContent", words)
+		}
+		if next == 0 || again < next {
+			next = again
+		}
+	}
+	if next == 0 || l.ticking {
+		return
+	}
+	l.ticking = true
+	var f js.Func
+	f = js.FuncOf(func(js.Value, []js.Value) any {
+		f.Release()
+		l.ticking = false
+		if l.root.Truthy() {
+			l.setClocks()
+		}
+		return nil
+	})
+	window.Call("setTimeout", f, next.Milliseconds())
 }

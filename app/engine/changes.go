@@ -148,9 +148,12 @@ func (e *Engine) expire(run int) {
 	}
 }
 
-// Seek loads older messages until the given one is at hand, and tells whether it is. It gives up when another conversation
-// is opened or the server is not reached.
-func (e *Engine) Seek(id ozeki.ConversationID, message ozeki.MessageID, then func(found bool)) {
+// Now is the present moment by the server's clock.
+func (e *Engine) Now() time.Time { return e.client.Now() }
+
+// Seek loads older messages until the given one is at hand, and calls then. A message that is not there any more is told
+// in a notice. It gives up when another conversation is opened or the server is not reached.
+func (e *Engine) Seek(id ozeki.ConversationID, message ozeki.MessageID, then func()) {
 	e.goRun(func(ctx context.Context, run int) {
 		for {
 			e.mu.Lock()
@@ -161,8 +164,11 @@ func (e *Engine) Seek(id ozeki.ConversationID, message ozeki.MessageID, then fun
 			switch {
 			case !stay:
 				return
-			case found, known.Loaded && !known.More && !known.Busy:
-				then(found)
+			case found:
+				then()
+				return
+			case known.Loaded && !known.More && !known.Busy:
+				e.applyIn(run, state.NoticeAdded{Text: "The message that this answers is no longer there."})
 				return
 			case known.Busy:
 				select {

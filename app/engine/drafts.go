@@ -27,7 +27,13 @@ func (e *Engine) SetDraft(id ozeki.ConversationID, d *state.Draft) {
 	if e.kept == nil {
 		return
 	}
-	e.applyLocked(state.DraftChanged{ID: id, Draft: d})
+	was := e.state.Draft(id)
+	if (was == nil) != (d == nil) || was != nil && was.Reply != d.Reply {
+		e.applyLocked(state.DraftChanged{ID: id, Draft: d})
+	} else {
+		e.state.Apply(state.DraftChanged{ID: id, Draft: d}) // another letter: nothing that is shown has changed
+		e.snap = nil
+	}
 	if e.drafts == nil {
 		e.drafts = map[ozeki.ConversationID]*state.Draft{}
 	}
@@ -36,6 +42,13 @@ func (e *Engine) SetDraft(id ozeki.ConversationID, d *state.Draft) {
 		e.draftTimer()
 	}
 	e.draftTimer = e.after(draftPause, e.KeepDrafts)
+}
+
+// Draft returns what stands in the composer of a conversation, nil for nothing.
+func (e *Engine) Draft(id ozeki.ConversationID) *state.Draft {
+	e.mu.Lock()
+	defer e.unlock()
+	return e.state.Draft(id)
 }
 
 // KeepDrafts keeps at once what SetDraft was told: the page may be about to go.

@@ -337,7 +337,7 @@ func TestAMessageHasAsManySmallPicturesAsThereIsRoomFor(t *testing.T) {
 	for i := range ozeki.MaxFiles {
 		files = append(files, Attachment{Name: fmt.Sprint(i, ".jpg"), Type: "image/jpeg", Data: ozeki.NewBlob([]byte("x")), Thumb: bytes.Repeat([]byte("x"), 8<<10)})
 	}
-	if err := alice.Write(id, Writing{Text: strings.Repeat("\n\"", 4000)+"x", Files: files}); err != nil {
+	if err := alice.Write(id, Writing{Text: strings.Repeat("\n\"", 4000) + "x", Files: files}); err != nil {
 		t.Fatal(err)
 	}
 	alice.until("it is stored", func(v *state.Snapshot) bool { return v.Unsent == 0 })

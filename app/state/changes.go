@@ -73,11 +73,11 @@ func (e TimePassed) apply(s *State) {
 		// Their ids stay known: a page that was asked for from one of them still has its place.
 		if slices.ContainsFunc(t.stored, gone) {
 			t.stored, t.all = slices.DeleteFunc(slices.Clone(t.stored), gone), nil
+			s.reread(c)
 		}
 		if slices.ContainsFunc(t.pending, func(m Message) bool { return m.State == MessageSent && gone(m) }) {
 			t.pending, t.all = slices.DeleteFunc(slices.Clone(t.pending), func(m Message) bool { return m.State == MessageSent && gone(m) }), nil
 		}
-		s.reread(c)
 		for _, m := range t.stored {
 			s.willExpire(m)
 		}
@@ -146,6 +146,14 @@ func (s *State) setDraft(id ozeki.ConversationID, change func(*conversation)) {
 	if c.row() != before {
 		s.refresh(c)
 	}
+}
+
+// Draft returns what was begun to be written in a conversation, nil for nothing.
+func (s *State) Draft(id ozeki.ConversationID) *Draft {
+	if c := s.conversations[id]; c != nil {
+		return c.draft
+	}
+	return nil
 }
 
 // SealedDraft reports whether a kept draft of the conversation is still to be opened.

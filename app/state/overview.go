@@ -90,7 +90,7 @@ func (t *timeline) index(id ozeki.MessageID) int {
 // others counts the messages of others from a place on.
 func (t *timeline) others(from int) (n int) {
 	for _, m := range t.stored[min(from, len(t.stored)):] {
-		if !m.Mine {
+		if !m.Mine && m.Kind != KindDeleted {
 			n++
 		}
 	}
