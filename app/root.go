@@ -397,7 +397,7 @@ func (r *root) key(k key) bool {
 	case k.Target == "composer" && k.Name == "Enter" && !k.Shift:
 		r.send()
 		return true
-	case k.Target == "composer" && k.Name == "Escape" && r.cancel():
+	case k.Name == "Escape" && (k.Target == "composer" || !k.Typing) && r.cancel():
 		return true
 	case k.Target == "composer" && k.Name == "ArrowUp" && !k.Text && !k.Ctrl && !k.Alt && !k.Meta && !k.Shift:
 		return r.editLast()

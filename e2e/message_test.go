@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp/kb"
 )
 
 // The verbs of messages.
@@ -64,9 +66,9 @@ func TestAnEditedMessageIsEditedForBoth(t *testing.T) {
 	b.SeeMessage("See you at nien")
 	// ArrowUp in the empty field takes the last message of one's own.
 	a.see("textbox", "Message Bob Baker").click()
-	a.press("ArrowUp")
+	a.press(kb.ArrowUp)
 	a.see("button", "Save")
-	a.press("Escape")
+	a.press(kb.Escape)
 	a.see("button", "Send")
 	a.Do("See you at nien", "Edit")
 	a.see("textbox", "Message Bob Baker").fill("See you at nine")
@@ -118,7 +120,7 @@ func TestAnAnswerQuotesAndLeadsBack(t *testing.T) {
 	a.Say(first, "Which colour shall it be?")
 	b.Do("Which colour shall it be?", "Reply")
 	b.SeeWords("Reply to " + second)
-	b.press("Escape")
+	b.press(kb.Escape)
 	b.eventually("the answer is left", func() error { return b.holds(`!document.body.innerText.includes("Reply to")`) })
 	b.Do("Which colour shall it be?", "Reply")
 	b.Say(second, "Blue")
@@ -204,7 +206,7 @@ func TestMessagesAreFormattedAndNothingRuns(t *testing.T) {
 	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
 	p.OpenConversation("Bob Baker")
-	p.js(`window.ran = 0; document.addEventListener("securitypolicyviolation", () => window.ran++)`, nil)
+	p.js(`(() => { window.ran = 0; document.addEventListener("securitypolicyviolation", () => window.ran++) })()`, nil)
 	p.Say("Bob Baker", "Some **bold**, `code` and https://example.com/a?b=1.\n- one\n- two\n```\nif a {\n}\n```")
 	p.eventually("it is formatted", func() error {
 		return p.holds(`(b => b.querySelector("strong").innerText === "bold" && b.querySelector("code").innerText === "code" &&
@@ -225,7 +227,7 @@ func TestMessagesAreFormattedAndNothingRuns(t *testing.T) {
 				[...b.querySelectorAll("a")].every(a => /^(https?|mailto):/.test(a.getAttribute("href"))))` +
 				`([...document.querySelectorAll("#log .body")].at(-1))`)
 		})
-		p.js(`[...document.querySelectorAll("#log .body")].at(-1).querySelector("a:not([href*='a.b'])")?.click()`, nil)
+		p.js(`(b => b.querySelector("a:not([href*='a.b'])")?.click())([...document.querySelectorAll("#log .body")].at(-1))`, nil)
 	}
 	p.see("textbox", "Message Bob Baker") // the program lives
 	p.Say("Bob Baker", "Still here")
@@ -242,10 +244,10 @@ func TestAnEmojiIsFoundByItsName(t *testing.T) {
 	p.see("dialog", "Emoji")
 	p.SeeFocus("Search emoji")
 	p.typeText("rocket")
-	p.press("ArrowDown")
-	p.press("Enter")
+	p.press(kb.ArrowDown)
+	p.press(kb.Enter)
 	p.dontSee("dialog", "Emoji")
 	p.SeeFocus("Message Bob Baker")
-	p.press("Enter")
+	p.press(kb.Enter)
 	p.SeeMessage("Well done 🚀")
 }

@@ -84,6 +84,7 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		e.rekeyLater(run)
 		e.flush(run)
 		if open != "" {
+			e.openDraft(ctx, run, open)
 			e.loadNewest(ctx, run, open)
 		}
 		e.openLast(ctx, run)

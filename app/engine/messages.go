@@ -35,7 +35,7 @@ type draft struct {
 	text    string
 	at      time.Time
 	files   []ozeki.FileID
-	content *ozeki.Content // what is sealed, its files aside, if that is more than the text
+	content *ozeki.Content // what is sealed, the files aside
 	until   time.Time      // when it expires, zero for never
 }
 
@@ -93,9 +93,7 @@ func (e *Engine) Write(id ozeki.ConversationID, w Writing) error {
 	}
 	e.mu.Lock()
 	run := e.run
-	if w.Reply != nil {
-		d.content = &ozeki.Content{Version: 1, Text: text, From: e.state.UserID(), Reply: w.Reply}
-	}
+	d.content = &ozeki.Content{Version: 1, Text: text, From: e.state.UserID(), Reply: w.Reply}
 	o := e.outboxOf(id)
 	e.applyLocked(state.MessageWritten{ID: d.id, Conversation: id, Text: text, Files: o.attach(&d, w.Files), At: d.at, Until: d.until, Content: d.content})
 	o.waiting = append(o.waiting, d)
@@ -294,10 +292,7 @@ func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (string, error) {
 	case bytes.Equal(sealed.key, key), tried && known:
 		return sealed.data, nil
 	}
-	content := ozeki.Content{Version: 1, Text: d.text, From: session.UserID}
-	if d.content != nil {
-		content = *d.content
-	}
+	content := *d.content
 	files, err := e.sealFiles(ctx, o, d)
 	if err != nil {
 		return "", err

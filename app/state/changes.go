@@ -27,6 +27,10 @@ func (e MessagesChanged) apply(s *State) {
 	for _, m := range e.Messages {
 		i := slices.IndexFunc(t.stored, func(x Message) bool { return x.ID == m.ID })
 		if i < 0 {
+			if was, ok := t.find(m.ID); ok && was.State == MessageSent { // not in its place yet
+				s.name(c, &m)
+				t.set(m)
+			}
 			continue
 		}
 		if stored == nil {
@@ -98,17 +102,17 @@ func (s *State) willExpire(m Message) {
 // Expires returns when the next message at hand expires, zero for never.
 func (s *State) Expires() time.Time { return s.expires }
 
-// Stored returns a message that the server has and that is at hand.
+// Stored returns a message that the server has and that is at hand, in its place or not yet.
 func (s *State) Stored(id ozeki.ConversationID, message ozeki.MessageID) (m Message, instance ozeki.Instance, ok bool) {
 	c := s.conversations[id]
 	if c == nil {
 		return Message{}, "", false
 	}
-	i := slices.IndexFunc(c.timeline.stored, func(m Message) bool { return m.ID == message })
-	if i < 0 {
-		return Message{}, "", false
+	if i := slices.IndexFunc(c.timeline.stored, func(m Message) bool { return m.ID == message }); i >= 0 {
+		return c.timeline.stored[i], c.instance, true
 	}
-	return c.timeline.stored[i], c.instance, true
+	m, ok = c.timeline.find(message)
+	return m, c.instance, ok && m.State == MessageSent
 }
 
 // Draft is what the user has begun to write in a conversation. Drafts are never changed, only replaced.

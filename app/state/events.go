@@ -400,7 +400,7 @@ type MessageWritten struct {
 	Files        []File
 	At           time.Time
 	Until        time.Time      // when it expires, zero for never
-	Content      *ozeki.Content // what is sealed, if that is more than the text
+	Content      *ozeki.Content // what is sealed
 }
 
 func (e MessageWritten) apply(s *State) {
