@@ -138,6 +138,9 @@ func (r *root) setDraft(text string, change func(*state.Draft)) {
 
 // draftText is the text of a conversation's draft as far as it is known.
 func (r *root) draftText(id ozeki.ConversationID) string {
+	if r.engine == nil { // nothing has begun
+		return ""
+	}
 	if d := r.engine.Draft(id); d != nil {
 		return d.Text
 	}

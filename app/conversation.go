@@ -43,8 +43,9 @@ func (p *conversationPane) prepare(ctx goapp.Context) {
 	p.shown = id
 	if id != "" {
 		ctx.Defer(func(goapp.Context) {
-			if v := p.View; v != nil && v.Row.ID == id && v.Draft != nil && p.Actions.editing.ID == "" && value("composer") == "" {
-				setValue("composer", v.Draft.Text)
+			// As it is by now: the root could not put a draft that was opened meanwhile into a composer that was not there.
+			if v := p.View; v != nil && v.Row.ID == id && p.Actions.editing.ID == "" && value("composer") == "" {
+				setValue("composer", p.Actions.draftText(id))
 			}
 			setValue("keep", keepValue(p.Actions.keep(id)))
 		})

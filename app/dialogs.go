@@ -36,14 +36,7 @@ func (d *newConversation) OnMount(ctx goapp.Context) { d.ctx = ctx }
 
 // Render draws the dialog; it is in the page closed.
 func (d *newConversation) Render() goapp.UI {
-	needle := state.Fold(strings.TrimSpace(d.search))
-	found := make([]state.Friend, 0, len(d.Friends))
-	for _, f := range d.Friends {
-		if strings.Contains(state.Fold(f.Name), needle) {
-			found = append(found, f)
-		}
-	}
-	text := ""
+	found, text := friendsNamed(d.Friends, d.search)
 	switch {
 	case !d.CanCreate:
 		text = "This server does not let clients start conversations: ask who runs it, or start one in another client."
@@ -51,8 +44,6 @@ func (d *newConversation) Render() goapp.UI {
 		text = "Loading your friends…"
 	case len(d.Friends) == 0:
 		text = "You have no friends here yet."
-	case len(found) == 0:
-		text = "Nobody of that name."
 	}
 	return el("dialog").ID("new-conversation").Aria("labelledby", "new-conversation-title").Body(
 		dialogHead("new-conversation", "New conversation"),

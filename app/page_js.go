@@ -206,16 +206,19 @@ func onUsed(f func()) {
 		return nil
 	}))
 }
-func onVisible(f func(bool))   { listen(document, "visibilitychange", func(js.Value) { f(isVisible()) }) }
-func isVisible() bool          { return document.Get("visibilityState").String() == "visible" }
-func value(id string) string   { return byID(id).Get("value").String() }
+func onVisible(f func(bool)) { listen(document, "visibilitychange", func(js.Value) { f(isVisible()) }) }
+func isVisible() bool        { return document.Get("visibilityState").String() == "visible" }
+func value(id string) (v string) {
+	ifThere(id, func(e js.Value) { v = e.Get("value").String() })
+	return v
+}
 func setValue(id, v string)    { ifThere(id, func(e js.Value) { e.Set("value", v) }) }
 func focusOn(id string)        { ifThere(id, func(e js.Value) { e.Call("focus") }) }
 func isFocused(id string) bool { return document.Get("activeElement").Get("id").String() == id }
 func focusEnd(id string) {
 	ifThere(id, func(e js.Value) {
 		e.Call("focus")
-		n := e.Get("value").Get("length")
+		n := e.Get("value").Length()
 		e.Call("setSelectionRange", n, n)
 	})
 }

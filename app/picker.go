@@ -37,10 +37,9 @@ func (p *picker) among(friends []state.Friend) (chosen []state.Friend) {
 	return chosen
 }
 
-// render draws the search and the list. Parts that come and go have a place of their own.
-func (p *picker) render(friends []state.Friend, nobody string) goapp.UI {
-	needle := state.Fold(strings.TrimSpace(p.search))
-	found := make([]state.Friend, 0, min(len(friends), maxPicks))
+// friendsNamed finds the friends by a part of their names, at most maxPicks; the hint says what there is to say of what was found.
+func friendsNamed(friends []state.Friend, search string) (found []state.Friend, hint string) {
+	needle := state.Fold(strings.TrimSpace(search))
 	total := 0
 	for _, f := range friends {
 		if strings.Contains(state.Fold(f.Name), needle) {
@@ -49,14 +48,20 @@ func (p *picker) render(friends []state.Friend, nobody string) goapp.UI {
 			}
 		}
 	}
-	hint := ""
 	switch {
-	case len(friends) == 0:
-		hint = nobody
 	case total == 0:
 		hint = "Nobody of that name."
 	case total > maxPicks:
 		hint = fmt.Sprintf("%d of %d are shown. Search for a name to see others.", maxPicks, total)
+	}
+	return found, hint
+}
+
+// render draws the search and the list. Parts that come and go have a place of their own.
+func (p *picker) render(friends []state.Friend, nobody string) goapp.UI {
+	found, hint := friendsNamed(friends, p.search)
+	if len(friends) == 0 {
+		hint = nobody
 	}
 	names := make([]string, 0, len(p.chosen))
 	for _, f := range p.among(friends) {

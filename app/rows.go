@@ -68,6 +68,9 @@ func marksOf(r state.Row, now time.Time) string {
 			text = formatTime(r.Active)
 		}
 	}
+	if r.Draft {
+		text = joinMarks("Draft", text)
+	}
 	if r.Muted {
 		text = joinMarks("Muted", text)
 	}

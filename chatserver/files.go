@@ -92,11 +92,18 @@ func (s *Server) fetchFile(ctx context.Context, req *request, body *ozeki.FileFe
 // fileFor returns a file that the user may get.
 func (s *Server) fileFor(ctx context.Context, user ozeki.UserID, id ozeki.FileID) (store.File, error) {
 	f, err := s.store.File(ctx, id)
+	var c store.Conversation
 	if err == nil {
-		_, err = s.store.Conversation(ctx, user, f.Conversation)
+		c, err = s.store.Conversation(ctx, user, f.Conversation)
+	}
+	var m store.Message
+	if err == nil && f.Message != "" {
+		m, err = s.store.Message(ctx, f.Conversation, f.Message)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && (!f.Stored || f.Message == "" && f.Owner != user):
+		return store.File{}, errNoFile
+	case err == nil && f.Message != "" && m.Seq <= c.Since: // of before the user came
 		return store.File{}, errNoFile
 	}
 	return f, err

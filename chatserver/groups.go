@@ -28,7 +28,7 @@ func (s *Server) group(ctx context.Context, r store.Reader, user ozeki.UserID, i
 // sealedAnew refuses a new message that says to be sealed under a key that has been replaced, or that somebody who has left
 // knows (errConflict). What is stored already is a repeat.
 func (s *Server) sealedAnew(ctx context.Context, r store.Reader, c store.Conversation, id ozeki.MessageID, epoch *int) error {
-	if epoch == nil || *epoch == c.Epoch && !c.Rekey {
+	if sealedUnderNewest(c, epoch) {
 		return nil
 	}
 	_, err := r.Message(ctx, c.ID, id)
@@ -36,6 +36,11 @@ func (s *Server) sealedAnew(ctx context.Context, r store.Reader, c store.Convers
 		return errEpoch
 	}
 	return err
+}
+
+// sealedUnderNewest reports whether what is sealed under the key of an epoch may be stored; without one it may.
+func sealedUnderNewest(c store.Conversation, epoch *int) bool {
+	return epoch == nil || *epoch == c.Epoch && !c.Rekey
 }
 
 // members lists the members of a group of the caller's with their public keys, which he needs for wrapping a new key:

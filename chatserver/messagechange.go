@@ -10,12 +10,15 @@ import (
 
 // editMessage replaces what a message of the caller holds and gives it as it is then, without Data. Members only
 // (errNotFound, also for a message that has expired or was cleared), its sender only (errForbidden); a deleted message
-// cannot be edited (errInvalid). A repeat changes nothing.
+// cannot be edited (errInvalid), and nothing is stored that is sealed under a key that a group has given up (errConflict).
+// A repeat changes nothing.
 func (s *Server) editMessage(ctx context.Context, tx store.Tx, req *request, body *ozeki.MessageEditRequest) (any, error) {
-	m, err := ownMessage(ctx, tx, req, body.ConversationID, body.Instance, body.MessageID)
+	c, m, err := ownMessage(ctx, tx, req, body.ConversationID, body.Instance, body.MessageID)
 	switch {
 	case err != nil:
 		return nil, err
+	case m.Data != body.Data && !sealedUnderNewest(c, body.Epoch):
+		return nil, errEpoch
 	case m.Type == ozeki.TypeDeleted:
 		return nil, errInvalid.saying("The message was deleted meanwhile, so it cannot be edited.")
 	case m.Type != ozeki.TypeMessage:
@@ -29,32 +32,31 @@ func (s *Server) editMessage(ctx context.Context, tx store.Tx, req *request, bod
 // deleteMessage deletes a message of the caller; what is left is its place. Refusals as those of editMessage. A repeat
 // changes nothing.
 func (s *Server) deleteMessage(ctx context.Context, tx store.Tx, req *request, body *ozeki.MessageDeleteRequest) (any, error) {
-	m, err := ownMessage(ctx, tx, req, body.ConversationID, body.Instance, body.MessageID)
+	_, m, err := ownMessage(ctx, tx, req, body.ConversationID, body.Instance, body.MessageID)
 	if err != nil {
 		return nil, err
 	}
 	return answerOf(tx.DeleteMessage(ctx, body.ConversationID, m.ID, req.now))
 }
 
-// ownMessage returns a message that the caller may change.
-func ownMessage(ctx context.Context, tx store.Tx, req *request, id ozeki.ConversationID, instance ozeki.Instance, message ozeki.MessageID) (store.Message, error) {
-	c, err := tx.Conversation(ctx, req.user, id)
-	if err != nil {
-		return store.Message{}, err
+// ownMessage returns a message that the caller may change, with its conversation.
+func ownMessage(
+	ctx context.Context, tx store.Tx, req *request, id ozeki.ConversationID, instance ozeki.Instance, message ozeki.MessageID,
+) (c store.Conversation, m store.Message, err error) {
+	if c, err = tx.Conversation(ctx, req.user, id); err != nil {
+		return c, m, err
 	}
 	if instance != c.Instance {
-		return store.Message{}, errInstance
+		return c, m, errInstance
 	}
-	m, err := tx.Message(ctx, id, message)
+	m, err = tx.Message(ctx, id, message)
 	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && m.Instance != c.Instance, err == nil && !m.ValidUntil.IsZero() && !m.ValidUntil.After(req.now):
-		return store.Message{}, errNotFound.saying("The message is no longer there.")
-	case err != nil:
-		return store.Message{}, err
-	case m.Sender != req.user:
-		return store.Message{}, errForbidden.saying("Only who wrote a message can change it.")
+	case errors.Is(err, store.ErrNotFound), err == nil && (m.Instance != c.Instance || m.Seq <= c.Since || m.ExpiredBy(req.now)):
+		return c, m, errNotFound.saying("The message is no longer there.")
+	case err == nil && m.Sender != req.user:
+		return c, m, errForbidden.saying("Only who wrote a message can change it.")
 	}
-	return m, nil
+	return c, m, err
 }
 
 func answerOf(m store.Message, err error) (any, error) {

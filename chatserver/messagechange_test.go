@@ -134,3 +134,51 @@ func TestNobodyElseChangesAMessage(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A change of a message in a group is sealed under a key that nobody who has left knows; who came after the message is
+// told nothing of the change, and gets none of its files.
+func TestAChangeInAGroupIsForThoseWhoMayReadTheMessage(t *testing.T) {
+	f, ctx := newFixture(t), t.Context()
+	alice, bob, carol := f.user("Alice", 0), f.user("Bob", 1), f.user("Carol", 2)
+	c := f.group(alice, bob)
+	file := alice.upload(c, content)
+	m, err := alice.sendFiles(c, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(epoch int, data string) error {
+		return errOf(alice.EditMessage(ozeki.WithEpoch(ctx, epoch), ozeki.MessageEditRequest{ConversationID: c.ID, Instance: c.Instance, MessageID: m.ID, Data: data}))
+	}
+	if err := edit(0, "AAAA"); err != nil {
+		t.Fatal(err)
+	}
+	if err := bob.Leave(ctx, c.ID); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, edit(0, "BBBB"), ozeki.CodeConflict)
+	if err := edit(0, "AAAA"); err != nil {
+		t.Errorf("a repeat: %v", err)
+	}
+	if _, err := alice.Rekey(ctx, c.ID, 0, []ozeki.Member{alice.member()}); err != nil {
+		t.Fatal(err)
+	}
+	f.befriend(alice, carol)
+	if _, err := alice.AddMembers(ctx, c.ID, 1, []ozeki.Member{carol.member()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := edit(1, "CCCC"); err != nil {
+		t.Fatal(err)
+	}
+	if a := carol.since(c, "", 0); len(a.Changed) != 0 || len(a.Messages) != 0 {
+		t.Errorf("who came later is told %+v", a)
+	}
+	if a := alice.since(c, "", 0); len(a.Changed) != 1 || a.Changed[0].Data != "CCCC" {
+		t.Errorf("changed: %+v", a)
+	}
+	if _, err := carol.fetch(c, file); !errors.Is(err, ozeki.ErrNotFound) {
+		t.Errorf("who came later gets the file: %v", err)
+	}
+	if _, err := alice.fetch(c, file); err != nil {
+		t.Errorf("its sender does not: %v", err)
+	}
+}

@@ -470,6 +470,7 @@ func (c *Client) Add(ctx context.Context, conversation ConversationID, instance 
 // EditMessage (extension ExtMessageChange) replaces what the user's own message holds (sealed already) and gives the
 // message as it is then, without Data. A repeat changes nothing.
 func (c *Client) EditMessage(ctx context.Context, r MessageEditRequest) (*Message, error) {
+	r.Epoch = epochOf(ctx)
 	return c.changeMessage(ctx, CallMessageEdit, &r)
 }
 

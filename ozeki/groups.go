@@ -53,8 +53,8 @@ type RenameRequest struct {
 
 type epochKey struct{}
 
-// WithEpoch tells the epoch of the key under which the message of the next Add under ctx is sealed (extension ExtGroups).
-// The Add then fails with ErrConflict, and the message is not stored, if the group has another key or is to get one.
+// WithEpoch tells the epoch of the key under which the message of the next Add or EditMessage under ctx is sealed (extension
+// ExtGroups). It then fails with ErrConflict, and nothing is stored, if the group has another key or is to get one.
 func WithEpoch(ctx context.Context, epoch int) context.Context {
 	return context.WithValue(ctx, epochKey{}, epoch)
 }

@@ -14,6 +14,8 @@ type MessageEditRequest struct {
 	Instance       Instance       `json:"instance"`
 	MessageID      MessageID      `json:"messageid"`
 	Data           string         `json:"data"`
+	// Epoch (extension ExtGroups) is that of the key under which Data is sealed, in a group. See WithEpoch.
+	Epoch *int `json:"epoch,omitempty"`
 }
 
 // MessageDeleteRequest (extension ExtMessageChange) deletes the caller's own message. A repeat changes nothing.

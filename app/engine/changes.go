@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -21,28 +20,30 @@ func (e *Engine) Edit(ctx context.Context, id ozeki.ConversationID, message ozek
 	case len(text) > MaxMessage:
 		return ErrTooLong
 	}
-	return e.change(id, message, func(m state.Message, key []byte, instance ozeki.Instance) (*ozeki.Message, *ozeki.Content, error) {
-		if m.Content == nil || key == nil {
+	return e.change(id, message, func(run int, m state.Message, instance ozeki.Instance) (changed *ozeki.Message, content *ozeki.Content, err error) {
+		if m.Content == nil {
 			return nil, nil, errNoKey
 		}
-		content := *m.Content // what is sealed beside the text stays
-		content.Text = text
-		plain, err := json.Marshal(content)
+		now := *m.Content // what is sealed beside the text stays
+		now.Text = text
+		plain, err := contentOf(now)
 		if err != nil {
 			return nil, nil, err
 		}
-		data, err := e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, message), plain)
-		if err != nil {
-			return nil, nil, err
-		}
-		changed, err := e.client.EditMessage(ctx, ozeki.MessageEditRequest{ConversationID: id, Instance: instance, MessageID: message, Data: data})
-		return changed, &content, err
+		err = e.underNewest(ctx, run, id, func(ctx context.Context, key []byte) error {
+			data, err := e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, message), plain)
+			if err == nil {
+				changed, err = e.client.EditMessage(ctx, ozeki.MessageEditRequest{ConversationID: id, Instance: instance, MessageID: message, Data: data})
+			}
+			return err
+		})
+		return changed, &now, err
 	})
 }
 
 // Delete deletes a message of the user's own, which the server has, for everybody. It blocks like Edit.
 func (e *Engine) Delete(ctx context.Context, id ozeki.ConversationID, message ozeki.MessageID) error {
-	return e.change(id, message, func(_ state.Message, _ []byte, instance ozeki.Instance) (*ozeki.Message, *ozeki.Content, error) {
+	return e.change(id, message, func(_ int, _ state.Message, instance ozeki.Instance) (*ozeki.Message, *ozeki.Content, error) {
 		changed, err := e.client.DeleteMessage(ctx, ozeki.MessageDeleteRequest{ConversationID: id, Instance: instance, MessageID: message})
 		return changed, nil, err
 	})
@@ -51,17 +52,16 @@ func (e *Engine) Delete(ctx context.Context, id ozeki.ConversationID, message oz
 // change makes a change to a message by a call, and shows what the message is then.
 func (e *Engine) change(
 	id ozeki.ConversationID, message ozeki.MessageID,
-	call func(state.Message, []byte, ozeki.Instance) (*ozeki.Message, *ozeki.Content, error),
+	call func(run int, m state.Message, instance ozeki.Instance) (*ozeki.Message, *ozeki.Content, error),
 ) error {
 	e.mu.Lock()
 	run := e.run
 	m, instance, ok := e.state.Stored(id, message)
-	key, _ := e.state.Key(id)
 	e.unlock()
 	if !ok || !m.Mine {
 		return sentence("The message is no longer there.")
 	}
-	changed, content, err := call(m, key, instance)
+	changed, content, err := call(run, m, instance)
 	if err != nil {
 		e.failed(run, err)
 		return err
@@ -73,11 +73,14 @@ func (e *Engine) change(
 // messageOf is a message that has been opened; content is nil where there is none.
 func messageOf(in *ozeki.Message, content *ozeki.Content) state.Message {
 	m := state.Message{ID: in.ID, Created: in.Created.Time, From: in.From, Until: in.ValidUntil.Time, Edited: !in.Edited.IsZero(), Content: content}
-	if in.Type == ozeki.TypeDeleted {
+	switch in.Type {
+	case ozeki.TypeDeleted:
 		m.Kind = state.KindDeleted
+	case ozeki.TypeEvent:
+		m.Kind = state.KindEvent
 	}
 	if content != nil {
-		m.Text = content.Text
+		m.Text, m.Files = content.Text, openedFiles(content.Files)
 		if m.From == "" {
 			m.From = content.From // no server vouches for it
 		}

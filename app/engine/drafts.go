@@ -69,10 +69,22 @@ func (e *Engine) KeepDrafts() {
 func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.ConversationID]*state.Draft) {
 	sealed := map[ozeki.ConversationID]string{}
 	for id, d := range drafts {
+		if d == nil {
+			continue
+		}
 		e.mu.Lock()
 		key, _ := e.state.Key(id)
+		if key == nil && run == e.run { // not opened yet: at the next pause
+			delete(drafts, id)
+			if _, newer := e.drafts[id]; !newer {
+				if e.drafts == nil {
+					e.drafts = map[ozeki.ConversationID]*state.Draft{}
+				}
+				e.drafts[id] = d
+			}
+		}
 		e.unlock()
-		if d == nil || key == nil {
+		if key == nil {
 			continue
 		}
 		plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.Text, Reply: d.Reply})

@@ -266,26 +266,49 @@ func (e *Engine) sealEvent(ctx context.Context, session *ozeki.Session, id ozeki
 // more than a line that is missing.
 func (e *Engine) tell(ctx context.Context, run int, id ozeki.ConversationID, text string) {
 	session := e.client.Session()
+	if session == nil {
+		return
+	}
+	err := e.underNewest(ctx, run, id, func(ctx context.Context, key []byte) error {
+		m, err := e.sealEvent(ctx, session, id, key, text)
+		if err == nil {
+			e.mu.Lock()
+			_, instance := e.state.Key(id)
+			e.unlock()
+			_, err = e.client.Add(ctx, id, instance, m)
+		}
+		return err
+	})
+	if err == nil {
+		e.catchUp(ctx, run, id)
+	}
+}
+
+// underNewest has something sealed and sent under a conversation's newest key. In a group that is one that nobody who has
+// left knows, and it is done once more if the group gets another key meanwhile.
+func (e *Engine) underNewest(ctx context.Context, run int, id ozeki.ConversationID, do func(ctx context.Context, key []byte) error) error {
+	if _, isGroup := e.epoch(id); !isGroup || !e.client.Session().Has(ozeki.ExtGroups) {
+		e.mu.Lock()
+		key, _ := e.state.Key(id)
+		e.unlock()
+		if key == nil {
+			return errNoKey
+		}
+		return do(ctx, key)
+	}
 	for range groupTries {
 		epoch, err := e.ready(ctx, run, id)
-		if err != nil || session == nil {
-			return
-		}
-		m, err := e.sealEvent(ctx, session, id, epoch.Key, text)
 		if err != nil {
-			return
+			return err
 		}
-		e.mu.Lock()
-		_, instance := e.state.Key(id)
-		e.unlock()
-		_, err = e.client.Add(ozeki.WithEpoch(ctx, epoch.Number), id, instance, m)
-		if err == nil {
-			e.catchUp(ctx, run, id)
+		if err = do(ozeki.WithEpoch(ctx, epoch.Number), epoch.Key); !errors.Is(err, ozeki.ErrConflict) {
+			return err
 		}
-		if !errors.Is(err, ozeki.ErrConflict) || e.freshen(ctx, run, id) != nil {
-			return
+		if err := e.freshen(ctx, run, id); err != nil {
+			return err
 		}
 	}
+	return errBusy
 }
 
 // ready returns the present epoch of a group, after its key was changed if somebody who has left knows it.

@@ -576,10 +576,6 @@ func shownMessage(in ozeki.Message, o ozeki.Opened) state.Message {
 		m.Trouble, m.Text = true, "This message's content is not understood by this version."
 	default:
 		m = messageOf(&in, content)
-		m.Files = openedFiles(content.Files)
-		if in.Type == ozeki.TypeEvent {
-			m.Kind = state.KindEvent
-		}
 	}
 	return m
 }
