@@ -103,6 +103,7 @@ func (r *root) send() {
 	}
 	if sends {
 		r.engine.SetDraft(id, nil)
+		r.engine.KeepDrafts() // a reload must not bring back what was sent
 	}
 	setValue("composer", "")
 	r.log.toEnd()

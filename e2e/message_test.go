@@ -136,8 +136,20 @@ func TestAnAnswerQuotesAndLeadsBack(t *testing.T) {
 		return a.holds(`document.activeElement.matches("article") && document.activeElement.innerText.includes("Which colour")`)
 	})
 	// A message that is far back is loaded first.
-	b.js(`document.querySelector("#log").scrollTop = 0`, nil)
-	b.article("Message 100 of conversation 1: the figures of the week are in the usual place.")
+	const far = "Message 3 of conversation 1: the figures of the week are in the usual place."
+	b.eventually("the reader is far back", func() error {
+		b.js(`document.querySelector("#log").scrollTop = 0`, nil)
+		return b.holds(fmt.Sprintf(`document.querySelector("#log").innerText.includes(%q)`, far))
+	})
+	b.Do(far, "Reply")
+	b.Say(second, "About that one")
+	b.SeeMessage("About that one")
+	b.Reload()
+	b.SeeConversation(second)
+	b.seeIn(b.article("About that one"), "button", "Go to the message by …").click()
+	b.eventually("it is loaded, in view, and has the focus", func() error {
+		return b.holds(fmt.Sprintf(`document.activeElement.matches("article") && document.activeElement.innerText.includes(%q)`, far))
+	})
 }
 
 // A message that was meant to last for a minute is gone from both screens after it, without anybody doing anything.

@@ -32,7 +32,11 @@ func (e *Engine) SetDraft(id ozeki.ConversationID, d *state.Draft) {
 		e.applyLocked(state.DraftChanged{ID: id, Draft: d})
 	} else {
 		e.state.Apply(state.DraftChanged{ID: id, Draft: d}) // another letter: nothing that is shown has changed
-		e.snap = nil
+		if e.snap == e.shown {
+			e.snap = nil
+		} else { // one waits to be shown
+			e.snap = e.state.Snapshot()
+		}
 	}
 	if e.drafts == nil {
 		e.drafts = map[ozeki.ConversationID]*state.Draft{}
@@ -97,6 +101,11 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 	}
 	e.mu.Lock()
 	current := run == e.run
+	for id, d := range drafts {
+		if e.state.Draft(id) != d {
+			delete(drafts, id) // it has changed while it was sealed: the newer one is kept by whoever told of it
+		}
+	}
 	e.unlock()
 	if !current {
 		return
