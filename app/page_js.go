@@ -218,8 +218,7 @@ func isFocused(id string) bool { return document.Get("activeElement").Get("id").
 func focusEnd(id string) {
 	ifThere(id, func(e js.Value) {
 		e.Call("focus")
-		n := e.Get("value").Length()
-		e.Call("setSelectionRange", n, n)
+		e.Call("setSelectionRange", 1<<30, 1<<30) // as far as there is text
 	})
 }
 

@@ -88,7 +88,7 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	onKey(r.key)
 	onTyped("composer", r.typed)
 	onTyped("keep", r.setKeep)
-	onLeave(r.engine.KeepDrafts)
+	onLeave(r.engine.Leaving)
 	guardLinks(r.goTo)
 	onFiles(r.mayAttach, r.choose)
 	warnBeforeLeaving(r.engine.Uploading)

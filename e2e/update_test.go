@@ -68,7 +68,7 @@ func TestNewVersionWaitsForEachTab(t *testing.T) {
 // holds says whether an expression is true in the page.
 func (p *person) holds(expression string) error {
 	var yes bool
-	if err := p.tryJS("!!("+expression+")", &yes); err != nil {
+	if err := p.tryJS("!!(await ("+expression+"))", &yes); err != nil {
 		return err
 	}
 	if !yes {

@@ -177,3 +177,38 @@ func TestAMessageFarBackIsSought(t *testing.T) {
 		return slices.ContainsFunc(v.Notices, func(n state.Notice) bool { return strings.Contains(n.Text, "no longer there") })
 	})
 }
+
+// cutVault is a vault in which nothing is written any more: the page is going.
+type cutVault struct{ Vault }
+
+func (cutVault) Update(ctx context.Context, _ func(*Kept)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestADraftSurvivesThePageThatGoesAtOnce(t *testing.T) {
+	s := newServer(t)
+	a, b := s.account(0), s.account(1)
+	id := s.direct(a, b)
+	first := s.signedIn(a)
+	vault := first.vault
+	first.Close()
+	going := s.device(a, cutVault{vault})
+	going.reading(id)
+	going.SetDraft(id, &state.Draft{Text: "I was about to"})
+	going.Leaving()
+	going.Close()
+	if jot := vault.Jotted(); jot == "" || strings.Contains(jot, "about") {
+		t.Errorf("it is kept as %q", jot)
+	}
+	again := s.device(a, vault)
+	again.Open(id)
+	v := again.until("it is there", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Draft != nil })
+	if v.Open.Draft.Text != "I was about to" {
+		t.Errorf("it has become %+v", v.Open.Draft)
+	}
+	eventually(t, "it is among what is kept", func() bool {
+		k, err := vault.Load(t.Context())
+		return err == nil && k.Drafts[id] != "" && vault.Jotted() == ""
+	})
+}

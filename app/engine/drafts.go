@@ -55,10 +55,80 @@ func (e *Engine) Draft(id ozeki.ConversationID) *state.Draft {
 	return e.state.Draft(id)
 }
 
-// KeepDrafts keeps at once what SetDraft was told: the page may be about to go.
+// KeepDrafts keeps what SetDraft was told, without waiting for a pause.
 func (e *Engine) KeepDrafts() {
 	e.mu.Lock()
 	defer e.unlock()
+	e.keepDraftsLocked()
+}
+
+// Leaving keeps at once what SetDraft was told: the page may be about to go, and what it begins to write then may not be
+// written to its end.
+func (e *Engine) Leaving() {
+	e.mu.Lock()
+	defer e.unlock()
+	jot := map[ozeki.ConversationID]string{}
+	for id, d := range e.drafts {
+		key, _ := e.state.Key(id)
+		if sealed, err := e.sealDraft(e.ctx, id, key, d); err == nil {
+			jot[id] = sealed
+		}
+	}
+	if len(jot) == 0 {
+		return
+	}
+	if b, err := json.Marshal(jot); err == nil {
+		e.vault.Jot(string(b))
+		e.jotted = true
+	}
+	e.keepDraftsLocked()
+}
+
+// sealDraft seals a draft as it is kept, empty for none.
+func (e *Engine) sealDraft(ctx context.Context, id ozeki.ConversationID, key []byte, d *state.Draft) (string, error) {
+	if d == nil {
+		return "", nil
+	}
+	if key == nil {
+		return "", errNoKey
+	}
+	plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.Text, Reply: d.Reply})
+	if err != nil {
+		return "", err
+	}
+	return e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, draftID), plain)
+}
+
+// jottedDrafts takes over what an earlier run of the program jotted when it left. What cannot be kept stays jotted.
+func (e *Engine) jottedDrafts(ctx context.Context, k *Kept) {
+	var jot map[ozeki.ConversationID]string
+	if text := e.vault.Jotted(); text == "" || json.Unmarshal([]byte(text), &jot) != nil {
+		return
+	}
+	k.Drafts = withDrafts(k.Drafts, jot)
+	e.vaultMu.Lock()
+	defer e.vaultMu.Unlock()
+	if e.vault.Update(ctx, func(k *Kept) { k.Drafts = withDrafts(k.Drafts, jot) }) == nil {
+		e.vault.Jot("")
+	}
+}
+
+// withDrafts returns drafts with others in their places; an empty one is none.
+func withDrafts(drafts, others map[ozeki.ConversationID]string) map[ozeki.ConversationID]string {
+	all := maps.Clone(drafts)
+	if all == nil {
+		all = map[ozeki.ConversationID]string{}
+	}
+	for id, sealed := range others {
+		if delete(all, id); sealed != "" {
+			all[id] = sealed
+		}
+	}
+	return all
+}
+
+// keepDraftsLocked is KeepDrafts for a caller who holds mu.
+func (e *Engine) keepDraftsLocked() {
 	drafts, run := e.drafts, e.run
 	e.drafts = nil
 	if e.draftTimer != nil {
@@ -91,13 +161,11 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 		if key == nil {
 			continue
 		}
-		plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.Text, Reply: d.Reply})
-		if err == nil {
-			sealed[id], err = e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, draftID), plain)
-		}
+		text, err := e.sealDraft(ctx, id, key, d)
 		if err != nil {
 			return
 		}
+		sealed[id] = text
 	}
 	e.mu.Lock()
 	current := run == e.run
@@ -110,18 +178,11 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 	if !current {
 		return
 	}
-	e.save(func(k *Kept) {
-		kept := maps.Clone(k.Drafts)
-		if kept == nil {
-			kept = map[ozeki.ConversationID]string{}
-		}
-		for id := range drafts {
-			if delete(kept, id); sealed[id] != "" {
-				kept[id] = sealed[id]
-			}
-		}
-		k.Drafts = kept
-	})
+	now := make(map[ozeki.ConversationID]string, len(drafts))
+	for id := range drafts {
+		now[id] = sealed[id]
+	}
+	e.save(func(k *Kept) { k.Drafts = withDrafts(k.Drafts, now) })
 }
 
 // openDraft opens the kept draft of a conversation, if there is one that was not opened yet.

@@ -75,6 +75,7 @@ type Engine struct {
 	}
 	drafts     map[ozeki.ConversationID]*state.Draft // to be kept at the next pause
 	draftTimer func()
+	jotted     bool // the vault holds a jot that is to go when the drafts are kept
 	// changes are what the vault has not been told yet.
 	changes []func(*Kept)
 	// restored: the wishes of an earlier run of the program were taken over.
@@ -466,6 +467,12 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 				change(k)
 			}
 		})
+	}
+	e.mu.Lock()
+	defer e.unlock()
+	if more && err == nil && e.jotted && run == e.run && len(e.drafts) == 0 {
+		e.jotted = false
+		e.vault.Jot("")
 	}
 	return run, more, err
 }

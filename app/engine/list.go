@@ -47,7 +47,9 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		if first {
 			// Read again: another tab may have changed its mind about a flag since this one began. Where it cannot be read,
 			// what was read then has to do.
-			kept, _ = e.vault.Load(ctx)
+			if kept, _ = e.vault.Load(ctx); kept != nil {
+				e.jottedDrafts(ctx, kept)
+			}
 		}
 		e.mu.Lock()
 		if run != e.run {

@@ -71,6 +71,11 @@ type Vault interface {
 	File(ctx context.Context, id ozeki.FileID) (sealed ozeki.Blob, ok bool, err error)
 	// ForgetFiles removes what KeepFile kept. A repeat changes nothing.
 	ForgetFiles(ctx context.Context, ids []ozeki.FileID) error
+	// Jot keeps a short text at once, before it returns, in the place of the one before; empty for none. It is for the moment
+	// in which the page goes and nothing can be waited for. Where the device does not take it, it is lost.
+	Jot(text string)
+	// Jotted returns the text of the last Jot, of an earlier run of the program too.
+	Jotted() string
 	// Wipe removes everything this program stored on the device. A repeat changes nothing.
 	Wipe(ctx context.Context) error
 }

@@ -24,6 +24,8 @@ const (
 	filesStore = "files"
 	// signedInMark in localStorage tells the boot script, before the program is there, that somebody is signed in.
 	signedInMark = "starling.signedin"
+	// jotKey in localStorage holds what was jotted: localStorage is the one place that is written at once.
+	jotKey = "starling.jot"
 )
 
 // idb is the browser's Vault: one record in IndexedDB. The two CryptoKeys are stored as such (structured clone keeps
@@ -141,6 +143,18 @@ func (idb) Update(ctx context.Context, change func(*Kept)) error {
 		return fmt.Errorf("keep a change on this device: %w", err)
 	}
 	return nil
+}
+
+func (idb) Jot(text string) {
+	if text == "" {
+		markSignedIn("remove", jotKey)
+	} else {
+		markSignedIn("set", jotKey, text)
+	}
+}
+
+func (idb) Jotted() string {
+	return js.Global().Get("starling").Get("storage").Call("get", jotKey).String()
 }
 
 func (idb) Wipe(ctx context.Context) error {

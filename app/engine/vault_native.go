@@ -14,6 +14,7 @@ type memory struct {
 	mu    sync.Mutex
 	kept  *Kept
 	files map[ozeki.FileID]ozeki.Blob
+	jot   string
 }
 
 // NewVault returns the platform's Vault.
@@ -48,10 +49,22 @@ func (m *memory) Update(_ context.Context, change func(*Kept)) error {
 	return nil
 }
 
+func (m *memory) Jot(text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.jot = text
+}
+
+func (m *memory) Jotted() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.jot
+}
+
 func (m *memory) Wipe(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.kept = nil
+	m.kept, m.jot = nil, ""
 	clear(m.files)
 	return nil
 }

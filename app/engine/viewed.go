@@ -239,7 +239,7 @@ func (e *Engine) counted(ctx context.Context, id ozeki.ConversationID, instance 
 	for i, m := range messages {
 		isNew := i > at
 		if at < 0 {
-			isNew = m.Created.After(read.At)
+			isNew = !m.Created.Before(read.At.Truncate(time.Second)) // as whole seconds are all that is known
 		}
 		if isNew && m.From != e.client.Session().UserID {
 			ev.Unread++
