@@ -139,7 +139,7 @@ func TestAnAnswerQuotesAndLeadsBack(t *testing.T) {
 	const far = "Message 3 of conversation 1: the figures of the week are in the usual place."
 	b.eventually("the reader is far back", func() error {
 		b.js(`document.querySelector("#log").scrollTop = 0`, nil)
-		return b.holds(fmt.Sprintf(`document.querySelector("#log").innerText.includes(%q)`, far))
+		return b.holds(fmt.Sprintf(`(l => l.scrollTop === 0 && l.innerText.includes("begins here") && l.innerText.includes(%q))(document.querySelector("#log"))`, far))
 	})
 	b.Do(far, "Reply")
 	b.Say(second, "About that one")
