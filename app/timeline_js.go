@@ -51,9 +51,11 @@ type timeline struct {
 	tools       js.Value        // the buttons of the message that the pointer or the focus is on
 	toolsAt     ozeki.MessageID
 	roving      ozeki.MessageID // the message that the Tab key goes to, empty for the last one
-	ticking     bool            // the clocks of messages are to be set
-	unseen      int             // messages that came while the reader was elsewhere
-	drawn       bool            // a drawing is on its way
+	pointerX    float64         // where the pointer was last, on the screen
+	pointerY    float64
+	ticking     bool // the clocks of messages are to be set
+	unseen      int  // messages that came while the reader was elsewhere
+	drawn       bool // a drawing is on its way
 }
 
 // anchor is where the reader is: the first message in view, and how far below the log's upper edge it begins.
@@ -676,8 +678,12 @@ func (l *timeline) goTo(id ozeki.MessageID) {
 	}
 }
 
+// pointed shows the buttons of the message that a mouse comes to; not of one that scrolls to where the mouse rests.
 func (l *timeline) pointed(e js.Value) {
-	if e.Get("pointerType").String() != "touch" {
+	x, y := e.Get("screenX").Float(), e.Get("screenY").Float()
+	moved := x != l.pointerX || y != l.pointerY
+	l.pointerX, l.pointerY = x, y
+	if moved && e.Get("pointerType").String() != "touch" {
 		if n := l.nodeOf(e.Get("target")); n != nil {
 			l.showTools(n)
 		}

@@ -82,7 +82,9 @@ func TestOzekiServerReceiptsPresenceAndClear(t *testing.T) {
 	})
 	p.SeeUnread(name, 0)
 	note := func(want string) func() error {
-		return func() error { return p.holds(fmt.Sprintf(`document.querySelector(".pane-note").innerText === %q`, want)) }
+		return func() error {
+			return p.holds(fmt.Sprintf(`document.querySelector(".pane-note").innerText === %q`, want))
+		}
 	}
 	p.eventually("she is there", note("Available"))
 	v.SetOnline(false)
