@@ -63,13 +63,6 @@ func (p *person) SeePreview(name, preview string) {
 	})
 }
 
-// Choose chooses an entry of a conversation's menu.
-func (p *person) Choose(name, entry string) {
-	p.t.Helper()
-	p.seeIn(p.see("navigation", "Conversations"), "button", "More for "+name).click()
-	p.see("menuitem", entry).click()
-}
-
 // hideTab makes the page believe that it is in a tab behind others, or in front again.
 func (p *person) hideTab(hidden bool) {
 	p.t.Helper()
@@ -166,7 +159,7 @@ func TestAConversationIsMarkedAsReadInItsMenu(t *testing.T) {
 	desk, phone := newAlice(newPerson(t, server.URL)), newAlice(newPerson(t, server.URL))
 	desk.SeeUnread("Ágnes Szabó", 2)
 	phone.SeeUnread("Ágnes Szabó", 2)
-	desk.Choose("Ágnes Szabó", "Mark as read")
+	desk.FromMenu("Ágnes Szabó", "Mark as read")
 	desk.SeeUnread("Ágnes Szabó", 0)
 	phone.SeeUnread("Ágnes Szabó", 0)
 	desk.Reload()
@@ -182,7 +175,7 @@ func TestAConversationIsClearedForEverybody(t *testing.T) {
 	p.OpenConversation("Bob Baker")
 	other.OpenConversation("Alice Ashford")
 	other.see("textbox", "Message Alice Ashford").fill("half a thought")
-	p.Choose("Bob Baker", "Clear…")
+	p.FromMenu("Bob Baker", "Clear…")
 	dialog := p.see("alertdialog", "Clear Bob Baker?")
 	if text := dialog.text(); !strings.Contains(text, "for everybody in this conversation") || !strings.Contains(text, "cannot be undone") {
 		t.Errorf("it says %q", text)
@@ -191,7 +184,7 @@ func TestAConversationIsClearedForEverybody(t *testing.T) {
 	p.dontSee("alertdialog", "Clear Bob Baker?")
 	p.SeeMessage("I’ll keep a seat for you.")
 
-	p.Choose("Bob Baker", "Clear…")
+	p.FromMenu("Bob Baker", "Clear…")
 	p.JudgeAccess("clear", func() { p.see("alertdialog", "Clear Bob Baker?") })
 	p.width(1280, 800)
 	p.seeIn(p.see("alertdialog", "Clear Bob Baker?"), "button", "Clear").click()
