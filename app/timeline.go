@@ -153,7 +153,7 @@ func messageParts(e entry) []part {
 		foot = append(foot, part{tag: "span", class: "edited", text: "edited"})
 	}
 	if !e.Until.IsZero() {
-		foot = append(foot, part{tag: "span", class: "clock"}) // its words change by the second: see clockWords
+		foot = append(foot, part{tag: "span", class: "lasting", icon: hourglass, parts: []part{{tag: "span", class: "clock"}}}) // its words change by the second: see clockWords
 	}
 	return append(parts, part{tag: "div", class: "foot", parts: foot})
 }
