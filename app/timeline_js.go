@@ -683,7 +683,7 @@ func (l *timeline) pointed(e js.Value) {
 	x, y := e.Get("screenX").Float(), e.Get("screenY").Float()
 	moved := x != l.pointerX || y != l.pointerY
 	l.pointerX, l.pointerY = x, y
-	if moved && e.Get("pointerType").String() != "touch" {
+	if moved && openMenu == nil && e.Get("pointerType").String() != "touch" {
 		if n := l.nodeOf(e.Get("target")); n != nil {
 			l.showTools(n)
 		}
@@ -701,8 +701,11 @@ func (l *timeline) focused(e js.Value) {
 	}
 }
 
-// left takes the buttons away, unless the focus is on their message.
+// left takes the buttons away, unless the focus is on their message, or in the menu that one of them has opened.
 func (l *timeline) left(e js.Value) {
+	if openMenu != nil {
+		return
+	}
 	if e.Get("type").String() == "focusout" && l.log.Call("contains", e.Get("relatedTarget")).Bool() {
 		return
 	}
