@@ -115,11 +115,15 @@ func (r *request) identity() (id, fingerprint string) {
 // once runs a change so that it takes effect once for its requestid: the claim of the id, the effect and the answer are
 // one transaction. A repeat gets the first answer, a refusal as well; the same id with something else asked is refused. A
 // fault (not a refusal) leaves nothing behind, so that the repeat is the first again.
-func (s *Server) once(ctx context.Context, req *request, effect func(store.Tx) (any, error)) ([]byte, error) {
+func (s *Server) once(ctx context.Context, req *request, effect func(context.Context, store.Tx) (any, error)) ([]byte, error) {
 	id, fingerprint := req.identity()
 	call := req.route.call.Name
 	var answer []byte
+	// Who has gone away meanwhile does not break off what others' changes may share a commit with.
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), updateWithin)
+	defer cancel()
 	err := s.update(ctx, func(tx store.Tx) error {
+		ctx := work
 		was, first, err := tx.ClaimRequest(ctx, store.Request{UserID: req.user, ID: id, Call: call, Fingerprint: fingerprint, SeenAt: req.now})
 		if err != nil {
 			return err
@@ -136,7 +140,7 @@ func (s *Server) once(ctx context.Context, req *request, effect func(store.Tx) (
 			}
 		}
 		err = tx.Nested(ctx, func() error {
-			v, err := effect(tx)
+			v, err := effect(ctx, tx)
 			if err == nil {
 				answer = encode(v)
 			}

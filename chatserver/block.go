@@ -100,3 +100,16 @@ func mayWrite(ctx context.Context, r store.Reader, user ozeki.UserID, c store.Co
 	}
 	return nil
 }
+
+// mayClear returns nil if the user may clear a conversation of his: whom the other of two people has blocked may not take
+// away what that one has (errForbidden).
+func mayClear(ctx context.Context, r store.Reader, user ozeki.UserID, c store.Conversation) error {
+	if c.IsGroup {
+		return nil
+	}
+	by, err := r.BlockedBy(ctx, user)
+	if err == nil && slices.ContainsFunc(c.Participants, func(p store.Participant) bool { return slices.Contains(by, p.UserID) }) {
+		err = errBlocked
+	}
+	return err
+}

@@ -183,3 +183,30 @@ func TestWhoIsBlockedIsNotSeenTyping(t *testing.T) {
 	a.say(typing)
 	b.hearsNothing()
 }
+
+// Whom somebody has blocked reaches her by no change of what was written earlier, and cannot take it away from her either.
+// He may take back his own messages.
+func TestWhoIsBlockedChangesNothingOfTheOthers(t *testing.T) {
+	f, ctx := newFixture(t), t.Context()
+	alice, bob := f.user("Alice", 0), f.user("Bob", 1)
+	c := f.direct(alice, bob)
+	m := f.message("AAAA")
+	if err := errOf(bob.Add(ctx, c.ID, c.Instance, m)); err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.Block(ctx, bob.id); err != nil {
+		t.Fatal(err)
+	}
+	edit := ozeki.MessageEditRequest{ConversationID: c.ID, Instance: c.Instance, MessageID: m.ID, Data: "BBBB"}
+	refused(t, errOf(bob.EditMessage(ctx, edit)), ozeki.CodeForbidden)
+	refused(t, errOf(bob.Clear(ctx, c.ID, c.Instance)), ozeki.CodeForbidden)
+	if h := alice.history(c); len(h) != 1 || h[0].Data != "AAAA" {
+		t.Errorf("Alice has %+v", h)
+	}
+	if err := errOf(bob.DeleteMessage(ctx, ozeki.MessageDeleteRequest{ConversationID: c.ID, Instance: c.Instance, MessageID: m.ID})); err != nil {
+		t.Errorf("his own message: %v", err)
+	}
+	if err := errOf(alice.Clear(ctx, c.ID, c.Instance)); err != nil {
+		t.Errorf("who has blocked clears: %v", err)
+	}
+}

@@ -187,7 +187,7 @@ func (s *Server) hide(ctx context.Context, tx store.Tx, req *request, body *ozek
 
 // clear empties a conversation of the caller's for everybody: its messages and marks are deleted, and a new instance
 // begins, in which the answer gives it. errInstance: the instance is not the present one, so also the repeat of a clear
-// under a new request id. Members only (errNotFound).
+// under a new request id. Members only (errNotFound); not who was blocked by the other of two (errForbidden).
 func (s *Server) clear(ctx context.Context, tx store.Tx, req *request, body *ozeki.ClearRequest) (any, error) {
 	c, err := tx.Conversation(ctx, req.user, body.ConversationID)
 	if err != nil {
@@ -195,6 +195,9 @@ func (s *Server) clear(ctx context.Context, tx store.Tx, req *request, body *oze
 	}
 	if body.Instance != c.Instance {
 		return nil, errInstance
+	}
+	if err := mayClear(ctx, tx, req.user, c); err != nil {
+		return nil, err
 	}
 	if err := tx.Clear(ctx, c.ID, ozeki.NewInstance()); err != nil {
 		return nil, err

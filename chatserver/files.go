@@ -103,7 +103,7 @@ func (s *Server) fileFor(ctx context.Context, user ozeki.UserID, id ozeki.FileID
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && (!f.Stored || f.Message == "" && f.Owner != user):
 		return store.File{}, errNoFile
-	case err == nil && f.Message != "" && m.Seq <= c.Since: // of before the user came
+	case err == nil && f.Message != "" && (m.Seq <= c.Since || m.ExpiredBy(s.clock())): // of before the user came, or over
 		return store.File{}, errNoFile
 	}
 	return f, err

@@ -433,3 +433,26 @@ func TestFilesGoWhenTheConversationIsCleared(t *testing.T) {
 		t.Errorf("it is still there: %t, %v", f.has(sent), err)
 	}
 }
+
+// A file is served for as long as its message is, also to who has a ticket already.
+func TestAFileIsOverWithItsMessage(t *testing.T) {
+	f := newFixture(t)
+	alice, bob := f.user("Alice", 0), f.user("Bob", 1)
+	c := f.direct(alice, bob)
+	m := f.message("aGVsbG8=")
+	m.Files, m.ValidUntil = []ozeki.FileID{alice.upload(c, content)}, ozeki.TimeOf(f.clock.now().Add(time.Minute))
+	if _, err := alice.Add(t.Context(), c.ID, c.Instance, m); err != nil {
+		t.Fatal(err)
+	}
+	a, err := bob.FetchFile(t.Context(), ozeki.FileFetchRequest{ConversationID: c.ID, FileID: m.Files[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.clock.move(time.Minute)
+	if _, _, b := f.transfer("GET", m.Files[0], a.Ticket, nil, nil); bytes.Equal(b, content) {
+		t.Error("it is served to who has a ticket")
+	}
+	if _, err := bob.fetch(c, m.Files[0]); !errors.Is(err, ozeki.ErrNotFound) {
+		t.Errorf("it is served: %v", err)
+	}
+}

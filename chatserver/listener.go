@@ -22,13 +22,15 @@ import (
 const (
 	ticketLasts = 30 * time.Second
 	maxTickets  = 100_000
+	userTickets = 100 // of one user
 )
 
 // tickets remembers in memory the tickets that were given out and not used. The zero value is ready.
 type tickets struct {
 	mu       sync.Mutex
 	now, old map[string]seat // old is the generation before
-	since    time.Time       // when now began
+	given    map[ozeki.UserID]int
+	since    time.Time // when now began
 }
 
 // seat is what a ticket was given for.
@@ -44,9 +46,9 @@ func (t *tickets) give(user ozeki.UserID, station ozeki.StationID, now time.Time
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.now == nil || now.Sub(t.since) > ticketLasts {
-		t.old, t.now, t.since = t.now, map[string]seat{}, now
+		t.old, t.now, t.given, t.since = t.now, map[string]seat{}, map[ozeki.UserID]int{}, now
 	}
-	if len(t.now) >= maxTickets {
+	if t.given[user]++; len(t.now) >= maxTickets || t.given[user] > userTickets {
 		return "", errUnavailable
 	}
 	t.now[ticket] = seat{user, station, now.Add(ticketLasts)}

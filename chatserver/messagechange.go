@@ -10,7 +10,7 @@ import (
 
 // editMessage replaces what a message of the caller holds and gives it as it is then, without Data. Members only
 // (errNotFound, also for a message that has expired or was cleared), its sender only (errForbidden); a deleted message
-// cannot be edited (errInvalid), and nothing is stored that is sealed under a key that a group has given up (errConflict).
+// cannot be edited (errInvalid), nor where its sender cannot write (errForbidden, see mayWrite), and nothing is stored that is sealed under a key that a group has given up (errConflict).
 // A repeat changes nothing.
 func (s *Server) editMessage(ctx context.Context, tx store.Tx, req *request, body *ozeki.MessageEditRequest) (any, error) {
 	c, m, err := ownMessage(ctx, tx, req, body.ConversationID, body.Instance, body.MessageID)
@@ -25,6 +25,11 @@ func (s *Server) editMessage(ctx context.Context, tx store.Tx, req *request, bod
 		return nil, errInvalid.saying("Only messages of the type Message can be edited.")
 	case !isBase64(body.Data, maxData):
 		return nil, errInvalid.saying("The message's data is empty, larger than 64 KiB or not base64. Shorten the text.")
+	}
+	if m.Data != body.Data {
+		if err := mayWrite(ctx, tx, req.user, c); err != nil {
+			return nil, err
+		}
 	}
 	return answerOf(tx.EditMessage(ctx, body.ConversationID, m.ID, body.Data, req.now))
 }

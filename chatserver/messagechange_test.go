@@ -182,3 +182,12 @@ func TestAChangeInAGroupIsForThoseWhoMayReadTheMessage(t *testing.T) {
 		t.Errorf("its sender does not: %v", err)
 	}
 }
+
+func TestNothingIsSentAsDeleted(t *testing.T) {
+	f := newFixture(t)
+	alice, bob := f.user("Alice", 0), f.user("Bob", 1)
+	c := f.direct(alice, bob)
+	m := f.message("AAAA")
+	m.Type = ozeki.TypeDeleted
+	refused(t, errOf(alice.Add(t.Context(), c.ID, c.Instance, m)), ozeki.CodeInvalid)
+}

@@ -78,6 +78,8 @@ func parseMessage(text string) (store.Message, error) {
 		return store.Message{}, errInvalid.saying("The message's ID is not a UUID. Send it under a new one.")
 	case m.Type == "" || len(m.Type) > maxType || strings.ContainsFunc(m.Type, unshowable):
 		return store.Message{}, errInvalid.saying("The message's Type is empty or longer than 32 characters. Send a Message.")
+	case m.Type == ozeki.TypeDeleted:
+		return store.Message{}, errInvalid.saying("A message cannot be sent as a deleted one. Send a Message.")
 	case m.Created.IsZero():
 		return store.Message{}, errInvalid.saying("The message has no Created. Send it with the time of writing.")
 	case !isBase64(m.Data, maxData):

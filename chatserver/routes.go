@@ -138,7 +138,7 @@ func change[T any](s *Server, call ozeki.Call, handle func(context.Context, stor
 		if err != nil {
 			return nil, err
 		}
-		answer, err := s.once(ctx, req, func(tx store.Tx) (any, error) { return handle(ctx, tx, req, body) })
+		answer, err := s.once(ctx, req, func(ctx context.Context, tx store.Tx) (any, error) { return handle(ctx, tx, req, body) })
 		if err == nil && req.committed != nil {
 			req.committed(context.WithoutCancel(ctx))
 		}

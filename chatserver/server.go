@@ -201,9 +201,12 @@ func encode(answer any) []byte {
 	return b
 }
 
+// updateWithin is how long a change may take.
+const updateWithin = 15 * time.Second
+
 // update runs a change and publishes the hint after its commit.
 func (s *Server) update(ctx context.Context, fn func(store.Tx) error) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, updateWithin)
 	defer cancel()
 	users, err := s.store.Update(ctx, fn)
 	if err != nil {

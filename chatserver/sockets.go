@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -87,6 +88,7 @@ func (s *sockets) hint(h bus.Hint) {
 			case h.Typing != nil:
 				k.tell(func(n *news) { n.typing(*h.Typing) })
 			default:
+				k.moved.Store(true)
 				k.tell(func(n *news) { n.changed = true })
 			}
 		}
@@ -123,6 +125,8 @@ type socket struct {
 	writing bool
 	ended   bool
 	writers sync.WaitGroup
+
+	moved atomic.Bool // something has changed for the user since others were asked for
 
 	// Of the reading goroutine only.
 	frames  *rate.Limiter
@@ -307,7 +311,7 @@ func (k *socket) types(s *Server, id ozeki.ConversationID) {
 		return
 	}
 	k.typed = now
-	if id != k.typesIn || now.Sub(k.asked) > membersKept {
+	if moved := k.moved.Swap(false); moved || id != k.typesIn || now.Sub(k.asked) > membersKept {
 		ctx, cancel := context.WithTimeout(k.ctx, membersWithin)
 		defer cancel()
 		c, err := s.store.Conversation(ctx, k.user, id)

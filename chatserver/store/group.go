@@ -85,21 +85,25 @@ func (s *sqlStore) lead() {
 	mine := slices.Clone(g.waiting[:n])
 	g.waiting = slices.Delete(g.waiting, 0, n)
 	g.mu.Unlock()
+	others := mine[1:]
 	defer func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.leading = len(g.waiting) > 0; g.leading {
 			g.waiting[0].turn <- true
 		}
-		for _, u := range mine[1:] {
+		for _, u := range others {
 			u.turn <- false
 		}
 	}()
 	if len(mine) > 1 && s.together(mine) == nil {
 		return
 	}
-	for _, u := range mine {
-		u.users, u.err = s.alone(u)
+	for i, u := range mine {
+		if u.users, u.err = s.alone(u); i > 0 {
+			others = others[1:]
+			u.turn <- false
+		}
 	}
 }
 
