@@ -26,7 +26,7 @@ type composing struct {
 var keeps = []struct {
 	label string
 	value time.Duration
-}{{"Keep", 0}, {"1 minute (burn after reading)", time.Minute}, {"1 day", 24 * time.Hour}, {"1 week", 7 * 24 * time.Hour}}
+}{{"Messages are kept", 0}, {"Gone after 1 minute", time.Minute}, {"Gone after 1 day", 24 * time.Hour}, {"Gone after 1 week", 7 * 24 * time.Hour}}
 
 // quoteLength is the number of characters that an answer quotes.
 const quoteLength = 120
@@ -84,7 +84,7 @@ func (r *root) send() {
 		return
 	}
 	id, text := o.Row.ID, value("composer")
-	if r.editing.ID != "" {
+	if r.editing.ID != "" && r.editingIn == id {
 		r.saveEdit(id, text)
 		return
 	}
@@ -195,12 +195,16 @@ func (r *root) editLast() bool {
 func (r *root) saveEdit(id ozeki.ConversationID, text string) {
 	message := r.editing.ID
 	go func() {
-		if err := r.engine.Edit(context.Background(), id, message, text); err != nil {
-			r.refuse("Not changed: " + engine.Words(err))
-		} else if r.editing.ID == message {
-			r.stopEditing()
-			r.refuse("")
-		}
+		err := r.engine.Edit(context.Background(), id, message, text)
+		r.ctx.Dispatch(func(goapp.Context) {
+			switch {
+			case err != nil:
+				r.refused = "Not changed: " + engine.Words(err)
+			case r.editing.ID == message && value("composer") == text: // else he has gone on meanwhile
+				r.stopEditing()
+				r.refused = ""
+			}
+		})
 	}()
 }
 
@@ -212,6 +216,16 @@ func (r *root) stopEditing() {
 	r.editing, r.editingIn = state.Message{}, ""
 	setValue("composer", r.draftText(r.current))
 	r.ctx.Dispatch(func(goapp.Context) {})
+}
+
+// unfinished reports whether the page holds something that nothing keeps: files on their way or chosen, a change begun.
+func (r *root) unfinished() bool {
+	for _, chosen := range r.chosen {
+		if len(chosen) > 0 {
+			return true
+		}
+	}
+	return r.engine.Uploading() || r.editing.ID != "" && value("composer") != r.editing.Text
 }
 
 // cancel leaves what the composer is about, and reports whether there was something to leave. The text of an answer stays.

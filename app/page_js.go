@@ -215,6 +215,10 @@ func value(id string) (v string) {
 func setValue(id, v string)    { ifThere(id, func(e js.Value) { e.Set("value", v) }) }
 func focusOn(id string)        { ifThere(id, func(e js.Value) { e.Call("focus") }) }
 func isFocused(id string) bool { return document.Get("activeElement").Get("id").String() == id }
+func isNothingFocused() bool {
+	a := document.Get("activeElement")
+	return !a.Truthy() || a.Equal(document.Get("body"))
+}
 func focusEnd(id string) {
 	ifThere(id, func(e js.Value) {
 		e.Call("focus")
@@ -287,11 +291,11 @@ func guardLinks(open func(ozeki.ConversationID)) {
 		for _, modifier := range []string{"ctrlKey", "metaKey", "shiftKey", "altKey"} {
 			plain = plain && !e.Get(modifier).Bool()
 		}
-		if !window.Get("URL").Call("canParse", a.Get("href")).Bool() {
+		href, ok := parseURL(a.Get("href"))
+		if !ok {
 			e.Call("preventDefault") // it leads nowhere
 			return nil
 		}
-		href := window.Get("URL").New(a.Get("href"))
 		own := href.Get("origin").Equal(window.Get("location").Get("origin"))
 		if own && plain && href.Get("pathname").String() == "/" {
 			e.Call("preventDefault")
@@ -308,6 +312,12 @@ func guardLinks(open func(ozeki.ConversationID)) {
 		}
 		return nil
 	}), map[string]any{"capture": true})
+}
+
+// parseURL returns a URL object; false for what is none, on which the browser throws.
+func parseURL(text js.Value) (u js.Value, ok bool) {
+	defer func() { _ = recover() }()
+	return window.Get("URL").New(text), true
 }
 
 // onTyped gives the text of a field to f whenever the user changes it.

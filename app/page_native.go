@@ -47,6 +47,7 @@ func isVisible() bool                        { return true }
 func value(string) string                    { return "" }
 func setValue(id, v string)                  {}
 func focusEnd(string)                        {}
+func isNothingFocused() bool                 { return false }
 func insertInto(id, text string)             {}
 func onLeave(func())                         {}
 func focusOn(string)                         {}

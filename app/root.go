@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
@@ -91,7 +92,7 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	onLeave(r.engine.Leaving)
 	guardLinks(r.goTo)
 	onFiles(r.mayAttach, r.choose)
-	warnBeforeLeaving(r.engine.Uploading)
+	warnBeforeLeaving(r.unfinished)
 	r.engine.Visible(isVisible())
 	r.followInvite()
 	r.engine.Start()
@@ -231,7 +232,6 @@ func (r *root) submit(f submission) {
 
 func (r *root) star(id ozeki.ConversationID, on bool)       { r.engine.Star(id, on) }
 func (r *root) mute(id ozeki.ConversationID, on bool)       { r.engine.Mute(id, on) }
-func (r *root) hide(id ozeki.ConversationID, on bool)       { r.engine.Hide(id, on) }
 func (r *root) color(id ozeki.ConversationID, color string) { r.engine.Color(id, color) }
 func (r *root) place(id ozeki.ConversationID, to int)       { r.engine.PlaceFavorite(id, to) }
 func (r *root) seen(ids []ozeki.ConversationID)             { r.engine.Seen(ids) }
@@ -246,6 +246,32 @@ func (r *root) later(id ozeki.ConversationID)                     { r.engine.Lat
 func (r *root) newest(id ozeki.ConversationID)                    { r.engine.Newest(id) }
 func (r *root) atEnd(id ozeki.ConversationID, is bool)            { r.engine.AtEnd(id, is) }
 func (r *root) viewed(id ozeki.ConversationID, m ozeki.MessageID) { r.engine.Viewed(id, m) }
+
+// hide hides a conversation, or shows it again. The focus of a row that goes along goes to the one that takes its place.
+func (r *root) hide(id ozeki.ConversationID, on bool) {
+	next := nextTo(r.engine.Snapshot(), id)
+	r.engine.Hide(id, on)
+	r.afterFrame(func() {
+		if isNothingFocused() && next != "" {
+			r.list.focusRow(next)
+		}
+	})
+}
+
+// nextTo is the conversation that stands below another one in its list, or above it where it is the last.
+func nextTo(s *state.Snapshot, id ozeki.ConversationID) ozeki.ConversationID {
+	for _, rows := range [][]state.Row{s.Favorites, s.Conversations, s.Hidden} {
+		i := slices.IndexFunc(rows, func(r state.Row) bool { return r.ID == id })
+		switch {
+		case i < 0:
+		case i+1 < len(rows):
+			return rows[i+1].ID
+		case i > 0:
+			return rows[i-1].ID
+		}
+	}
+	return ""
+}
 
 // askClear asks whether a conversation shall be cleared, and says what is lost.
 func (r *root) askClear(id ozeki.ConversationID) {

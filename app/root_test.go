@@ -275,3 +275,12 @@ func TestAPersonSignsInStarsReadsAndWrites(t *testing.T) {
 		t.Error("after signing out something of hers is left in the page")
 	}
 }
+
+func TestTheFocusGoesToTheNextRow(t *testing.T) {
+	s := &state.Snapshot{Favorites: []state.Row{{ID: "a"}}, Conversations: []state.Row{{ID: "b"}, {ID: "c"}}}
+	for id, want := range map[ozeki.ConversationID]ozeki.ConversationID{"a": "", "b": "c", "c": "b", "x": ""} {
+		if got := nextTo(s, id); got != want {
+			t.Errorf("next to %q is %q, want %q", id, got, want)
+		}
+	}
+}

@@ -67,10 +67,13 @@ func sealBlob(_ context.Context, key, nonce, ad []byte, plain Blob) (Blob, error
 	if err != nil {
 		return Blob{}, err
 	}
-	sealed := js.Global().Get("Uint8Array").New(len(nonce) + box.Get("byteLength").Int())
-	sealed.Call("set", toJS(nonce))
-	sealed.Call("set", view(box), len(nonce))
-	return Blob{sealed}, nil
+	sealed, err := try(func() js.Value { // there may be no room for it
+		all := js.Global().Get("Uint8Array").New(len(nonce) + box.Get("byteLength").Int())
+		all.Call("set", toJS(nonce))
+		all.Call("set", view(box), len(nonce))
+		return all
+	})
+	return Blob{sealed}, err
 }
 
 func openBlob(_ context.Context, key, ad []byte, sealed Blob) (Blob, error) {

@@ -199,13 +199,18 @@ func (e *Engine) openDraft(ctx context.Context, run int, id ozeki.ConversationID
 	}
 	e.openKeys(ctx, run, id)
 	e.mu.Lock()
-	key, _ := e.state.Key(id)
+	keys := e.state.Keys(id)
 	e.unlock()
 	var draft *state.Draft
-	var content ozeki.Content
-	opened := e.client.Scheme().Open(ctx, []ozeki.Sealed{{Key: key, AD: ozeki.MessageAD(id, draftID), Data: kept.Drafts[id]}})
-	if opened[0].Err == nil && json.Unmarshal(opened[0].Plaintext, &content) == nil {
-		draft = &state.Draft{Text: content.Text, Reply: content.Reply}
+	if data := kept.Drafts[id]; data != "" {
+		var content ozeki.Content
+		opened := e.tryKeys(ctx, [][][]byte{keys}, []ozeki.Sealed{{AD: ozeki.MessageAD(id, draftID), Data: data}})
+		if opened[0].Err != nil {
+			return // it stays kept: its key may be there another time
+		}
+		if json.Unmarshal(opened[0].Plaintext, &content) == nil {
+			draft = &state.Draft{Text: content.Text, Reply: content.Reply}
+		}
 	}
 	e.mu.Lock()
 	defer e.unlock()
