@@ -118,6 +118,7 @@ func (r *root) refuse(words string) {
 
 // typed keeps what stands in the composer as the conversation's draft; a change of a message is none.
 func (r *root) typed(text string) {
+	r.sending = "" // there is more to say
 	if r.editing.ID == "" {
 		r.setDraft(text, func(d *state.Draft) {})
 	}

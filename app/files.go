@@ -86,6 +86,9 @@ func (r *root) prepare(id ozeki.ConversationID, c chosenFile) {
 			files[i] = c
 			r.chosen[id] = files
 		}
+		if r.sending == id && r.current == id && !slices.ContainsFunc(files, isUnprepared) {
+			r.send()
+		}
 	})
 }
 
@@ -106,11 +109,14 @@ func (r *root) mayAttach() bool {
 	return r.fileLimit > 0 && r.snap != nil && r.snap.Open != nil && r.snap.Open.CanWrite
 }
 
+func isUnprepared(f chosenFile) bool { return !f.ready }
+
 // write sends a message with what is attached to it; words say why it was not taken.
 func (r *root) write(id ozeki.ConversationID, w engine.Writing) (words string) {
 	chosen := r.chosen[id]
-	if slices.ContainsFunc(chosen, func(f chosenFile) bool { return !f.ready }) {
-		return "Not sent yet: the pictures are being prepared. Try again in a moment."
+	if r.sending = ""; slices.ContainsFunc(chosen, isUnprepared) {
+		r.sending = id
+		return "The pictures are being prepared. The message is sent as soon as they are."
 	}
 	for _, f := range chosen {
 		w.Files = append(w.Files, f.Attachment)

@@ -33,6 +33,7 @@ type root struct {
 	chosen                map[ozeki.ConversationID][]chosenFile // files in the composer
 	choices               int                                   // how many were chosen so far
 	fileLimit             int64                                 // of one file, in bytes; 0: the server takes none
+	sending               ozeki.ConversationID                  // whose message is sent when its pictures are prepared
 	opened                *openPicture                          // the picture in the dialog
 	editing               state.Message                         // the message that stands in the composer to be changed, without an id for none
 	editingIn             ozeki.ConversationID
