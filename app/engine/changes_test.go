@@ -178,6 +178,62 @@ func TestAMessageFarBackIsSought(t *testing.T) {
 	})
 }
 
+func TestAChangeOfAMessageThatIsOnItsWayIsNotMissed(t *testing.T) {
+	s := newServer(t)
+	a, b := s.account(0), s.account(1)
+	id := s.direct(a, b)
+	s.write(a, id, 720)
+	alice, bob := s.signedIn(a), s.signedIn(b)
+	all := s.messages(a, id)
+	bob.reading(id)
+	known := func() state.Known {
+		bob.mu.Lock()
+		defer bob.unlock()
+		return bob.state.Timeline(id)
+	}
+	whileHeld := func(call string, load func(), n int) {
+		t.Helper()
+		before := known().Revision
+		hold := make(chan struct{})
+		nth := bob.wire.sent(call) + 1
+		bob.wire.set(func(c string, n int) fault {
+			if c == call && n == nth {
+				return fault{hold: hold}
+			}
+			return fault{}
+		})
+		bob.wire.mu.Lock()
+		held := bob.wire.held
+		bob.wire.mu.Unlock()
+		load()
+		eventually(t, "the page is on its way", func() bool {
+			bob.wire.mu.Lock()
+			defer bob.wire.mu.Unlock()
+			return bob.wire.held > held
+		})
+		if _, err := alice.client.DeleteMessage(t.Context(), ozeki.MessageDeleteRequest{ConversationID: id, Instance: instanceOf(t, s, a, id), MessageID: all[n]}); err != nil {
+			t.Fatal(err)
+		}
+		bob.Wake()
+		bob.until("the change is known", func(*state.Snapshot) bool { return known().Revision > before })
+		close(hold)
+		bob.until("its message is gone", func(v *state.Snapshot) bool {
+			i := slices.IndexFunc(v.Open.Messages, func(m state.Message) bool { return m.ID == all[n] })
+			return i >= 0 && v.Open.Messages[i].Kind == state.KindDeleted
+		})
+	}
+	whileHeld("downloadpartial", func() { bob.Older(id) }, 650)
+	for known().More {
+		first := known().First.ID
+		bob.Older(id)
+		bob.until("older ones are there", func(*state.Snapshot) bool { k := known(); return k.First.ID != first && !k.Busy })
+	}
+	if !known().Cut {
+		t.Fatal("all of it is at hand")
+	}
+	whileHeld("download", func() { bob.Later(id) }, 610)
+}
+
 // cutVault is a vault in which nothing is written any more: the page is going.
 type cutVault struct{ Vault }
 

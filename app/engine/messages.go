@@ -412,9 +412,27 @@ func (e *Engine) loadOlder(ctx context.Context, run int, id ozeki.ConversationID
 		e.pageFailed(run, id, err)
 		return false
 	}
-	return e.applyIn(run, state.PageLoaded{
+	took, behind := e.takePage(run, state.PageLoaded{
 		ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Reports: a.Reports, Next: known.First.ID, Older: true, More: len(a.Messages) >= pageSize,
+		Revision: a.Revision,
 	})
+	if behind {
+		e.catchUp(ctx, run, id)
+	}
+	return took
+}
+
+// takePage takes over a page of older or later messages. behind: changes are known that are later than the page, so that
+// those are to be asked for again.
+func (e *Engine) takePage(run int, page state.PageLoaded) (took, behind bool) {
+	e.mu.Lock()
+	defer e.unlock()
+	if run != e.run {
+		return false, false
+	}
+	before := e.state.Timeline(page.ID).Revision
+	e.applyLocked(page)
+	return true, e.state.Timeline(page.ID).Revision < before
 }
 
 // Later loads messages after the newest one that is at hand, where it is not the conversation's newest.
@@ -427,10 +445,11 @@ func (e *Engine) Later(id ozeki.ConversationID) {
 			return
 		}
 		e.applyLocked(state.PageAsked{ID: id, Later: true})
+		revision := e.revisionOf(known)
 		e.unlock()
 		a, err := e.client.Download(ctx, ozeki.DownloadRequest{
 			ConversationID: id, Instance: known.Instance,
-			FirstMessageID: known.Last.ID, FirstMessageDate: ozeki.TimeOf(known.Last.Created),
+			FirstMessageID: known.Last.ID, FirstMessageDate: ozeki.TimeOf(known.Last.Created), Revision: revision,
 		})
 		if err != nil {
 			e.pageFailed(run, id, err)
@@ -438,9 +457,13 @@ func (e *Engine) Later(id ozeki.ConversationID) {
 		}
 		// The call gives all that follow, or as many as the server likes: only the next ones are opened and taken.
 		page := a.Messages[:min(len(a.Messages), 2*pageSize)]
-		e.applyIn(run, state.PageLoaded{
+		_, behind := e.takePage(run, state.PageLoaded{
 			ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, page), Reports: a.Reports, Next: known.Last.ID, Later: true, Rest: len(page) < len(a.Messages),
+			Revision: known.Revision, // the answer's own holds with what has changed, which is taken next
 		})
+		if more := e.takeChanges(ctx, run, id, known, a); more || behind {
+			e.catchUp(ctx, run, id)
+		}
 	})
 }
 

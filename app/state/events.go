@@ -312,7 +312,7 @@ type PageLoaded struct {
 	Newest   bool            // the newest page: it tells whether there are older ones
 	More     bool            // there are older ones than these
 	Rest     bool            // there are later ones than these
-	Revision int64           // of the newest page: the highest change that was known when it was read
+	Revision int64           // the highest change that was known when the page was read; nothing for news
 }
 
 func (e PageLoaded) apply(s *State) {
@@ -338,8 +338,11 @@ func (e PageLoaded) apply(s *State) {
 		s.name(c, &e.Messages[i])
 		s.willExpire(e.Messages[i])
 	}
-	if e.Newest {
+	switch {
+	case e.Newest:
 		t.revision = max(t.revision, e.Revision)
+	case e.Older, e.Later: // a change that came while the page was on its way did not find its message: it is asked for again
+		t.revision = min(t.revision, e.Revision)
 	}
 	if !e.Older {
 		t.cut = e.Rest

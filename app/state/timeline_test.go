@@ -239,3 +239,24 @@ func TestEventsOfConversationsThatAreNotThereDoNothing(t *testing.T) {
 		t.Error("something is known of it")
 	}
 }
+
+func TestAPageFromBeforeAChangeLetsItBeAskedForAgain(t *testing.T) {
+	for name, page := range map[string]PageLoaded{
+		"older": {Older: true, Messages: []Message{msg(3, me)}}, "later": {Later: true, Messages: []Message{msg(6, me)}},
+	} {
+		for _, step := range []struct{ known, of, want int64 }{{2, 2, 2}, {2, 5, 2}, {7, 0, 0}, {7, 2, 2}} {
+			s := reading(t, msg(5, me))
+			s.Apply(MessagesChanged{ID: idOf(1), Instance: "inst000001", Revision: step.known})
+			page.ID, page.Instance, page.Next, page.Revision = idOf(1), "inst000001", "m5", step.of
+			s.Apply(page)
+			if got := s.Timeline(idOf(1)).Revision; got != step.want {
+				t.Errorf("%s messages of %d after a change %d: changes are asked for from %d on, want %d", name, step.of, step.known, got, step.want)
+			}
+			page.Next, page.Revision = "m9", 0
+			s.Apply(page)
+			if got := s.Timeline(idOf(1)).Revision; got != step.want {
+				t.Errorf("%s messages that have no place change it to %d", name, got)
+			}
+		}
+	}
+}
