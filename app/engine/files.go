@@ -114,12 +114,11 @@ func contentOf(c ozeki.Content) ([]byte, error) {
 	}
 }
 
-// upload sends the files of a message that the server does not have.
-func (e *Engine) upload(ctx context.Context, run int, o *outbox, d draft) error {
+// upload sends the files of a message that the server does not have, for an instance of the conversation.
+func (e *Engine) upload(ctx context.Context, run int, o *outbox, d draft, instance ozeki.Instance) error {
 	for _, id := range d.files {
 		e.mu.Lock()
 		out := o.files[id]
-		_, instance := e.state.Key(o.conversation)
 		e.unlock()
 		if out == nil {
 			return context.Canceled

@@ -327,10 +327,16 @@ func (e *Engine) add(ctx context.Context, run int, o *outbox, d draft) error {
 		e.unlock()
 	}
 	data, err := e.seal(ctx, o, d)
-	if err == nil {
-		err = e.upload(ctx, run, o, d)
-	}
 	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	_, instance := e.state.Key(o.conversation)
+	e.unlock()
+	if err := e.upload(ctx, run, o, d, instance); err != nil {
+		if e.movedOn(ctx, o.conversation, instance, err) {
+			return e.add(ctx, run, o, d)
+		}
 		return err
 	}
 	if !d.until.IsZero() && !d.until.After(e.client.Now()) {
@@ -342,7 +348,6 @@ func (e *Engine) add(ctx context.Context, run int, o *outbox, d draft) error {
 		return context.Canceled
 	}
 	delete(o.uploads, d.id)
-	_, instance := e.state.Key(o.conversation)
 	o.tried[d.id] = true
 	e.unlock()
 	_, err = e.client.Add(ctx, o.conversation, instance, ozeki.Message{

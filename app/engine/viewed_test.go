@@ -213,6 +213,38 @@ func TestWhatWaitsIsSentAfterTheClearing(t *testing.T) {
 	}
 }
 
+func TestFilesThatWaitAreSentAfterTheClearing(t *testing.T) {
+	for name, f := range map[string]fault{"none was sent": {before: true}, "they were sent and their message was not": {}} {
+		t.Run(name, func(t *testing.T) {
+			s, id, alice, bob := people(t)
+			alice.wire.set(func(call string, _ int) fault {
+				if call == "chatconversation add" {
+					return fault{before: true}
+				}
+				return f
+			})
+			if err := alice.Write(id, Writing{Text: "look", Files: []Attachment{note("one.txt"), note("two.txt")}}); err != nil {
+				t.Fatal(err)
+			}
+			alice.until("it waits", func(v *state.Snapshot) bool { return v.Unsent == 1 && last(v).State == state.MessageQueued })
+			before := instanceOf(t, s, bob.account, id)
+			bob.Clear(id)
+			eventually(t, "it is cleared", func() bool { return instanceOf(t, s, bob.account, id) != before })
+			alice.wire.set(only(fault{before: true}, "poll")) // the news of the clearing comes later than the files go
+			alice.mu.Lock()
+			run := alice.run
+			alice.unlock()
+			alice.flush(run)
+			alice.until("they are sent in the new instance", filesAre("one.txt", "two.txt"))
+			bob.Wake()
+			bob.until("they have come", filesAre("one.txt", "two.txt"))
+			if got, ok := bob.get(id, 1); !ok || got != "what stands in two.txt" {
+				t.Errorf("he gets %q", got)
+			}
+		})
+	}
+}
+
 func TestAClearingThatFailsSaysSo(t *testing.T) {
 	s := newServer(t)
 	a, b := s.account(0), s.account(1)
