@@ -61,7 +61,7 @@ type Engine struct {
 	// attendance is what the server is told of the user's presence.
 	attendance attendance
 	friends    friendsLoad
-	typists    map[typist]func() // their timers
+	typists    map[typist]*typing
 	saving     bool
 
 	reporters   map[ozeki.ConversationID]*reporter
@@ -107,7 +107,7 @@ const (
 func New(o Options) *Engine {
 	e := &Engine{
 		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, after: o.After, onChange: o.OnChange, state: state.New(),
-		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]func(){},
+		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]*typing{},
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
 		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{},
 	}
@@ -383,8 +383,8 @@ func (e *Engine) cancelTimers() {
 		}
 	}
 	e.reporters, e.read = map[ozeki.ConversationID]*reporter{}, map[ozeki.ConversationID]Read{}
-	for _, over := range e.typists {
-		over()
+	for _, last := range e.typists {
+		last.stop()
 	}
 	clear(e.typists)
 	for _, stop := range e.rekeys {

@@ -276,6 +276,9 @@ type typist struct {
 	user         ozeki.UserID
 }
 
+// typing is what was heard of a typist last. It is over by a timer.
+type typing struct{ stop func() }
+
 // Typing tells the others in a conversation that the user is typing, where the server can; it may be called with each key.
 func (e *Engine) Typing(id ozeki.ConversationID) {
 	e.mu.Lock()
@@ -302,14 +305,18 @@ func (e *Engine) heardTyping(run int, f ozeki.Frame) {
 		return
 	}
 	who := typist{f.ConversationID, f.UserID}
-	if over := e.typists[who]; over != nil {
-		over()
+	if last := e.typists[who]; last != nil {
+		last.stop()
 	}
-	e.typists[who] = e.after(ozeki.TypingLasts, func() {
+	now := new(typing)
+	e.typists[who] = now
+	now.stop = e.after(ozeki.TypingLasts, func() {
 		e.mu.Lock()
-		delete(e.typists, who)
-		e.unlock()
-		e.applyIn(run, state.TypingOver{Conversation: who.conversation, User: who.user})
+		defer e.unlock()
+		if run == e.run && e.typists[who] == now { // nothing was heard since
+			delete(e.typists, who)
+			e.applyLocked(state.TypingOver{Conversation: who.conversation, User: who.user})
+		}
 	})
 	e.applyLocked(state.TypingHeard{Conversation: who.conversation, User: who.user})
 }

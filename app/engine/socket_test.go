@@ -466,3 +466,27 @@ func TestTypingIsToldAndSeenForAWhile(t *testing.T) {
 	}
 	alice.until("the message is there and he types no more", func(v *state.Snapshot) bool { return shows("there it is")(v) && typing()(v) })
 }
+
+func TestWhoGoesOnTypingIsSeenWhenTheTimeOfTheLastSignIsOver(t *testing.T) {
+	_, id, alice, bob := people(t)
+	alice.mu.Lock()
+	run := alice.run
+	alice.unlock()
+	typing := ozeki.Frame{Type: ozeki.FrameTyping, ConversationID: id, UserID: bob.id}
+	alice.heardTyping(run, typing)
+	alice.timers.mu.Lock()
+	i := slices.IndexFunc(alice.timers.list, func(t *timer) bool { return t.d == ozeki.TypingLasts })
+	late := alice.timers.list[i].f // has fired already, and comes after the next sign
+	alice.timers.mu.Unlock()
+	alice.heardTyping(run, typing)
+	late()
+	if got := alice.Snapshot().Open.Typing; !slices.Equal(got, []string{"Bob"}) {
+		t.Errorf("typing are %q", got)
+	}
+	if alice.timers.run(ozeki.TypingLasts, ozeki.TypingLasts) != 1 {
+		t.Error("it never ends")
+	}
+	if got := alice.Snapshot().Open.Typing; len(got) != 0 {
+		t.Errorf("afterwards typing are %q", got)
+	}
+}
