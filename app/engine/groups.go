@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -238,13 +239,24 @@ func (e *Engine) LeaveGroup(ctx context.Context, id ozeki.ConversationID) error 
 	if run != e.run {
 		return nil
 	}
+	var files []ozeki.FileID
+	if o := e.sender[id]; o != nil {
+		files = slices.Collect(maps.Keys(o.files))
+	}
 	delete(e.farewells, id)
 	delete(e.sender, id)
+	delete(e.drafts, id)
 	e.applyLocked(state.ConversationLeft{ID: id})
-	e.goIn(run, func(context.Context, int) {
+	e.goIn(run, func(ctx context.Context, _ int) {
 		e.save(func(k *Kept) {
 			k.Waiting = slices.DeleteFunc(slices.Clone(k.Waiting), func(w Waiting) bool { return w.Conversation == id })
+			k.Drafts = withDrafts(k.Drafts, map[ozeki.ConversationID]string{id: ""})
+			k.Read = maps.Clone(k.Read)
+			delete(k.Read, id)
 		})
+		if len(files) > 0 {
+			_ = e.vault.ForgetFiles(ctx, files) // encrypted under keys that are gone: what stays goes when the user signs out
+		}
 	})
 	return nil
 }

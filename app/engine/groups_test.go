@@ -384,3 +384,25 @@ func TestTheUsersOtherDeviceLeavesTheGroupToo(t *testing.T) {
 	phone.Wake()
 	phone.until("it is gone", func(v *state.Snapshot) bool { return row(v, id).ID == "" && !v.Open.Known })
 }
+
+func TestADraftGoesWithTheGroup(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p := s.signedIn(a)
+	p.reading(id)
+	p.SetDraft(id, &state.Draft{Text: "I was about to"})
+	p.KeepDrafts()
+	kept := func() map[ozeki.ConversationID]string {
+		k, err := p.vault.Load(t.Context())
+		if err != nil || k == nil {
+			t.Fatal(err)
+		}
+		return k.Drafts
+	}
+	eventually(t, "it is kept", func() bool { return kept()[id] != "" })
+	if err := p.LeaveGroup(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is forgotten", func() bool { return len(kept()) == 0 })
+}
