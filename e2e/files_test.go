@@ -70,6 +70,12 @@ func (p *person) SeeChosen(names ...string) {
 // SendChosen sends the files in the composer, as soon as they can be sent, and the text beside them.
 func (p *person) SendChosen() {
 	p.t.Helper()
+	p.eventually("there are files in the composer", func() error {
+		if found, err := p.find("button", "Remove …", nil); err != nil || len(found) == 0 {
+			return fmt.Errorf("there are none yet, %w", err)
+		}
+		return nil
+	})
 	p.eventually("the files are sent", func() error {
 		if found, err := p.find("button", "Remove …", nil); err != nil || len(found) == 0 {
 			return err
