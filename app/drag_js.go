@@ -261,14 +261,5 @@ func (l *island) dropDrag() {
 		d.mark.Call("remove")
 		d.n.in.root.Get("classList").Call("remove", "dragging")
 	}
-	// One of the callbacks may be running: they are let go afterwards.
-	var later js.Func
-	later = js.FuncOf(func(js.Value, []js.Value) any {
-		later.Release()
-		for _, off := range d.off {
-			off()
-		}
-		return nil
-	})
-	window.Call("setTimeout", later, 0)
+	letGo(d.off)
 }

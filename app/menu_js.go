@@ -103,16 +103,7 @@ func (m *menu) close(focus bool) {
 		m.opener.Call("focus", map[string]any{"preventScroll": true})
 	}
 	m.root.Call("remove")
-	// One of the listeners may be running: they are let go afterwards.
-	var later js.Func
-	later = js.FuncOf(func(js.Value, []js.Value) any {
-		later.Release()
-		for _, off := range m.off {
-			off()
-		}
-		return nil
-	})
-	window.Call("setTimeout", later, 0)
+	letGo(m.off)
 }
 
 // draw shows the last of the levels with the focus on an entry.

@@ -191,6 +191,19 @@ func listen(target js.Value, event string, f func(e js.Value)) {
 	}))
 }
 
+// letGo takes listeners off once what is running has ended, since it may be one of them.
+func letGo(offs []func()) {
+	var later js.Func
+	later = js.FuncOf(func(js.Value, []js.Value) any {
+		later.Release()
+		for _, off := range offs {
+			off()
+		}
+		return nil
+	})
+	window.Call("setTimeout", later, 0)
+}
+
 func onHistory(f func()) { listen(window, "popstate", func(js.Value) { f() }) }
 
 // onOnline calls f when the browser says that the network came or went.
