@@ -252,7 +252,7 @@ func TestAfterARestartOfTheServerTheGapIsFetched(t *testing.T) {
 	eventually(t, "the end is noticed", func() bool { return p.timers.run(PollActive, PollActive) == 1 })
 	p.until("it is offline", func(v *state.Snapshot) bool { return v.Offline })
 	tried := ps.tried()
-	p.timers.run(linkFirst, linkFirst) // the time for a new try has come, and the server is away
+	eventually(t, "the time for a new try has come, and the server is away", func() bool { return p.timers.run(linkFirst, linkFirst) == 1 })
 	s.write(b, id, 300)
 	s.start(addr)
 	if ps.tried() != tried {
