@@ -259,7 +259,8 @@ func TestAfterARestartOfTheServerTheGapIsFetched(t *testing.T) {
 		t.Error("it tries although the server cannot be reached")
 	}
 	eventually(t, "a poll finds the server", func() bool {
-		p.timers.run(PollActive, maxPollDelay-1)
+		p.timers.run(PollActive, ozeki.BeatEvery-1) // a beat that came before the last one's answer would end the new socket
+		p.timers.run(ozeki.BeatEvery+1, maxPollDelay-1)
 		return !p.Snapshot().Offline
 	})
 	p.linked(ps)
