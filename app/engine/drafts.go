@@ -168,21 +168,20 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 		sealed[id] = text
 	}
 	e.mu.Lock()
-	current := run == e.run
+	defer e.unlock()
+	if run != e.run {
+		return
+	}
 	for id, d := range drafts {
 		if e.state.Draft(id) != d {
 			delete(drafts, id) // it has changed while it was sealed: the newer one is kept by whoever told of it
 		}
 	}
-	e.unlock()
-	if !current {
-		return
-	}
 	now := make(map[ozeki.ConversationID]string, len(drafts))
 	for id := range drafts {
 		now[id] = sealed[id]
 	}
-	e.save(func(k *Kept) { k.Drafts = withDrafts(k.Drafts, now) })
+	e.saveLater(func(k *Kept) { k.Drafts = withDrafts(k.Drafts, now) })
 }
 
 // openDraft opens the kept draft of a conversation, if there is one that was not opened yet.

@@ -83,9 +83,9 @@ type Engine struct {
 	shown      *state.Snapshot // the last one given to onChange
 	delivering bool
 
-	rekeying  sync.Mutex                             // held while a group gets a new key, so that it gets one
-	rekeys    map[ozeki.ConversationID]func()        // groups that get one in a while, with what stops that
-	farewells map[ozeki.ConversationID]ozeki.Message // what was said in groups that the user could not leave yet
+	rekeying  sync.Mutex                        // held while a group gets a new key, so that it gets one
+	rekeys    map[ozeki.ConversationID]func()   // groups that get one in a while, with what stops that
+	farewells map[ozeki.ConversationID]farewell // what was said in groups that the user could not leave yet
 
 	vaultMu sync.Mutex // held while the vault is written, so that wiping comes last
 }
@@ -204,6 +204,9 @@ func (e *Engine) applyIn(run int, events ...state.Event) bool {
 func (e *Engine) applyLocked(events ...state.Event) {
 	for _, ev := range events {
 		e.state.Apply(ev)
+	}
+	for _, gone := range e.state.TakeGone() {
+		e.forgetConversation(gone)
 	}
 	e.snap = e.state.Snapshot()
 	e.expireLater()
@@ -340,7 +343,7 @@ func (e *Engine) SignOut() {
 func (e *Engine) leave(reason string) {
 	e.run++
 	e.client.SetSession(nil)
-	e.kept, e.changes, e.drafts = nil, nil, nil
+	e.kept, e.changes, e.drafts, e.farewells = nil, nil, nil, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
 	e.overviews, e.overviewing = nil, false
@@ -431,6 +434,11 @@ func (e *Engine) heard(n Note) {
 func (e *Engine) save(change func(*Kept)) {
 	e.mu.Lock()
 	defer e.unlock()
+	e.saveLater(change)
+}
+
+// saveLater is save for a caller who holds mu.
+func (e *Engine) saveLater(change func(*Kept)) {
 	if e.kept == nil {
 		return
 	}

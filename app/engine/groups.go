@@ -1,11 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -203,6 +203,12 @@ func (e *Engine) changeGroup(ctx context.Context, id ozeki.ConversationID, event
 	return errBusy
 }
 
+// farewell is what the user said when leaving a group, and the group's key then.
+type farewell struct {
+	said ozeki.Message
+	key  []byte
+}
+
 // LeaveGroup tells the members of a group that the user leaves, and leaves. It blocks and gives an error for Words. A
 // repeat after an error tells them once.
 func (e *Engine) LeaveGroup(ctx context.Context, id ozeki.ConversationID) error {
@@ -212,17 +218,18 @@ func (e *Engine) LeaveGroup(ctx context.Context, id ozeki.ConversationID) error 
 	}
 	e.mu.Lock()
 	key, instance := e.state.Key(id)
-	if e.farewells == nil {
-		e.farewells = map[ozeki.ConversationID]ozeki.Message{}
-	}
-	said, again := e.farewells[id]
+	last := e.farewells[id]
 	e.unlock()
-	if !again && key != nil {
+	said := last.said
+	if key != nil && !bytes.Equal(last.key, key) { // none, or from before he left, unknown to this device, and came back
 		if said, err = e.sealEvent(ctx, session, id, key, "left"); err != nil {
 			return err
 		}
 		e.mu.Lock()
-		e.farewells[id] = said
+		if e.farewells == nil {
+			e.farewells = map[ozeki.ConversationID]farewell{}
+		}
+		e.farewells[id] = farewell{said, key}
 		e.unlock()
 	}
 	if said.ID != "" {
@@ -239,25 +246,7 @@ func (e *Engine) LeaveGroup(ctx context.Context, id ozeki.ConversationID) error 
 	if run != e.run {
 		return nil
 	}
-	var files []ozeki.FileID
-	if o := e.sender[id]; o != nil {
-		files = slices.Collect(maps.Keys(o.files))
-	}
-	delete(e.farewells, id)
-	delete(e.sender, id)
-	delete(e.drafts, id)
 	e.applyLocked(state.ConversationLeft{ID: id})
-	e.goIn(run, func(ctx context.Context, _ int) {
-		e.save(func(k *Kept) {
-			k.Waiting = slices.DeleteFunc(slices.Clone(k.Waiting), func(w Waiting) bool { return w.Conversation == id })
-			k.Drafts = withDrafts(k.Drafts, map[ozeki.ConversationID]string{id: ""})
-			k.Read = maps.Clone(k.Read)
-			delete(k.Read, id)
-		})
-		if len(files) > 0 {
-			_ = e.vault.ForgetFiles(ctx, files) // encrypted under keys that are gone: what stays goes when the user signs out
-		}
-	})
 	return nil
 }
 

@@ -63,6 +63,7 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		if first && !e.restored {
 			e.restored = true
 			e.applyLocked(events...)
+			e.forgetLost(kept)
 			events = []state.Event{state.WishesKept{Wishes: kept.Wishes}, e.restoreRead(kept), state.DraftsKept{IDs: slices.Collect(maps.Keys(kept.Drafts))}}
 			if waiting := kept.Waiting; len(waiting) > 0 {
 				e.goIn(run, func(ctx context.Context, run int) { e.restore(ctx, run, waiting) })

@@ -20,6 +20,7 @@ type outbox struct {
 	conversation ozeki.ConversationID
 	waiting      []draft
 	busy         bool
+	gone         bool // the conversation is: nothing more is kept
 	// sealed holds what was sent of messages that the server has not confirmed. A repeat is the same bytes: sealed anew
 	// it would be another message under the same id, which the server refuses.
 	sealed map[ozeki.MessageID]sealedText
@@ -63,6 +64,9 @@ const MaxMessage = 16 << 10
 // ErrTooLong says that a message has more than MaxMessage bytes.
 var ErrTooLong = errors.New("the message is too long: shorten it, or send it in parts")
 
+// errGone says that a conversation went before what was written in it was sent.
+var errGone = errors.New("the conversation is not among yours any more")
+
 // Send sends a message; surrounding white space is removed, an empty text does nothing. It appears at once and is sent
 // in order, when the server can be reached. After ErrTooLong nothing has happened.
 func (e *Engine) Send(id ozeki.ConversationID, text string) error {
@@ -92,6 +96,10 @@ func (e *Engine) Write(id ozeki.ConversationID, w Writing) error {
 		d.until = d.at.Add(w.Keep).Truncate(time.Second) // as it is sent
 	}
 	e.mu.Lock()
+	if !e.state.Timeline(id).Known {
+		e.unlock()
+		return errGone
+	}
 	run := e.run
 	d.content = &ozeki.Content{Version: 1, Text: text, From: e.state.UserID(), Reply: w.Reply}
 	o := e.outboxOf(id)
@@ -307,9 +315,12 @@ func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (string, error) {
 		return "", err
 	}
 	e.mu.Lock()
+	defer e.unlock()
+	if o.gone {
+		return "", context.Canceled
+	}
 	o.sealed[d.id] = sealedText{key, data}
-	e.unlock()
-	e.save(func(k *Kept) {
+	e.saveLater(func(k *Kept) {
 		waiting := slices.DeleteFunc(slices.Clone(k.Waiting), func(w Waiting) bool { return w.ID == d.id })
 		k.Waiting = append(waiting, Waiting{Conversation: id, ID: d.id, Created: d.at, Data: data, Until: d.until})
 	})
@@ -555,8 +566,14 @@ func (e *Engine) takeDue(run int, id ozeki.ConversationID) bool {
 }
 
 func (e *Engine) pageFailed(run int, id ozeki.ConversationID, err error) {
-	if !e.failed(run, err) {
-		e.applyIn(run, state.PageFailed{ID: id, Words: troubleOf(err)})
+	if e.failed(run, err) {
+		return
+	}
+	e.mu.Lock()
+	defer e.unlock()
+	if run == e.run {
+		e.applyLocked(state.PageFailed{ID: id, Words: troubleOf(err)})
+		e.poll.listDue = e.poll.listDue || errors.Is(err, ozeki.ErrNotFound) // the conversation may be gone
 	}
 }
 

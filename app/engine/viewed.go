@@ -141,11 +141,6 @@ func (e *Engine) forgetRead(id ozeki.ConversationID) {
 	})
 }
 
-// saveLater is save for a caller who holds mu.
-func (e *Engine) saveLater(change func(*Kept)) {
-	e.goIn(e.run, func(context.Context, int) { e.save(change) })
-}
-
 // restoreRead takes over what an earlier run of the program has kept of what was viewed. The caller holds mu; the list
 // has just been loaded for the first time.
 func (e *Engine) restoreRead(kept *Kept) state.Event {

@@ -64,8 +64,7 @@ func (e ListLoaded) apply(s *State) {
 	}
 	gone := func(id ozeki.ConversationID) {
 		if c := s.conversations[id]; c != nil && !seen[id] && c.answeredAt <= e.AskedAt {
-			delete(s.conversations, id)
-			s.refreshAll()
+			s.drop(c)
 		}
 	}
 	for _, id := range e.Of {

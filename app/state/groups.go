@@ -161,15 +161,6 @@ func (s *State) EpochOf(id ozeki.ConversationID, key []byte) (int, bool) {
 	return 0, false
 }
 
-// ConversationLeft: the user has left a conversation.
-type ConversationLeft struct{ ID ozeki.ConversationID }
-
-func (e ConversationLeft) apply(s *State) {
-	delete(s.conversations, e.ID)
-	delete(s.writing, e.ID)
-	s.refreshAll()
-}
-
 // Rekeys lists the groups whose keys are to be changed.
 func (s *State) Rekeys() (ids []ozeki.ConversationID) {
 	for id, c := range s.conversations {

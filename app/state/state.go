@@ -188,6 +188,7 @@ type State struct {
 	unopened  map[ozeki.ConversationID]bool // those whose last message is to be opened
 	reporting map[ozeki.ConversationID]bool // those of which the server does not know what was viewed
 	line      newLine                       // of the open one
+	gone      []Gone                        // see TakeGone
 }
 
 // New returns the state of a client that has just started.

@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// forgetConversation forgets what this device holds of a conversation that is gone: messages that wait to be sent with their
+// files, the draft, what was viewed, flags that were wished. Messages that are lost are told of in a notice. A repeat changes
+// nothing. The caller holds mu.
+func (e *Engine) forgetConversation(gone state.Gone) {
+	id := gone.ID
+	var files []ozeki.FileID
+	if o := e.sender[id]; o != nil {
+		for _, stop := range o.uploads {
+			stop()
+		}
+		files = slices.Collect(maps.Keys(o.files))
+		o.gone, o.waiting = true, nil
+		clear(o.files)
+		delete(e.sender, id)
+	}
+	if p := e.reporters[id]; p != nil {
+		if p.stop != nil {
+			p.stop()
+		}
+		delete(e.reporters, id)
+	}
+	if stop := e.rekeys[id]; stop != nil {
+		stop()
+		delete(e.rekeys, id)
+	}
+	for who, last := range e.typists {
+		if who.conversation == id {
+			last.stop()
+			delete(e.typists, who)
+		}
+	}
+	e.overviews = slices.DeleteFunc(slices.Clone(e.overviews), func(x ozeki.ConversationID) bool { return x == id })
+	delete(e.poll.due, id)
+	delete(e.farewells, id)
+	delete(e.drafts, id)
+	delete(e.read, id)
+	e.saveLater(func(k *Kept) {
+		k.Waiting = slices.DeleteFunc(slices.Clone(k.Waiting), func(w Waiting) bool { return w.Conversation == id })
+		k.Drafts = withDrafts(k.Drafts, map[ozeki.ConversationID]string{id: ""})
+		k.Read, k.Wishes = maps.Clone(k.Read), maps.Clone(k.Wishes)
+		delete(k.Read, id)
+		delete(k.Wishes, id)
+	})
+	if len(files) > 0 {
+		e.goIn(e.run, func(ctx context.Context, _ int) {
+			_ = e.vault.ForgetFiles(ctx, files) // encrypted under keys that are gone: what stays goes when the user signs out
+		})
+	}
+	if gone.Unsent > 0 {
+		e.state.Apply(state.NoticeAdded{Text: goneWords(gone)})
+	}
+}
+
+// goneWords says what was lost with a conversation.
+func goneWords(gone state.Gone) string {
+	name, lost := "A conversation", "a message of yours that was not sent"
+	if gone.Name != "" {
+		name = "“" + gone.Name + "”"
+	}
+	if gone.Unsent > 1 {
+		lost = fmt.Sprint(gone.Unsent, " messages of yours that were not sent")
+	}
+	return name + " is not among your conversations any more. With it went " + lost + "."
+}
+
+// forgetLost forgets what an earlier run of the program kept for conversations that the whole list, which has just been
+// loaded, does not know any more. The caller holds mu.
+func (e *Engine) forgetLost(kept *Kept) {
+	lost := map[ozeki.ConversationID]int{}
+	see := func(id ozeki.ConversationID, unsent int) {
+		if !e.state.Timeline(id).Known {
+			lost[id] += unsent
+		}
+	}
+	for _, w := range kept.Waiting {
+		see(w.Conversation, 1)
+	}
+	for id := range kept.Drafts {
+		see(id, 0)
+	}
+	for id := range kept.Read {
+		see(id, 0)
+	}
+	for id, unsent := range lost {
+		e.forgetConversation(state.Gone{ID: id, Unsent: unsent})
+	}
+}

@@ -1,0 +1,162 @@
+//go:build !js
+
+package engine
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"starling/app/state"
+)
+
+// keptOf is what a person's device keeps.
+func keptOf(p *person) *Kept {
+	p.t.Helper()
+	k, err := p.vault.Load(p.t.Context())
+	if err != nil || k == nil {
+		p.t.Fatalf("nothing is kept: %v", err)
+	}
+	return k
+}
+
+// holdsNothing reports whether a device keeps nothing of its conversations.
+func holdsNothing(p *person) bool {
+	k := keptOf(p)
+	return len(k.Waiting) == 0 && len(k.Drafts) == 0 && len(k.Read) == 0 && len(k.Wishes) == 0 && !keepsFiles(p.vault)
+}
+
+func tells(words ...string) func(*state.Snapshot) bool {
+	return func(v *state.Snapshot) bool {
+		return slices.ContainsFunc(v.Notices, func(n state.Notice) bool {
+			return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(n.Text, w) })
+		})
+	}
+}
+
+func TestWhatWaitsInAGroupGoesWhenAnotherDeviceLeavesIt(t *testing.T) {
+	s, alice, bob, _ := circle(t)
+	id := alice.group("Team", bob)
+	phone := s.signedIn(bob.account)
+	phone.reading(id)
+	phone.SetDraft(id, &state.Draft{Text: "I was about to"})
+	phone.KeepDrafts()
+	hold := make(chan struct{})
+	defer close(hold)
+	phone.files.set(false, hold)
+	if err := phone.Write(id, Writing{Files: []Attachment{note("notes.txt")}}); err != nil {
+		t.Fatal(err)
+	}
+	phone.until("the file is on its way", func(v *state.Snapshot) bool { return filesIn(last(v))[0].Way == state.FileSending })
+	if err := phone.Send(id, "after it"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all of it is kept", func() bool {
+		k := keptOf(phone)
+		return len(k.Waiting) == 2 && len(k.Drafts) == 1 && keepsFiles(phone.vault)
+	})
+	bob.joins(id, "Team")
+	if err := bob.LeaveGroup(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	phone.Wake()
+	phone.until("it says what was lost", tells("“Team”", "2 messages"))
+	if phone.Uploading() || phone.Snapshot().Unsent != 0 {
+		t.Error("something is still being sent")
+	}
+	eventually(t, "nothing of it is kept", func() bool { return holdsNothing(phone) })
+	if err := phone.Send(id, "too late"); err == nil {
+		t.Error("a message was taken for a group that is gone")
+	}
+}
+
+func TestAGroupThatIsLeftTakesWhatWaitsInItAlong(t *testing.T) {
+	_, alice, bob, _ := circle(t)
+	id := alice.group("Team", bob)
+	bob.reading(id)
+	bob.files.set(true, nil)
+	if err := bob.Write(id, Writing{Files: []Attachment{note("notes.txt")}}); err != nil {
+		t.Fatal(err)
+	}
+	bob.until("it waits", func(v *state.Snapshot) bool { return last(v).State == state.MessageQueued })
+	if err := bob.LeaveGroup(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	bob.until("it says what was lost", tells("“Team”", "a message"))
+	if bob.Uploading() {
+		t.Error("something is still being sent")
+	}
+	eventually(t, "nothing of it is kept", func() bool { return holdsNothing(bob) })
+}
+
+func TestWhatWasKeptForAGroupGoesWhereItWasLeftMeanwhile(t *testing.T) {
+	s, alice, bob, _ := circle(t)
+	id := alice.group("Team", bob)
+	bob.joins(id, "Team")
+	bob.reading(id)
+	bob.wire.set(cut)
+	if err := bob.Send(id, "not sent"); err != nil {
+		t.Fatal(err)
+	}
+	bob.until("it waits", func(v *state.Snapshot) bool { return last(v).State == state.MessageQueued })
+	bob.SetDraft(id, &state.Draft{Text: "I was about to"})
+	bob.KeepDrafts()
+	eventually(t, "both are kept", func() bool { k := keptOf(bob); return len(k.Waiting) == 1 && len(k.Drafts) == 1 })
+	bob.Close()
+	phone := s.signedIn(bob.account)
+	if err := phone.LeaveGroup(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	again := s.device(bob.account, bob.vault)
+	again.until("it says what was lost", tells("a message"))
+	eventually(t, "nothing of it is kept", func() bool { return holdsNothing(again) })
+}
+
+func TestWhoLeavesAgainSaysSoAgain(t *testing.T) {
+	_, alice, bob, _ := circle(t)
+	id := alice.group("Team", bob)
+	bob.joins(id, "Team")
+	before := bob.epochNow(id).Key
+	bob.wire.set(only(fault{after: true}, "leave"))
+	if err := bob.LeaveGroup(t.Context(), id); err == nil {
+		t.Fatal("the answer was not lost")
+	}
+	bob.wire.set(only(fault{before: true}, "list")) // he does not learn that he has left
+	alice.reads("Alice created the group", "Bob left")
+	if err := alice.AddPeople(t.Context(), id, []state.Friend{bob.friend()}); err != nil {
+		t.Fatal(err)
+	}
+	bob.wire.set(nil)
+	bob.Wake()
+	bob.until("the new key is open", func(*state.Snapshot) bool {
+		e, ok := bob.epoch(id)
+		return ok && e.Key != nil && !bytes.Equal(e.Key, before)
+	})
+	if err := bob.LeaveGroup(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	alice.Wake()
+	alice.until("it is said twice", func(v *state.Snapshot) bool {
+		n := 0
+		for _, l := range lines(v) {
+			if l == "Bob left" {
+				n++
+			}
+		}
+		return n == 2
+	})
+}
+
+func TestAConversationThatIsNotFoundIsLookedForInTheList(t *testing.T) {
+	s, alice, bob, _ := circle(t)
+	id := alice.group("Team", bob)
+	phone := s.signedIn(bob.account)
+	if err := bob.LeaveGroup(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	phone.Open(id)
+	phone.until("it is refused", func(v *state.Snapshot) bool { return v.Open != nil && (v.Open.Trouble != "" || !v.Open.Known) })
+	phone.Wake()
+	phone.until("it is gone", func(v *state.Snapshot) bool { return row(v, id).ID == "" && !v.Open.Known })
+}

@@ -1,0 +1,39 @@
+package state
+
+import "starling/ozeki"
+
+// Gone is a conversation that was among the user's and is no more: it was left, here or on another device.
+type Gone struct {
+	ID     ozeki.ConversationID
+	Name   string
+	Unsent int // messages in it that the server does not have
+}
+
+// drop forgets a conversation that is gone.
+func (s *State) drop(c *conversation) {
+	s.gone = append(s.gone, Gone{c.id, c.name, c.timeline.unsent()})
+	delete(s.conversations, c.id)
+	delete(s.writing, c.id)
+	delete(s.news, c.id)
+	delete(s.unopened, c.id)
+	delete(s.reporting, c.id)
+	delete(s.typing, c.id)
+	s.dropNotices(func(n Notice) bool { return n.Conversation == c.id })
+	s.refreshAll()
+}
+
+// TakeGone returns the conversations that went since it was called last.
+func (s *State) TakeGone() []Gone {
+	gone := s.gone
+	s.gone = nil
+	return gone
+}
+
+// ConversationLeft: the user has left a conversation.
+type ConversationLeft struct{ ID ozeki.ConversationID }
+
+func (e ConversationLeft) apply(s *State) {
+	if c := s.conversations[e.ID]; c != nil {
+		s.drop(c)
+	}
+}
