@@ -158,6 +158,10 @@ func (e *Engine) Now() time.Time { return e.client.Now() }
 // in a notice. It gives up when another conversation is opened or the server is not reached.
 func (e *Engine) Seek(id ozeki.ConversationID, message ozeki.MessageID, then func()) {
 	e.goRun(func(ctx context.Context, run int) {
+		size := pageSize
+		if e.client.Session().Has(ozeki.ExtOverview) { // a server of ours; another one may know the published limit only
+			size = seekSize
+		}
 		for {
 			e.mu.Lock()
 			_, _, found := e.state.Stored(id, message)
@@ -179,7 +183,7 @@ func (e *Engine) Seek(id ozeki.ConversationID, message ozeki.MessageID, then fun
 				case <-ctx.Done():
 					return
 				}
-			case !e.loadOlder(ctx, run, id):
+			case !e.loadOlder(ctx, run, id, size):
 				return // said already
 			}
 		}

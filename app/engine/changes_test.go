@@ -172,6 +172,9 @@ func TestAMessageFarBackIsSought(t *testing.T) {
 	p.Seek(id, old, func() { found <- true })
 	p.until("it is at hand", func(v *state.Snapshot) bool { return slices.Contains(texts(v), "message 3") })
 	<-found
+	if n := p.wire.sent("downloadpartial"); n != 2 {
+		t.Errorf("%d pages were asked for: the newest, and one back to it", n)
+	}
 	p.Seek(id, ozeki.NewMessageID(), func() { t.Error("what is not there was found") })
 	p.until("that it is gone is told", func(v *state.Snapshot) bool {
 		return slices.ContainsFunc(v.Notices, func(n state.Notice) bool { return strings.Contains(n.Text, "no longer there") })

@@ -101,6 +101,7 @@ const (
 	openAll      = 1000                  // of a list longer than this not all keys are opened in advance
 	openPause    = 40 * time.Millisecond // between two batches of keys that are not needed at once
 	pageSize     = 50                    // messages in a page (the published client's limit)
+	seekSize     = 200                   // in a page that is loaded on the way to a message far back, where the server gives so many
 )
 
 // New returns an engine that does nothing until Start.

@@ -407,11 +407,11 @@ func (e *Engine) loadPage(ctx context.Context, run int, id ozeki.ConversationID,
 
 // Older loads the page before the oldest message of a conversation that is at hand.
 func (e *Engine) Older(id ozeki.ConversationID) {
-	e.goRun(func(ctx context.Context, run int) { e.loadOlder(ctx, run, id) })
+	e.goRun(func(ctx context.Context, run int) { e.loadOlder(ctx, run, id, pageSize) })
 }
 
-// loadOlder does the work of Older, and reports whether it was done.
-func (e *Engine) loadOlder(ctx context.Context, run int, id ozeki.ConversationID) bool {
+// loadOlder does the work of Older with at most size messages, and reports whether it was done.
+func (e *Engine) loadOlder(ctx context.Context, run int, id ozeki.ConversationID, size int) bool {
 	e.mu.Lock()
 	known := e.state.Timeline(id)
 	if run != e.run || !known.Loaded || known.Busy || !known.More {
@@ -421,7 +421,7 @@ func (e *Engine) loadOlder(ctx context.Context, run int, id ozeki.ConversationID
 	e.applyLocked(state.PageAsked{ID: id, Older: true})
 	e.unlock()
 	a, err := e.client.DownloadPartial(ctx, ozeki.DownloadPartialRequest{
-		ConversationID: id, Instance: known.Instance, Limit: pageSize,
+		ConversationID: id, Instance: known.Instance, Limit: size,
 		LastMessageID: known.First.ID, LastMessageDate: ozeki.TimeOf(known.First.Created),
 	})
 	if err != nil {
