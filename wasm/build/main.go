@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	program = ".cache/app.wasm"
+	linked  = ".cache/linked.wasm" // as the Go linker writes it
+	program = ".cache/app.wasm"    // what is served
 	out     = "web/wasm"
 	hasty   = ".cache/app.wasm.how" // "quick" where the compressed forms are
 
@@ -32,19 +33,20 @@ func main() {
 	report := flag.Bool("size", false, "print the sizes in bytes, raw and brotli")
 	plain := flag.Bool("plain", false, "build with go-app as it is, without the patch")
 	quick := flag.Bool("quick", false, "compress little, for trying a change")
+	traces := flag.Bool("traces", false, "keep files, lines and inlined functions for tracebacks")
 	flag.Parse()
-	if err := run(*report, *plain, *quick); err != nil {
+	if err := run(*report, *plain, *quick, *traces); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-func run(report, plain, quick bool) error {
+func run(report, plain, quick, traces bool) error {
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return err
 	}
 	before, _ := os.ReadFile(program) // missing at first
-	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", program}
+	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", linked}
 	if !plain {
 		if err := patchGoApp(); err != nil {
 			return fmt.Errorf("patch go-app: %w", err)
@@ -68,8 +70,18 @@ func run(report, plain, quick bool) error {
 	if err := os.WriteFile(filepath.Join(out, "wasm_exec.js"), glue, 0o644); err != nil {
 		return err
 	}
-	raw, err := os.ReadFile(program)
+	raw, err := os.ReadFile(linked)
 	if err != nil {
+		return err
+	}
+	raw, note, err := shrink(raw, traces)
+	if err != nil {
+		return fmt.Errorf("%s: %w", linked, err)
+	}
+	if note != "" {
+		fmt.Fprintln(os.Stderr, "build:", note)
+	}
+	if err := os.WriteFile(program, raw, 0o644); err != nil {
 		return err
 	}
 	mark, _ := os.ReadFile(hasty) // missing: never built

@@ -1,0 +1,361 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// The program as the Go linker writes it carries what only tracebacks read, and leaves out short runs of zeroes of its
+// data at the price of a hundred thousand segments, whose headers do not compress. shrink mends both and changes nothing
+// that the program does: code, types and what the garbage collector reads stay as they are.
+//
+// A traceback of the smaller program names the functions, without files, lines, arguments and inlined callers.
+
+// shrink returns the wasm module with its data in few segments and, unless traces are to be kept, without the tables for
+// tracebacks. These stay also where their layout is not the one of Go 1.26, with a note that says so.
+func shrink(module []byte, traces bool) (smaller []byte, note string, err error) {
+	if len(module) < 8 || string(module[:4]) != "\x00asm" {
+		return nil, "", errors.New("not a wasm module")
+	}
+	const dataSection = 11
+	out := bytes.Clone(module[:8])
+	for r := (reader{b: module, at: 8}); r.at < len(module); {
+		start := r.at
+		id := r.byte()
+		size := int(r.uleb())
+		if r.err != nil || size > len(module)-r.at {
+			return nil, "", errors.New("malformed wasm section")
+		}
+		body := module[r.at : r.at+size]
+		r.at += size
+		if id != dataSection {
+			out = append(out, module[start:r.at]...)
+			continue
+		}
+		memory, err := readData(body)
+		if err != nil {
+			return nil, "", err
+		}
+		if !traces {
+			if without, err := dropTracebacks(memory); err == nil {
+				memory = without
+			} else {
+				note = "the tables for tracebacks stay: " + err.Error()
+			}
+		}
+		body = writeData(memory)
+		out = append(out, dataSection)
+		out = binary.AppendUvarint(out, uint64(len(body)))
+		out = append(out, body...)
+	}
+	return out, note, nil
+}
+
+// readData returns the memory that a data section fills, from address 0.
+func readData(section []byte) ([]byte, error) {
+	const most = 1 << 28
+	r := reader{b: section}
+	var memory []byte
+	for n := r.uleb(); n > 0 && r.err == nil; n-- {
+		// An active segment of memory 0: its address by i32.const, and its bytes.
+		if r.byte() != 0 || r.byte() != 0x41 {
+			return nil, errors.New("a data segment of another kind than the Go linker writes")
+		}
+		address := r.sleb()
+		if r.byte() != 0x0b {
+			return nil, errors.New("a data segment's address is not a constant")
+		}
+		size := r.uleb()
+		if r.err != nil || address < 0 || address > most || size > uint64(len(section)-r.at) {
+			return nil, errors.New("malformed data segment")
+		}
+		end := int(address) + int(size)
+		if end > len(memory) {
+			memory = append(memory, make([]byte, end-len(memory))...)
+		}
+		copy(memory[address:], section[r.at:r.at+int(size)])
+		r.at += int(size)
+	}
+	return memory, r.err
+}
+
+// writeData is the data section that fills memory, which is zero before. Zeroes are cheap for every compression, headers
+// are not.
+func writeData(memory []byte) []byte {
+	const gap = 1024 // so many zeroes end a segment
+	var segments []byte
+	count := 0
+	for at := 0; at < len(memory); {
+		if memory[at] == 0 {
+			at++
+			continue
+		}
+		end, zeroes := at, 0 // the segment ends after its last byte that is not zero
+		for i := at; i < len(memory) && zeroes < gap; i++ {
+			if memory[i] == 0 {
+				zeroes++
+			} else {
+				end, zeroes = i+1, 0
+			}
+		}
+		segments = append(segments, 0, 0x41)
+		segments = appendSleb(segments, int64(at))
+		segments = append(segments, 0x0b)
+		segments = binary.AppendUvarint(segments, uint64(end-at))
+		segments = append(segments, memory[at:end]...)
+		count++
+		at = end
+	}
+	return append(binary.AppendUvarint(nil, uint64(count)), segments...)
+}
+
+// What Go 1.26 calls these numbers in internal/abi and runtime.
+const (
+	pcHeaderMagic = "\xf1\xff\xff\xff\x00\x00\x01\x08" // version, padding, size of an instruction and of a pointer on wasm
+	pcHeaderSize  = 9 * 8                              // the header's words, after which the names begin
+	funcSize      = 11 * 4                             // runtime._func without what follows it
+	noData        = ^uint32(0)
+
+	pcdataUnsafePoint  = 0 // for preemption by signals, which wasm has not
+	pcdataInlTreeIndex = 2
+	pcdataArgLiveIndex = 3
+
+	funcdataInlTree     = 3
+	funcdataArgInfo     = 5
+	funcdataArgLiveInfo = 6
+)
+
+// pclntab is the runtime's tables by program counter inside of the memory.
+type pclntab struct {
+	names, cus, files, pcs, funcs []byte
+	count                         int
+}
+
+// findTables returns the tables after having checked that each of the functions in them looks as it must.
+func findTables(memory []byte) (pclntab, error) {
+	for from := 0; ; {
+		i := bytes.Index(memory[from:], []byte(pcHeaderMagic))
+		if i < 0 {
+			return pclntab{}, errors.New("they are not as Go 1.26 writes them")
+		}
+		if t, ok := tablesAt(memory, from+i); ok {
+			return t, nil
+		}
+		from += i + 1
+	}
+}
+
+func tablesAt(memory []byte, at int) (t pclntab, ok bool) {
+	if len(memory)-at < pcHeaderSize {
+		return t, false
+	}
+	word := func(i int) int { return int(binary.LittleEndian.Uint64(memory[at+8*i:])) }
+	t.count = word(1)
+	names, cus, files, pcs, funcs := word(4), word(5), word(6), word(7), word(8)
+	if names != pcHeaderSize || cus < names || files < cus || pcs < files || funcs < pcs ||
+		funcs >= len(memory)-at || t.count <= 0 || t.count > (len(memory)-at-funcs)/funcSize {
+		return t, false
+	}
+	part := func(from, to int) []byte { return memory[at+from : at+to] }
+	t.names, t.cus, t.files, t.pcs = part(names, cus), part(cus, files), part(files, pcs), part(pcs, funcs)
+	t.funcs = memory[at+funcs:]
+	for i := range t.count {
+		f, ok := t.function(i)
+		if !ok || int(f.get(fieldName)) >= len(t.names) {
+			return t, false
+		}
+		for j := range f.fields() {
+			if int(f.get(j)) >= len(t.pcs) {
+				return t, false
+			}
+		}
+	}
+	return t, true
+}
+
+// function is a runtime._func with its pcdata and funcdata: numbers of 32 bits.
+type function []byte
+
+const (
+	fieldEntry     = 0
+	fieldName      = 1
+	fieldSP        = 4
+	fieldFile      = 5
+	fieldLine      = 6
+	fieldPCData    = 7 // how many pcdata follow; the last byte of all says how many funcdata
+	fieldCU        = 8
+	fieldStartLine = 9
+)
+
+func (f function) get(i int) uint32    { return binary.LittleEndian.Uint32(f[4*i:]) }
+func (f function) set(i int, v uint32) { binary.LittleEndian.PutUint32(f[4*i:], v) }
+
+// fields are the places of the offsets into the table of program counters.
+func (f function) fields() func(yield func(int) bool) {
+	return func(yield func(int) bool) {
+		for _, i := range []int{fieldSP, fieldFile, fieldLine} {
+			if !yield(i) {
+				return
+			}
+		}
+		for i := range int(f.get(fieldPCData)) {
+			if !yield(funcSize/4 + i) {
+				return
+			}
+		}
+	}
+}
+
+// setPCData and setFuncData do nothing where the function has none of that number.
+func (f function) setPCData(i int, v uint32) {
+	if i < int(f.get(fieldPCData)) {
+		f.set(funcSize/4+i, v)
+	}
+}
+
+func (f function) setFuncData(i int, v uint32) {
+	if i < int(f[funcSize-1]) {
+		f.set(funcSize/4+int(f.get(fieldPCData))+i, v)
+	}
+}
+
+// function returns the function by its number, and whether it lies in the tables and begins where its index says.
+func (t pclntab) function(i int) (function, bool) {
+	entry, at := binary.LittleEndian.Uint32(t.funcs[8*i:]), int(binary.LittleEndian.Uint32(t.funcs[8*i+4:]))
+	if at > len(t.funcs)-funcSize {
+		return nil, false
+	}
+	f := function(t.funcs[at:])
+	pcdata, funcdata := int(f.get(fieldPCData)), int(f[funcSize-1])
+	if f.get(fieldEntry) != entry || pcdata > 64 || funcSize+4*(pcdata+funcdata) > len(f) {
+		return nil, false
+	}
+	return f[:funcSize+4*(pcdata+funcdata)], true
+}
+
+// dropTracebacks returns the memory without what only tracebacks read of the runtime's tables. "No table" is what the
+// linker itself writes for functions without one.
+func dropTracebacks(from []byte) (memory []byte, err error) {
+	memory = bytes.Clone(from)
+	t, err := findTables(memory)
+	if err != nil {
+		return nil, err
+	}
+	named := map[uint32]bool{}
+	for i := range t.count {
+		f, _ := t.function(i)
+		f.set(fieldFile, 0)
+		f.set(fieldLine, 0)
+		f.set(fieldCU, 0)
+		f.set(fieldStartLine, 0)
+		for _, which := range []int{pcdataUnsafePoint, pcdataInlTreeIndex, pcdataArgLiveIndex} {
+			f.setPCData(which, 0)
+		}
+		for _, which := range []int{funcdataInlTree, funcdataArgInfo, funcdataArgLiveInfo} {
+			f.setFuncData(which, noData)
+		}
+		named[f.get(fieldName)] = true
+	}
+	// The tables that are left move together.
+	kept := make([]byte, 1, len(t.pcs)) // offset 0 is no table
+	moved := map[uint32]uint32{0: 0}
+	for i := range t.count {
+		f, _ := t.function(i)
+		for j := range f.fields() {
+			old := f.get(j)
+			if _, ok := moved[old]; !ok {
+				size, err := tableSize(t.pcs[old:])
+				if err != nil {
+					return nil, err
+				}
+				moved[old] = uint32(len(kept))
+				kept = append(kept, t.pcs[old:int(old)+size]...)
+			}
+			f.set(j, moved[old])
+		}
+	}
+	clear(t.pcs[copy(t.pcs, kept):])
+	clear(t.cus)
+	clear(t.files)
+	// Names of functions that exist only inside of others.
+	for at := 0; at < len(t.names); {
+		n := bytes.IndexByte(t.names[at:], 0)
+		if n < 0 {
+			return nil, errors.New("a name does not end")
+		}
+		if !named[uint32(at)] {
+			clear(t.names[at : at+n])
+		}
+		at += n + 1
+	}
+	return memory, nil
+}
+
+// tableSize is the length of a table of values by program counter: pairs of differences, up to a difference of 0 that is
+// not the first.
+func tableSize(table []byte) (int, error) {
+	r := reader{b: table}
+	for first := true; ; first = false {
+		if r.uleb() == 0 && !first {
+			return r.at, r.err
+		}
+		r.uleb()
+		if r.err != nil {
+			return 0, fmt.Errorf("a table of program counters: %w", r.err)
+		}
+	}
+}
+
+// reader reads numbers; after an error all are zero.
+type reader struct {
+	b   []byte
+	at  int
+	err error
+}
+
+func (r *reader) byte() byte {
+	if r.at >= len(r.b) {
+		r.err = errors.New("it ends too early")
+		return 0
+	}
+	r.at++
+	return r.b[r.at-1]
+}
+
+func (r *reader) uleb() uint64 {
+	v, n := binary.Uvarint(r.b[min(r.at, len(r.b)):])
+	if n <= 0 {
+		r.err = errors.New("it ends too early")
+		return 0
+	}
+	r.at += n
+	return v
+}
+
+func (r *reader) sleb() int64 {
+	var v int64
+	for shift := uint(0); shift < 64; shift += 7 {
+		b := r.byte()
+		v |= int64(b&0x7f) << shift
+		if b < 0x80 {
+			if b&0x40 != 0 && shift+7 < 64 {
+				v |= -1 << (shift + 7)
+			}
+			break
+		}
+	}
+	return v
+}
+
+func appendSleb(b []byte, v int64) []byte {
+	for {
+		low := byte(v & 0x7f)
+		v >>= 7
+		if (v == 0 && low&0x40 == 0) || (v == -1 && low&0x40 != 0) {
+			return append(b, low)
+		}
+		b = append(b, low|0x80)
+	}
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// linkedProgram compiles a small program as run does, with its data as the linker wrote it.
+func linkedProgram(t *testing.T) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":  "module small\n\ngo 1.26\n",
+		"main.go": "package main\n\nfunc main() { defer println(\"later\"); println(len(make([]string, 3)), recover()) }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", "small.wasm", ".")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "small.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// sections are the module's sections but for the data, one after the other, and the memory that the data fills.
+func sections(t *testing.T, module []byte) (others, memory []byte) {
+	t.Helper()
+	for r := (reader{b: module, at: 8}); r.at < len(module); {
+		id := r.byte()
+		size := int(r.uleb())
+		body := module[r.at : r.at+size]
+		r.at += size
+		if id != 11 {
+			others = append(append(others, id), body...)
+			continue
+		}
+		var err error
+		if memory, err = readData(body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return others, memory
+}
+
+func TestTheProgramKeepsItsCodeAndAllThatTheRuntimeNeeds(t *testing.T) {
+	before := linkedProgram(t)
+	after, note, err := shrink(before, false)
+	if err != nil || note != "" {
+		t.Fatal(note, err)
+	}
+	oldOthers, oldMemory := sections(t, before)
+	newOthers, newMemory := sections(t, after)
+	if !bytes.Equal(oldOthers, newOthers) {
+		t.Error("sections beside the data have changed")
+	}
+	was, err := findTables(oldMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := findTables(newMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if was.count != is.count || was.count < 500 {
+		t.Fatalf("%d functions were there, %d are", was.count, is.count)
+	}
+	table := func(tab pclntab, at uint32) []byte {
+		if at == 0 {
+			return nil
+		}
+		n, err := tableSize(tab.pcs[at:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tab.pcs[at : int(at)+n]
+	}
+	name := func(tab pclntab, f function) string {
+		text, _, _ := bytes.Cut(tab.names[f.get(fieldName):], []byte{0})
+		return string(text)
+	}
+	dropped := map[int]bool{fieldFile: true, fieldLine: true}
+	for _, i := range []int{pcdataUnsafePoint, pcdataInlTreeIndex, pcdataArgLiveIndex} {
+		dropped[funcSize/4+i] = true
+	}
+	stacks := 0
+	for i := range was.count {
+		old, _ := was.function(i)
+		f, _ := is.function(i)
+		if name(was, old) == "" || name(was, old) != name(is, f) {
+			t.Errorf("%s is called %q", name(was, old), name(is, f))
+		}
+		for j := range old.fields() {
+			want := table(was, old.get(j))
+			if dropped[j] {
+				want = nil
+			} else if len(want) > 0 {
+				stacks++
+			}
+			if !bytes.Equal(table(is, f.get(j)), want) {
+				t.Errorf("table %d of %s has changed", j, name(was, old))
+			}
+		}
+		// The tables are compared; the rest is as it was, but for what tracebacks read.
+		plain := bytes.Clone(old)
+		for j := range old.fields() {
+			function(plain).set(j, f.get(j))
+		}
+		for _, j := range []int{fieldCU, fieldStartLine} {
+			function(plain).set(j, 0)
+		}
+		for _, j := range []int{funcdataInlTree, funcdataArgInfo, funcdataArgLiveInfo} {
+			function(plain).setFuncData(j, noData)
+		}
+		if !bytes.Equal(plain, f) {
+			t.Errorf("%s has changed: % x, want % x", name(was, old), []byte(f), plain)
+		}
+	}
+	if stacks < 500 {
+		t.Errorf("only %d tables for stacks were compared", stacks)
+	}
+	// Around the tables nothing has changed.
+	begin := bytes.Index(oldMemory, was.names) // after the header
+	end := begin + len(was.names) + len(was.cus) + len(was.files) + len(was.pcs)
+	if !bytes.Equal(oldMemory[:begin], newMemory[:begin]) || len(oldMemory) != len(newMemory) {
+		t.Error("the memory before the tables, or its size, has changed")
+	}
+	last, _ := was.function(was.count - 1)
+	behind := end + bytes.Index(oldMemory[end:], last) + len(last)
+	if !bytes.Equal(oldMemory[behind:], newMemory[behind:]) {
+		t.Error("the memory behind the tables has changed")
+	}
+}
+
+func TestTracesCanBeKept(t *testing.T) {
+	before := linkedProgram(t)
+	after, note, err := shrink(before, true)
+	if err != nil || note != "" {
+		t.Fatal(note, err)
+	}
+	oldOthers, oldMemory := sections(t, before)
+	newOthers, newMemory := sections(t, after)
+	if !bytes.Equal(oldOthers, newOthers) || !bytes.Equal(oldMemory, newMemory) {
+		t.Error("the program is another one")
+	}
+}
+
+func TestAnUnknownLayoutIsLeftAlone(t *testing.T) {
+	before := linkedProgram(t)
+	header := bytes.Index(before, []byte(pcHeaderMagic))
+	before[header] ^= 1 // another version of the tables
+	after, note, err := shrink(before, false)
+	if err != nil || note == "" {
+		t.Fatalf("note %q, error %v", note, err)
+	}
+	_, oldMemory := sections(t, before)
+	if _, newMemory := sections(t, after); !bytes.Equal(oldMemory, newMemory) {
+		t.Error("the program is another one")
+	}
+}
+
+func TestMemoryIsTheSameAfterItWasWritten(t *testing.T) {
+	memory := make([]byte, 100_000)
+	for _, at := range []int{1, 2, 63, 64, 1500, 9_000, 9_001, 70_000, 99_999} {
+		memory[at] = byte(at) | 1
+	}
+	got, err := readData(writeData(memory))
+	if err != nil || !bytes.Equal(got, memory) {
+		t.Fatalf("%d bytes came back, %v", len(got), err)
+	}
+}
+
+func TestMalformedModulesAreErrors(t *testing.T) {
+	section := func(body ...byte) []byte {
+		return append(binary.AppendUvarint([]byte("\x00asm\x01\x00\x00\x00\x0b"), uint64(len(body))), body...)
+	}
+	for name, module := range map[string][]byte{
+		"empty":            nil,
+		"not wasm":         []byte("GIF89a..."),
+		"section too long": []byte("\x00asm\x01\x00\x00\x00\x0b\x7f"),
+		"segment too long": section(1, 0, 0x41, 0, 0x0b, 9, 1),
+		"passive segment":  section(1, 1, 1, 1),
+		"computed address": section(1, 0, 0x23, 0, 0x0b, 0),
+		"negative address": section(1, 0, 0x41, 0x7f, 0x0b, 1, 1),
+		"no segment":       section(3),
+	} {
+		if _, _, err := shrink(module, true); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
