@@ -80,7 +80,7 @@ func messageOf(in *ozeki.Message, content *ozeki.Content) state.Message {
 		m.Kind = state.KindEvent
 	}
 	if content != nil {
-		m.Text, m.Files = content.Text, openedFiles(content.Files)
+		m.Text, m.Files = content.Text, state.OpenedFiles(content.Files)
 		if m.From == "" {
 			m.From = content.From // no server vouches for it
 		}

@@ -87,6 +87,8 @@ type Engine struct {
 	rekeys    map[ozeki.ConversationID]func()   // groups that get one in a while, with what stops that
 	farewells map[ozeki.ConversationID]farewell // what was said in groups that the user could not leave yet
 
+	shelf shelf
+
 	vaultMu sync.Mutex // held while the vault is written, so that wiping comes last
 }
 
@@ -110,7 +112,7 @@ func New(o Options) *Engine {
 		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, after: o.After, onChange: o.OnChange, state: state.New(),
 		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]*typing{},
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
-		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{},
+		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{}, shelf: shelf{all: true, written: idSet{}},
 	}
 	if e.vault == nil {
 		e.vault = NewVault()
@@ -141,6 +143,7 @@ func New(o Options) *Engine {
 // Start looks for a kept session and goes on with it, or asks to sign in.
 func (e *Engine) Start() {
 	e.neighbours.Listen(e.heard)
+	e.neighbours.Lead(e.lead)
 	e.resume()
 }
 
@@ -211,6 +214,9 @@ func (e *Engine) applyLocked(events ...state.Event) {
 	}
 	e.snap = e.state.Snapshot()
 	e.expireLater()
+	if e.state.HasChanged() {
+		e.shelveLater()
+	}
 }
 
 // unlock ends a section under mu and shows what has changed in it. What is shown is given out without the lock, since
@@ -270,10 +276,10 @@ func (e *Engine) begin(run int, kept *Kept) {
 	e.poll.cursor = kept.Cursor
 	e.link.due = true
 	e.attend()
+	e.poll.busy = true // until what is kept is there
 	e.unlock()
-	e.loadList(run)
+	e.goIn(run, func(ctx context.Context, run int) { e.resumeList(ctx, run, &session) })
 	e.refreshBlocklist(run)
-	e.schedulePoll(run, PollActive)
 }
 
 // SignIn signs in by e-mail address and password. It blocks until it is done and gives an error for Words.
@@ -300,7 +306,8 @@ func (e *Engine) SignInWithKey(ctx context.Context, apiKey, encryptionPassword s
 		name = answer.Nick
 	}
 	kept := &Kept{Session: *e.client.Session(), Name: name}
-	e.vaultMu.Lock() // a wipe of the user before comes first
+	e.vaultMu.Lock()  // a wipe of the user before comes first
+	e.clearShelf(ctx) // of a session that could not be read any more
 	err = e.vault.Save(ctx, kept)
 	e.vaultMu.Unlock()
 	if err != nil {
@@ -349,6 +356,11 @@ func (e *Engine) leave(reason string) {
 	e.cancelTimers()
 	e.overviews, e.overviewing = nil, false
 	e.applyLocked(state.SignOutDone{Reason: reason})
+	e.goIn(e.run, func(ctx context.Context, _ int) {
+		e.vaultMu.Lock()
+		defer e.vaultMu.Unlock()
+		e.clearShelf(ctx)
+	})
 }
 
 // Unsaved counts what the server does not have yet: messages, and changes of conversations.
@@ -403,6 +415,7 @@ func (e *Engine) cancelTimers() {
 		e.expiry.stop()
 	}
 	e.expiry.at, e.expiry.stop = time.Time{}, nil
+	e.shelf.cancel()
 	e.poll.cancel()
 	e.link.cancel()
 	e.attendance.cancel()

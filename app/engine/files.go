@@ -59,17 +59,6 @@ func waitingFile(f ozeki.File) state.File {
 	return shown
 }
 
-// openedFiles are the files of a message that was opened.
-func openedFiles(files []ozeki.File) *[]state.File {
-	var shown []state.File
-	for _, f := range files[:min(len(files), ozeki.MaxFiles)] {
-		if f.ID.Valid() {
-			shown = append(shown, state.OpenedFile(f))
-		}
-	}
-	return state.FilesOf(shown)
-}
-
 // sealFiles encrypts what is not encrypted yet of a message's files and keeps it on the device. The caller holds
 // o.sealing.
 func (e *Engine) sealFiles(ctx context.Context, o *outbox, d draft) ([]ozeki.File, error) {

@@ -40,36 +40,15 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 			e.wakeLater(run)
 			return
 		}
-		e.mu.Lock()
-		first := !e.restored && len(only) == 0
-		e.unlock()
-		var kept *Kept
-		if first {
-			// Read again: another tab may have changed its mind about a flag since this one began. Where it cannot be read,
-			// what was read then has to do.
-			if kept, _ = e.vault.Load(ctx); kept != nil {
-				e.jottedDrafts(ctx, kept)
-			}
+		if !e.applyIn(run, state.Connection{}, state.ListLoaded{Conversations: list, Of: only, AskedAt: askedAt}) {
+			return
 		}
+		first := len(only) == 0 && e.takeKept(ctx, run, true)
 		e.mu.Lock()
 		if run != e.run {
 			e.unlock()
 			return
 		}
-		if kept == nil {
-			kept = e.kept
-		}
-		events := []state.Event{state.Connection{}, state.ListLoaded{Conversations: list, Of: only, AskedAt: askedAt}}
-		if first && !e.restored {
-			e.restored = true
-			e.applyLocked(events...)
-			e.forgetLost(kept)
-			events = []state.Event{state.WishesKept{Wishes: kept.Wishes}, e.restoreRead(kept), state.DraftsKept{IDs: slices.Collect(maps.Keys(kept.Drafts))}}
-			if waiting := kept.Waiting; len(waiting) > 0 {
-				e.goIn(run, func(ctx context.Context, run int) { e.restore(ctx, run, waiting) })
-			}
-		}
-		e.applyLocked(events...)
 		open := e.state.OpenID()
 		all, next := e.poll.listAll, e.poll.listNext
 		e.poll.listBusy, e.poll.listAll, e.poll.listNext = false, false, nil
@@ -93,6 +72,40 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		e.openLast(ctx, run)
 		e.openKeys(ctx, run)
 	})
+}
+
+// takeKept takes over, once, what an earlier run of the program has kept beside the list, which is there. It reports whether
+// this was the time. whole: the list is the server's, and what it does not know is gone.
+func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
+	e.mu.Lock()
+	due := run == e.run && !e.restored
+	e.unlock()
+	if !due {
+		return false
+	}
+	// Read again: another tab may have changed its mind about a flag since this one began. Where it cannot be read, what was
+	// read then has to do.
+	kept, _ := e.vault.Load(ctx)
+	if kept != nil {
+		e.jottedDrafts(ctx, kept)
+	}
+	e.mu.Lock()
+	defer e.unlock()
+	if run != e.run || e.restored {
+		return false
+	}
+	if kept == nil {
+		kept = e.kept
+	}
+	e.restored = true
+	if whole {
+		e.forgetLost(kept)
+	}
+	e.applyLocked(state.WishesKept{Wishes: kept.Wishes}, e.restoreRead(kept), state.DraftsKept{IDs: slices.Collect(maps.Keys(kept.Drafts))})
+	if waiting := kept.Waiting; len(waiting) > 0 {
+		e.goIn(run, func(ctx context.Context, run int) { e.restore(ctx, run, waiting) })
+	}
+	return true
 }
 
 // Reload asks for the list of conversations again.
@@ -218,6 +231,8 @@ type poller struct {
 	listBusy bool // a list is on its way
 	listAll  bool // ask for all of it afterwards
 	listNext []ozeki.ConversationID
+	taking   bool // the cursor has moved, and what changed is not asked for yet
+	catching int  // conversations whose news are on their way
 }
 
 func (p *poller) cancel() {
@@ -257,9 +272,12 @@ func (e *Engine) Visible(v bool) {
 	e.mu.Lock()
 	e.poll.visible = v
 	e.attend()
+	run := e.run
 	e.unlock()
 	if v {
 		e.Wake()
+	} else {
+		e.shelve(run) // it may be the last moment
 	}
 }
 
@@ -329,9 +347,12 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 	}
 	clear(e.poll.due)
 	moved := a.Cursor > e.poll.cursor
-	if moved {
+	back := a.Cursor > 0 && a.Cursor < e.poll.cursor // the server goes on from a backup
+	if moved || back {
 		e.poll.cursor = a.Cursor
 	}
+	due = due || back
+	e.poll.taking = true
 	if wasOffline {
 		e.applyLocked(state.Connection{})
 		e.sayAgainNow()
@@ -349,6 +370,14 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 		a.ConversationListChangedOf = nil
 	}
 	e.changed(run, a.ConversationListChangedOf, a.ConversationChangedOf)
+	e.mu.Lock()
+	if run == e.run {
+		e.poll.taking = false
+		if e.shelf.kept == 0 && e.poll.cursor > 0 {
+			e.shelveLater() // from now on the kept list can be brought up to date
+		}
+	}
+	e.unlock()
 	if wasOffline && open != "" { // its messages may not have come
 		e.goIn(run, func(ctx context.Context, run int) { e.loadNewest(ctx, run, open) })
 	}
@@ -385,8 +414,20 @@ func (e *Engine) changed(run int, list, conversations []ozeki.ConversationID) {
 	default:
 		e.loadList(run)
 	}
+	e.mu.Lock()
+	if run == e.run {
+		e.poll.catching += len(conversations)
+	}
+	e.unlock()
 	for _, id := range conversations {
-		e.goIn(run, func(ctx context.Context, run int) { e.catchUp(ctx, run, id) })
+		e.goIn(run, func(ctx context.Context, run int) {
+			e.catchUp(ctx, run, id)
+			e.mu.Lock()
+			defer e.unlock()
+			if run == e.run {
+				e.poll.catching--
+			}
+		})
 	}
 }
 

@@ -443,7 +443,9 @@ func (ts *timers) durations() (ds []time.Duration) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	for _, t := range ts.list {
-		ds = append(ds, t.d)
+		if t.d != ShelvePause { // which comes and goes with every change
+			ds = append(ds, t.d)
+		}
 	}
 	slices.Sort(ds)
 	return ds

@@ -380,12 +380,21 @@ func (e *Engine) loadNewest(ctx context.Context, run int, id ozeki.ConversationI
 	}
 	if known.Loaded {
 		e.unlock()
-		e.catchUp(ctx, run, id)
+		if known.Behind {
+			e.loadPage(ctx, run, id, known.Instance)
+		} else {
+			e.catchUp(ctx, run, id)
+		}
 		return
 	}
 	e.applyLocked(state.PageAsked{ID: id})
 	e.unlock()
+	took, behind := e.takeMessages(ctx, run, id, known)
 	e.openKeys(ctx, run, id)
+	if took && !behind {
+		e.catchUp(ctx, run, id)
+		return
+	}
 	e.loadPage(ctx, run, id, known.Instance)
 }
 

@@ -191,6 +191,13 @@ func (t tab) Listen(f func(Note)) {
 	t.all.listeners[t.me] = f
 }
 
+// Lead makes the first tab the leading one, for good.
+func (t tab) Lead(f func()) {
+	if t.me == 0 {
+		f()
+	}
+}
+
 func (t tab) Tell(n Note) {
 	t.all.mu.Lock()
 	all := slices.Clone(t.all.listeners)

@@ -71,6 +71,13 @@ type Vault interface {
 	File(ctx context.Context, id ozeki.FileID) (sealed ozeki.Blob, ok bool, err error)
 	// ForgetFiles removes what KeepFile kept. A repeat changes nothing.
 	ForgetFiles(ctx context.Context, ids []ozeki.FileID) error
+	// Shelve keeps records of an owner, encrypted, all of them or none; a Record without Data is removed. Each is in the place
+	// of the earlier one of its name.
+	Shelve(ctx context.Context, owner string, records ...Record) error
+	// Shelved returns the data of records, nil for one that is not there, is another owner's or is damaged.
+	Shelved(ctx context.Context, owner string, names ...string) ([][]byte, error)
+	// Shelf lists the records that Shelve keeps, without their data.
+	Shelf(ctx context.Context) ([]Record, error)
 	// Jot keeps a short text at once, before it returns, in the place of the one before; empty for none. It is for the moment
 	// in which the page goes and nothing can be waited for. Where the device does not take it, it is lost.
 	Jot(text string)
@@ -80,10 +87,20 @@ type Vault interface {
 	Wipe(ctx context.Context) error
 }
 
+// Record is something that a device keeps so that it is quickly there again. What is lost of it can be had anew.
+type Record struct {
+	Name  string
+	Data  []byte
+	Used  time.Time // when it was kept
+	Until time.Time // when something in it expires, zero for never
+}
+
 // Neighbours are the other tabs of the same device, which share the session.
 type Neighbours interface {
 	// Tell sends a note to the other tabs.
 	Tell(n Note)
+	// Lead calls f once this tab is the one that keeps the list for all: at once, when the one before it has gone, or never.
+	Lead(f func())
 	// Listen calls f for each note of another tab, until the program ends.
 	Listen(f func(Note))
 }

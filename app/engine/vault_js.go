@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall/js"
 	"time"
 
@@ -22,6 +23,10 @@ const (
 	// Files have a database of their own: the session's is read and written at every change of it.
 	filesName  = "starling-files"
 	filesStore = "files"
+	// So has what can be had anew. Its records are {iv, data, used, until}; beside them is the key that encrypts them.
+	shelfName  = "starling-shelf"
+	shelfStore = "shelf"
+	shelfKey   = "key"
 	// signedInMark in localStorage tells the boot script, before the program is there, that somebody is signed in.
 	signedInMark = "starling.signedin"
 	// jotKey in localStorage holds what was jotted: localStorage is the one place that is written at once.
@@ -118,7 +123,14 @@ func (idb) Save(ctx context.Context, k *Kept) error {
 		return fmt.Errorf("keep the session on this device: %w", err)
 	}
 	markSignedIn("set", signedInMark, "1")
+	askForPersistence()
 	return nil
+}
+
+// askForPersistence asks the browser not to clear what is kept when the disk runs full. Somebody has just signed in, so that
+// the question, where one is put, is about something.
+func askForPersistence() {
+	go ozeki.Await(func() js.Value { return js.Global().Get("navigator").Get("storage").Call("persist") }) // a refusal changes nothing
 }
 
 func (idb) Update(ctx context.Context, change func(*Kept)) error {
@@ -165,7 +177,154 @@ func (idb) Wipe(ctx context.Context) error {
 	if err := withStore(ctx, filesName, filesStore, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
 		return fmt.Errorf("remove the files from this device: %w", err)
 	}
+	if err := withStore(ctx, shelfName, shelfStore, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
+		return fmt.Errorf("remove what was kept for reading offline from this device: %w", err)
+	}
 	return nil
+}
+
+func (idb) Shelve(ctx context.Context, owner string, records ...Record) error {
+	err := shelve(ctx, owner, records)
+	if err != nil {
+		return fmt.Errorf("keep messages for reading offline: %w", err)
+	}
+	return nil
+}
+
+func shelve(ctx context.Context, owner string, records []Record) error {
+	var key js.Value
+	keeps := slices.ContainsFunc(records, func(r Record) bool { return r.Data != nil })
+	if keeps { // nothing is made for what only removes
+		var err error
+		if key, err = theShelfKey(ctx); err != nil {
+			return err
+		}
+	}
+	sealed := make([]js.Value, len(records))
+	for i, r := range records {
+		if r.Data == nil {
+			continue
+		}
+		o := js.Global().Get("Object").New()
+		o.Set("iv", js.Global().Get("crypto").Call("getRandomValues", js.Global().Get("Uint8Array").New(12)))
+		data, err := ozeki.Await(func() js.Value {
+			return subtle().Call("encrypt", shelfParams(o.Get("iv"), owner, r.Name), key, jsBytes(r.Data))
+		})
+		if err != nil {
+			return err
+		}
+		o.Set("data", data)
+		o.Set("used", r.Used.UnixMilli())
+		if !r.Until.IsZero() {
+			o.Set("until", r.Until.UnixMilli())
+		}
+		sealed[i] = o
+	}
+	return withStore(ctx, shelfName, shelfStore, "readwrite", func(store js.Value) {
+		onResult(store.Call("get", shelfKey), func(v js.Value) {
+			if keeps && !v.Truthy() { // wiped meanwhile
+				return
+			}
+			for i, r := range records {
+				if r.Data == nil {
+					store.Call("delete", r.Name)
+				} else {
+					store.Call("put", sealed[i], r.Name)
+				}
+			}
+		})
+	})
+}
+
+// theShelfKey returns the key of the shelf, which is made where there is none. Of two tabs that make one at once both get
+// the same.
+func theShelfKey(ctx context.Context) (key js.Value, err error) {
+	read := func(store js.Value) { onResult(store.Call("get", shelfKey), func(v js.Value) { key = v }) }
+	if err := withStore(ctx, shelfName, shelfStore, "readonly", read); err != nil || key.Truthy() {
+		return key, err
+	}
+	made, err := ozeki.Await(func() js.Value {
+		return subtle().Call("generateKey", map[string]any{"name": "AES-GCM", "length": 256}, false, []any{"encrypt", "decrypt"})
+	})
+	if err != nil {
+		return key, err
+	}
+	err = withStore(ctx, shelfName, shelfStore, "readwrite", func(store js.Value) {
+		onResult(store.Call("get", shelfKey), func(v js.Value) {
+			if key = v; !v.Truthy() {
+				key = made
+				store.Call("put", made, shelfKey)
+			}
+		})
+	})
+	return key, err
+}
+
+func subtle() js.Value { return js.Global().Get("crypto").Get("subtle") }
+
+// shelfParams binds a record to its owner and name.
+func shelfParams(iv js.Value, owner, name string) map[string]any {
+	return map[string]any{"name": "AES-GCM", "iv": iv, "additionalData": jsBytes([]byte(owner + "/" + name))}
+}
+
+func jsBytes(b []byte) js.Value {
+	a := js.Global().Get("Uint8Array").New(len(b))
+	js.CopyBytesToJS(a, b)
+	return a
+}
+
+func (idb) Shelved(ctx context.Context, owner string, names ...string) ([][]byte, error) {
+	var key js.Value
+	records := make([]js.Value, len(names))
+	err := withStore(ctx, shelfName, shelfStore, "readonly", func(store js.Value) {
+		onResult(store.Call("get", shelfKey), func(v js.Value) { key = v })
+		for i, name := range names {
+			onResult(store.Call("get", name), func(v js.Value) { records[i] = v })
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what was kept for reading offline: %w", err)
+	}
+	out := make([][]byte, len(names))
+	for i, r := range records {
+		if !r.Truthy() || !key.Truthy() {
+			continue
+		}
+		data, err := ozeki.Await(func() js.Value {
+			return subtle().Call("decrypt", shelfParams(r.Get("iv"), owner, names[i]), key, r.Get("data"))
+		})
+		if err != nil {
+			continue // another owner's, or damaged: it counts as not there
+		}
+		bytes := js.Global().Get("Uint8Array").New(data)
+		out[i] = make([]byte, bytes.Length())
+		js.CopyBytesToGo(out[i], bytes)
+	}
+	return out, nil
+}
+
+func (idb) Shelf(ctx context.Context) (all []Record, err error) {
+	var names, records js.Value
+	err = withStore(ctx, shelfName, shelfStore, "readonly", func(store js.Value) {
+		onResult(store.Call("getAllKeys"), func(v js.Value) { names = v })
+		onResult(store.Call("getAll"), func(v js.Value) { records = v })
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what was kept for reading offline: %w", err)
+	}
+	at := func(v js.Value) (t time.Time) {
+		if v.Type() == js.TypeNumber {
+			t = time.UnixMilli(int64(v.Float()))
+		}
+		return t
+	}
+	for i := range names.Length() {
+		if name := names.Index(i).String(); name != shelfKey {
+			r := records.Index(i)
+			all = append(all, Record{Name: name, Used: at(r.Get("used")), Until: at(r.Get("until"))})
+		}
+	}
+	return all, nil
 }
 
 func (idb) KeepFile(ctx context.Context, id ozeki.FileID, sealed ozeki.Blob) error {
@@ -229,7 +388,7 @@ func withStore(ctx context.Context, name, store, mode string, requests func(stor
 	})
 	defer upgrade.Release()
 	open.Set("onupgradeneeded", upgrade)
-	if err := event(ctx, open, "success", "error", "blocked"); err != nil {
+	if err := event(ctx, open, "success", "error"); err != nil { // one that is blocked goes on when the other tab lets go
 		return err
 	}
 	db := open.Get("result")
@@ -281,6 +440,15 @@ func (c channel) Tell(n Note) {
 	if b, err := json.Marshal(n); err == nil {
 		c.bc.Call("postMessage", string(b))
 	}
+}
+
+func (c channel) Lead(f func()) {
+	go ozeki.Await(func() js.Value {
+		return js.Global().Get("navigator").Get("locks").Call("request", "starling-shelf", js.FuncOf(func(js.Value, []js.Value) any {
+			go f()
+			return js.Global().Get("Promise").New(js.FuncOf(func(js.Value, []js.Value) any { return nil })) // held until the tab goes
+		}))
+	}) // where there are no locks nobody leads
 }
 
 func (c channel) Listen(f func(Note)) {

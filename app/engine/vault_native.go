@@ -15,10 +15,18 @@ type memory struct {
 	kept  *Kept
 	files map[ozeki.FileID]ozeki.Blob
 	jot   string
+	shelf map[string]shelved
+}
+
+type shelved struct {
+	Record
+	owner string
 }
 
 // NewVault returns the platform's Vault.
-func NewVault() Vault { return &memory{files: map[ozeki.FileID]ozeki.Blob{}} }
+func NewVault() Vault {
+	return &memory{files: map[ozeki.FileID]ozeki.Blob{}, shelf: map[string]shelved{}}
+}
 
 func (m *memory) Load(context.Context) (*Kept, error) {
 	m.mu.Lock()
@@ -66,6 +74,7 @@ func (m *memory) Wipe(context.Context) error {
 	defer m.mu.Unlock()
 	m.kept, m.jot = nil, ""
 	clear(m.files)
+	clear(m.shelf)
 	return nil
 }
 
@@ -92,6 +101,41 @@ func (m *memory) ForgetFiles(_ context.Context, ids []ozeki.FileID) error {
 	return nil
 }
 
+func (m *memory) Shelve(_ context.Context, owner string, records ...Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range records {
+		if r.Data == nil {
+			delete(m.shelf, r.Name)
+		} else {
+			m.shelf[r.Name] = shelved{r, owner}
+		}
+	}
+	return nil
+}
+
+func (m *memory) Shelved(_ context.Context, owner string, names ...string) ([][]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	data := make([][]byte, len(names))
+	for i, name := range names {
+		if s := m.shelf[name]; s.owner == owner {
+			data[i] = s.Data
+		}
+	}
+	return data, nil
+}
+
+func (m *memory) Shelf(context.Context) ([]Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []Record
+	for _, s := range m.shelf {
+		all = append(all, Record{Name: s.Name, Used: s.Used, Until: s.Until})
+	}
+	return all, nil
+}
+
 type alone struct{}
 
 // NewNeighbours returns the platform's Neighbours: none in a native program.
@@ -99,3 +143,4 @@ func NewNeighbours() Neighbours { return alone{} }
 
 func (alone) Tell(Note)         {}
 func (alone) Listen(func(Note)) {}
+func (alone) Lead(f func())     { f() }

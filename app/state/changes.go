@@ -23,6 +23,7 @@ func (e MessagesChanged) apply(s *State) {
 	}
 	t := &c.timeline
 	t.revision = max(t.revision, e.Revision)
+	s.touchMessages(e.ID)
 	var stored []Message
 	for _, m := range e.Messages {
 		i := slices.IndexFunc(t.stored, func(x Message) bool { return x.ID == m.ID })
@@ -77,11 +78,17 @@ func (e TimePassed) apply(s *State) {
 		// Their ids stay known: a page that was asked for from one of them still has its place.
 		if slices.ContainsFunc(t.stored, gone) {
 			t.stored, t.all = slices.DeleteFunc(slices.Clone(t.stored), gone), nil
+			s.touchMessages(c.id)
 			s.reread(c)
 		}
 		if slices.ContainsFunc(t.pending, func(m Message) bool { return m.State == MessageSent && gone(m) }) {
 			t.pending, t.all = slices.DeleteFunc(slices.Clone(t.pending), func(m Message) bool { return m.State == MessageSent && gone(m) }), nil
 		}
+		if c.last.ID != "" && gone(c.last) {
+			c.last = Message{}
+			s.reread(c)
+		}
+		s.willExpire(c.last)
 		for _, m := range t.stored {
 			s.willExpire(m)
 		}

@@ -119,6 +119,7 @@ func (e KeysOpened) apply(s *State) {
 		c.key, c.opened, c.trouble, c.openedName = o.Key, true, o.Key == nil || o.Name == "", o.Sealed
 		c.goesOn = false
 		c.takeOlder(o.Older)
+		s.touch(c.id)
 		if o.Name != "" {
 			c.rename(o.Name)
 		}
@@ -346,6 +347,7 @@ func (e PageLoaded) apply(s *State) {
 	if !e.Older {
 		t.cut = e.Rest
 	}
+	t.behind = e.Newest && e.Rest
 	if e.Newest {
 		t.loaded = true
 	}
@@ -361,7 +363,7 @@ func (e PageLoaded) apply(s *State) {
 	}
 	if n := len(fresh); n > 0 && !e.Older {
 		last := fresh[n-1]
-		if to == atEnd {
+		if to == atEnd && !e.Rest {
 			c.lastMessage = last.ID
 		}
 		if last.Created.After(c.active) {
@@ -373,6 +375,7 @@ func (e PageLoaded) apply(s *State) {
 		}
 	}
 	s.takeReports(c, e.Reports)
+	s.touchMessages(e.ID)
 	if c.stale && !t.cut {
 		c.stale = false
 		s.refresh(c)

@@ -40,6 +40,17 @@ func FilesOf(files []File) *[]File {
 	return &files
 }
 
+// OpenedFiles are the files of a message that was opened.
+func OpenedFiles(files []ozeki.File) *[]File {
+	var shown []File
+	for _, f := range files[:min(len(files), ozeki.MaxFiles)] {
+		if f.ID.Valid() {
+			shown = append(shown, OpenedFile(f))
+		}
+	}
+	return FilesOf(shown)
+}
+
 // OpenedFile is a file as its message's content tells of it. Another participant wrote that.
 func OpenedFile(f ozeki.File) File {
 	out := File{ID: f.ID, Name: FileName(f.Name), Type: f.Type, Size: max(f.Size, 0), Key: f.Key, Thumb: f.Thumb}

@@ -18,6 +18,8 @@ func (s *State) drop(c *conversation) {
 	delete(s.unopened, c.id)
 	delete(s.reporting, c.id)
 	delete(s.typing, c.id)
+	s.touch(c.id)
+	s.touchMessages(c.id)
 	s.dropNotices(func(n Notice) bool { return n.Conversation == c.id })
 	s.refreshAll()
 }

@@ -36,6 +36,7 @@ type lists struct {
 
 // refresh has a conversation placed again, at the next snapshot.
 func (s *State) refresh(c *conversation) {
+	s.touch(c.id)
 	if !s.lists.stale {
 		s.lists.moved = append(s.lists.moved, c)
 	}

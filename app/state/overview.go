@@ -31,6 +31,7 @@ type overview struct {
 
 // reread brings what is shown of a conversation in line with what is known.
 func (s *State) reread(c *conversation) {
+	s.touch(c.id)
 	unread, preview := c.countUnread(), c.previewOf(c.lastShown())
 	if unread == c.unread && preview == c.preview {
 		return
@@ -212,6 +213,7 @@ func (e LastOpened) apply(s *State) {
 			continue
 		}
 		c.last, c.sealed, c.unopened = s.attributed(c, o.Message), o.Sealed.Data, nil
+		s.willExpire(c.last)
 		delete(s.unopened, o.ID)
 		s.reread(c)
 	}

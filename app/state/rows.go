@@ -18,6 +18,7 @@ func (s *State) take(in *ozeki.Conversation, askedAt uint64) {
 	}
 	if c.instance != "" && c.instance != in.Instance {
 		c.timeline.restart()
+		s.touchMessages(c.id)
 		c.overview.forget()
 		if s.open == c.id {
 			s.line = newLine{begun: true, placed: true}

@@ -184,6 +184,7 @@ type State struct {
 	lists   lists
 	writing map[ozeki.ConversationID]bool // conversations with messages that the server does not have
 
+	changed   Changed                       // what is to be kept on the device
 	news      map[ozeki.ConversationID]bool // conversations with something unread
 	unopened  map[ozeki.ConversationID]bool // those whose last message is to be opened
 	reporting map[ozeki.ConversationID]bool // those of which the server does not know what was viewed
@@ -403,6 +404,7 @@ type Known struct {
 	Busy        bool // a page is on its way
 	More        bool // there are older messages
 	Cut         bool // there are newer ones than Last
+	Behind      bool // what is at hand was kept by the device, and the newest page is to be loaded
 	Instance    ozeki.Instance
 	First, Last Message         // of those that the server has
 	Newest      ozeki.MessageID // the conversation's last message, at hand or not
@@ -416,7 +418,7 @@ func (s *State) Timeline(id ozeki.ConversationID) Known {
 		return Known{}
 	}
 	t := &c.timeline
-	k := Known{Known: true, Loaded: t.loaded, Busy: t.loading || t.older || t.later, More: t.more, Cut: t.cut, Instance: c.instance, Newest: c.lastMessage, Revision: t.revision}
+	k := Known{Known: true, Loaded: t.loaded, Busy: t.loading || t.older || t.later, More: t.more, Cut: t.cut, Behind: t.behind, Instance: c.instance, Newest: c.lastMessage, Revision: t.revision}
 	if n := len(t.stored); n > 0 {
 		k.First, k.Last = t.stored[0], t.stored[n-1]
 	}

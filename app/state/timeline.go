@@ -70,21 +70,23 @@ const (
 
 // timeline is what is known of a conversation's messages.
 type timeline struct {
-	stored   []Message // as the server has them, oldest first, without a gap
-	pending  []Message // the user's own that have not been seen in the server's order yet, oldest first
-	all      []Message // both, as they go out with snapshots; nil if it must be made
-	known    map[ozeki.MessageID]bool
-	loaded   bool // the newest page was loaded
-	loading  bool
-	more     bool
-	older    bool
-	cut      bool // there are newer ones than those stored
-	later    bool
-	away     bool // the reader is not at the end
-	trouble  string
-	marks    map[ozeki.UserID]marks // of the others
-	people   int                    // how many others there are
-	revision int64                  // the highest of the changes that are known, where the server tells of them
+	stored    []Message // as the server has them, oldest first, without a gap
+	pending   []Message // the user's own that have not been seen in the server's order yet, oldest first
+	all       []Message // both, as they go out with snapshots; nil if it must be made
+	known     map[ozeki.MessageID]bool
+	loaded    bool // the newest page was loaded
+	loading   bool
+	more      bool
+	older     bool
+	cut       bool // there are newer ones than those stored
+	later     bool
+	away      bool // the reader is not at the end
+	trouble   string
+	marks     map[ozeki.UserID]marks // of the others
+	people    int                    // how many others there are
+	behind    bool                   // what is here was kept by the device, and later ones are known of
+	restarted bool                   // it began anew: what was kept of it is of no use
+	revision  int64                  // the highest of the changes that are known, where the server tells of them
 }
 
 // restart begins a new run of the history; what the user wrote and the server has not stored stays.
@@ -95,7 +97,7 @@ func (t *timeline) restart() {
 			unsent = append(unsent, m)
 		}
 	}
-	*t = timeline{pending: unsent, people: t.people}
+	*t = timeline{pending: unsent, people: t.people, restarted: true}
 }
 
 func (t *timeline) view() []Message {

@@ -1,0 +1,140 @@
+//go:build js
+
+package vaulttest
+
+import (
+	"context"
+	"os"
+	"syscall/js"
+	"testing"
+
+	"starling/app/engine"
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// TestMain gives the page what boot.js gives the product's.
+func TestMain(m *testing.M) {
+	storage := js.Global().Get("localStorage")
+	call := func(method string) js.Func {
+		return js.FuncOf(func(_ js.Value, args []js.Value) any {
+			in := make([]any, len(args))
+			for i, a := range args {
+				in[i] = a
+			}
+			v := storage.Call(method, in...)
+			if v.IsNull() || v.IsUndefined() {
+				return ""
+			}
+			return v
+		})
+	}
+	js.Global().Set("starling", map[string]any{"storage": map[string]any{
+		"get": call("getItem"), "set": call("setItem"), "remove": call("removeItem"), "clear": call("clear"),
+	}})
+	os.Exit(m.Run())
+}
+
+// request waits for a request of IndexedDB.
+func request(t *testing.T, r js.Value) js.Value {
+	t.Helper()
+	v, err := ozeki.Await(func() js.Value {
+		return js.Global().Get("Promise").New(js.FuncOf(func(_ js.Value, args []js.Value) any {
+			good, bad := args[0], args[1]
+			r.Set("onsuccess", js.FuncOf(func(js.Value, []js.Value) any { good.Invoke(r.Get("result")); return nil }))
+			r.Set("onerror", js.FuncOf(func(js.Value, []js.Value) any { bad.Invoke(r.Get("error")); return nil }))
+			return nil
+		}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// What the version before conversations were kept has left on a device is taken over: the session, the messages that
+// wait and the wishes, in the form of stars alone too. Nothing is lost by keeping conversations beside it.
+func TestWhatAnEarlierVersionKeptIsTakenOver(t *testing.T) {
+	ctx := context.Background()
+	v := wiped(t)
+	for _, name := range []string{"starling", "starling-shelf"} {
+		request(t, js.Global().Get("indexedDB").Call("deleteDatabase", name))
+	}
+	open := js.Global().Get("indexedDB").Call("open", "starling", 1)
+	open.Set("onupgradeneeded", js.FuncOf(func(js.Value, []js.Value) any {
+		open.Get("result").Call("createObjectStore", "vault")
+		return nil
+	}))
+	db := request(t, open)
+	keys, err := ozeki.Await(func() js.Value {
+		subtle := js.Global().Get("crypto").Get("subtle")
+		exponent := js.Global().Get("Uint8Array").New(3)
+		js.CopyBytesToJS(exponent, []byte{1, 0, 1})
+		rsa := func(name string, uses ...any) js.Value {
+			return subtle.Call("generateKey", map[string]any{"name": name, "modulusLength": 2048, "publicExponent": exponent, "hash": "SHA-256"}, false, uses)
+		}
+		return js.Global().Get("Promise").Call("all", []any{rsa("RSASSA-PKCS1-v1_5", "sign", "verify"), rsa("RSA-OAEP", "encrypt", "decrypt")})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const conversation = "8ca16186c36a4e0a1ef2096e6c60b613"
+	record := map[string]any{
+		"sign": keys.Index(0).Get("privateKey"), "unwrap": keys.Index(1).Get("privateKey"),
+		"json": `{"userid":"aa68d2204cb2bb85f2de3b9aad0d86d7","station":"` + station + `","publickey":"MIIB","extensions":["cursor"],"name":"Alice","cursor":4711,` +
+			`"wishes":{"` + conversation + `":true},"waiting":[{"conversation":"` + conversation + `","id":"fc2515cb-e483-4f64-936b-98f680565c96","created":"2024-03-08T14:12:48Z","data":"sealed"}]}`,
+	}
+	request(t, db.Call("transaction", "vault", "readwrite").Call("objectStore", "vault").Call("put", record, "session"))
+	// The tab of that version stays open, and lets its connection stand.
+
+	check := func() {
+		t.Helper()
+		k, err := v.Load(ctx)
+		if err != nil || k == nil {
+			t.Fatal("nothing is taken over: ", err)
+		}
+		if k.Name != "Alice" || k.Session.Station != station || k.Cursor != 4711 || k.Wishes[conversation][state.FlagFavorite] != state.On ||
+			len(k.Waiting) != 1 || k.Waiting[0].Data != "sealed" || k.Session.Key == nil {
+			t.Errorf("taken over: %+v", k)
+		}
+	}
+	check()
+	shelve(t, v, station, engine.Record{Name: "head", Data: []byte("[]")})
+	if got := shelved(t, v, station, "head"); got != "[]" {
+		t.Errorf("kept beside it: %s", got)
+	}
+	if err := v.Update(ctx, func(k *engine.Kept) { k.Order = []ozeki.ConversationID{conversation} }); err != nil {
+		t.Error(err)
+	}
+	check()
+	db.Call("close")
+}
+
+// The key cannot be read by a script, and what it encrypts does not stand there in clear.
+func TestRecordsAreEncryptedUnderAKeyThatCannotBeRead(t *testing.T) {
+	v := wiped(t)
+	shelve(t, v, station, engine.Record{Name: "a", Data: []byte("the secret text")})
+	db := request(t, js.Global().Get("indexedDB").Call("open", "starling-shelf"))
+	defer db.Call("close")
+	store := func() js.Value { return db.Call("transaction", "shelf").Call("objectStore", "shelf") }
+	key := request(t, store().Call("get", "key"))
+	if key.Get("extractable").Bool() || key.Get("algorithm").Get("name").String() != "AES-GCM" || key.Get("algorithm").Get("length").Int() != 256 {
+		t.Error("the key is another one than it should be")
+	}
+	if _, err := ozeki.Await(func() js.Value { return js.Global().Get("crypto").Get("subtle").Call("exportKey", "raw", key) }); err == nil {
+		t.Error("the key can be read")
+	}
+	data := js.Global().Get("Uint8Array").New(request(t, store().Call("get", "a")).Get("data"))
+	raw := make([]byte, data.Length())
+	js.CopyBytesToGo(raw, data)
+	if len(raw) != len("the secret text")+16 {
+		t.Errorf("%d bytes are kept", len(raw))
+	}
+
+	// Damaged, it counts as not there; so does what was moved to another name.
+	moved := request(t, store().Call("get", "a"))
+	request(t, db.Call("transaction", "shelf", "readwrite").Call("objectStore", "shelf").Call("put", moved, "b"))
+	if got := shelved(t, v, station, "a", "b"); got != "the secret text, nothing" {
+		t.Errorf("kept: %s", got)
+	}
+}
