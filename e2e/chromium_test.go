@@ -204,7 +204,7 @@ func startChromium(t testing.TB) context.Context {
 	chromium.mu.Lock()
 	defer chromium.mu.Unlock()
 	if chromium.ctx == nil && chromium.err == nil {
-		chromium.ctx, chromium.stop, chromium.err = launch()
+		chromium.ctx, chromium.stop, chromium.err = launch("")
 	}
 	if chromium.err != nil {
 		t.Fatal(chromium.err)
@@ -212,14 +212,18 @@ func startChromium(t testing.TB) context.Context {
 	return chromium.ctx
 }
 
-func launch() (ctx context.Context, stop func(), err error) {
+// launch starts Chromium on a profile that is there already, or on one of its own that goes with it.
+func launch(profile string) (ctx context.Context, stop func(), err error) {
 	path, err := chromiumPath()
 	if err != nil {
 		return nil, nil, err
 	}
-	profile, err := os.MkdirTemp("", "starling-e2e-")
-	if err != nil {
-		return nil, nil, err
+	forget := func() {}
+	if profile == "" {
+		if profile, err = os.MkdirTemp("", "starling-e2e-"); err != nil {
+			return nil, nil, err
+		}
+		forget = func() { _ = os.RemoveAll(profile) }
 	}
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(path),
@@ -249,7 +253,7 @@ func launch() (ctx context.Context, stop func(), err error) {
 		cancelGently()
 		cancel()
 		stopAlloc()
-		_ = os.RemoveAll(profile)
+		forget()
 	}
 	if err := chromedp.Run(ctx); err != nil {
 		stop()
