@@ -36,12 +36,17 @@ type figure struct {
 
 func report(b *testing.B, name, profile string, values []float64) {
 	b.Helper()
+	reportIn(b, "ms", name, profile, values)
+}
+
+func reportIn(b *testing.B, unit, name, profile string, values []float64) {
+	b.Helper()
 	if len(values) == 0 {
 		b.Fatalf("%s: nothing was measured", name)
 	}
 	slices.Sort(values)
 	round := func(v float64) float64 { return math.Round(v*10) / 10 }
-	line, err := json.Marshal(figure{name, profile, "ms", len(values), round(values[len(values)/2]), round(values[0]), round(values[len(values)-1])})
+	line, err := json.Marshal(figure{name, profile, unit, len(values), round(values[len(values)/2]), round(values[0]), round(values[len(values)-1])})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -146,8 +151,29 @@ func measureStart(ctx context.Context, b *testing.B, action chromedp.Action) (t 
 	return t
 }
 
+// keptList waits until the device keeps the list (its last record) and gives the size of all that it keeps for reading
+// without a connection, in bytes; 0 if that takes longer than half a minute.
+const keptList = `(async () => {
+  const shelf = (call) => new Promise((good, bad) => {
+    const r = indexedDB.open("starling-shelf");
+    r.onerror = bad;
+    r.onupgradeneeded = () => r.transaction.abort();
+    r.onsuccess = () => {
+      const q = call(r.result.transaction("shelf").objectStore("shelf"));
+      q.onsuccess = () => { r.result.close(); good(q.result); };
+    };
+  });
+  for (let i = 0; i < 150; i++) {
+    if (await shelf((s) => s.get("about")).catch(() => null)) {
+      return (await shelf((s) => s.getAll())).reduce((n, r) => n + (r.data?.byteLength ?? 0), 0);
+    }
+    await new Promise((done) => setTimeout(done, 200));
+  }
+  return 0;
+})()`
+
 func benchStart(b *testing.B, url, email, size string, rounds int, p profile) {
-	var form, live, list, warmLive, warmList []float64
+	var form, live, list, bytes, warmLive, warmList []float64
 	for range rounds {
 		ctx := newBrowser(b)
 		if err := chromedp.Run(ctx, p.apply(), chromedp.ActionFunc(func(ctx context.Context) error {
@@ -162,6 +188,11 @@ func benchStart(b *testing.B, url, email, size string, rounds int, p profile) {
 		if err := chromedp.Run(ctx, chromedp.Poll(`navigator.serviceWorker.controller !== null`, nil, chromedp.WithPollingTimeout(50*time.Second))); err != nil {
 			b.Fatal(err)
 		}
+		var kept int
+		if err := chromedp.Run(ctx, chromedp.Evaluate(keptList, &kept, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) })); err != nil {
+			b.Fatal(err)
+		}
+		bytes = append(bytes, float64(kept))
 		warm := measureStart(ctx, b, chromedp.Reload())
 		warmLive, warmList = append(warmLive, warm.Live), append(warmList, warm.List)
 	}
@@ -170,6 +201,7 @@ func benchStart(b *testing.B, url, email, size string, rounds int, p profile) {
 	report(b, "first visit to list, signing in at once"+size, p.name, list)
 	report(b, "reload to program"+size, p.name, warmLive)
 	report(b, "reload to list"+size, p.name, warmList)
+	reportIn(b, "bytes", "kept on the device"+size, p.name, bytes)
 }
 
 func BenchmarkStart(b *testing.B) {
