@@ -18,7 +18,7 @@ import (
 )
 
 // benchServer is a server whose user1 has n conversations. Requests go to the handler without a network in between.
-func benchServer(b *testing.B, n int) (*Server, *user, []store.Conversation) {
+func benchServer(b *testing.B, n int) (*Server, *user, []store.Listed) {
 	b.Helper()
 	f := newFixture(b)
 	err := Seed(b.Context(), f.store, scheme, SeedOptions{Users: 101, Conversations: n, Messages: 2, SignIn: 1, Now: f.clock.now()})
@@ -35,11 +35,11 @@ func benchServer(b *testing.B, n int) (*Server, *user, []store.Conversation) {
 		b.Fatal(err)
 	}
 	u.key.private = c.Session().Key
-	list, err := f.store.Conversations(b.Context(), u.id)
+	list, err := f.store.List(b.Context(), u.id, "")
 	if err != nil {
 		b.Fatal(err)
 	}
-	return f.srv, u, list
+	return f.srv, u, list.Conversations
 }
 
 // call serves one request that was signed before the clock started.
@@ -76,12 +76,22 @@ func benchSigned(b *testing.B, s *Server, u *user, call ozeki.Call, more func(i 
 }
 
 func BenchmarkSignedList(b *testing.B) {
-	for _, n := range []int{10, 1000, 10_000} {
+	for _, n := range []int{100, 1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s, u, _ := benchServer(b, n)
 			benchSigned(b, s, u, ozeki.CallConversations, func(int) []string { return nil })
 		})
 	}
+}
+
+// BenchmarkUnchangedList is the same question of somebody who has the list already.
+func BenchmarkUnchangedList(b *testing.B) {
+	s, u, _ := benchServer(b, 10_000)
+	list, err := s.store.List(b.Context(), u.id, "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	benchSigned(b, s, u, ozeki.CallConversations, func(int) []string { return []string{field("since", list.Version)} })
 }
 
 func BenchmarkFavorite(b *testing.B) {

@@ -16,7 +16,7 @@ func (s *Server) blocklist(ctx context.Context, req *request, _ *ozeki.EmptyRequ
 	if err != nil {
 		return nil, err
 	}
-	conversations, err := s.store.Conversations(ctx, req.user)
+	hidden, err := s.store.Hidden(ctx, req.user)
 	if err != nil {
 		return nil, err
 	}
@@ -24,10 +24,8 @@ func (s *Server) blocklist(ctx context.Context, req *request, _ *ozeki.EmptyRequ
 	for _, id := range blocked {
 		a.BlockedUsers = append(a.BlockedUsers, encode(id))
 	}
-	for _, c := range conversations {
-		if isHidden(c) {
-			a.BlockedConversations = append(a.BlockedConversations, encode(c.ID))
-		}
+	for _, id := range hidden {
+		a.BlockedConversations = append(a.BlockedConversations, encode(id))
 	}
 	return a, nil
 }

@@ -22,34 +22,32 @@ const (
 )
 
 // conversations lists what the user is a member of, the last used first; with ids (ozeki.ExtListOf) only those among
-// them, in the order asked for. The last messages in it count as delivered (see deliverListed).
+// them, in the order asked for; with the version of an earlier list (ozeki.ExtListSince) only what has changed since, where
+// that is known. The last messages in it count as delivered (see deliverListed).
 func (s *Server) conversations(ctx context.Context, req *request, body *ozeki.ListRequest) (any, error) {
-	list, last, err := s.listOf(ctx, req.user, body.ConversationIDs)
+	list, err := s.listOf(ctx, req.user, body)
 	if err != nil {
 		return nil, err
 	}
-	a := listAnswer{Answer: ok, Conversations: make([]conversationWire, len(list))}
-	for i, c := range list {
-		a.Conversations[i] = wireOf(conversationFor(req.user, c, last[c.ID], req.now))
+	a := listAnswer{Answer: ok, Conversations: make([]conversationWire, len(list.Conversations)), Version: list.Version, Partial: list.Partial, Gone: list.Gone}
+	for i, c := range list.Conversations {
+		a.Conversations[i] = wireOf(conversationFor(req.user, c.Conversation, c.Last, req.now))
 	}
-	s.deliverListed(ctx, req, list, last)
+	s.deliverListed(ctx, req, list.Conversations)
 	return a, nil
 }
 
-// listOf returns conversations with their last messages.
-func (s *Server) listOf(ctx context.Context, user ozeki.UserID, ids []ozeki.ConversationID) ([]store.Conversation, map[ozeki.ConversationID]store.Message, error) {
-	if len(ids) == 0 {
-		list, err := s.store.Conversations(ctx, user)
-		if err != nil {
-			return nil, nil, err
-		}
-		last, err := s.store.LastMessages(ctx, user)
-		return list, last, err
+func (s *Server) listOf(ctx context.Context, user ozeki.UserID, body *ozeki.ListRequest) (store.List, error) {
+	ids := body.ConversationIDs
+	switch {
+	case len(ids) == 0:
+		return s.store.List(ctx, user, body.Since)
+	case body.Since != "":
+		return store.List{}, errInvalid.saying("A list call names conversations or an earlier list, not both. Leave one of them out.")
+	case len(ids) > ozeki.MaxListOf:
+		return store.List{}, errInvalid.saying("A list call names at most 100 conversations. Leave the ids out to list all.")
 	}
-	if len(ids) > ozeki.MaxListOf {
-		return nil, nil, errInvalid.saying("A list call names at most 100 conversations. Leave the ids out to list all.")
-	}
-	list, last := make([]store.Conversation, 0, len(ids)), make(map[ozeki.ConversationID]store.Message, len(ids))
+	list := make([]store.Listed, 0, len(ids))
 	for i, id := range ids {
 		if slices.Contains(ids[:i], id) {
 			continue
@@ -58,15 +56,16 @@ func (s *Server) listOf(ctx context.Context, user ozeki.UserID, ids []ozeki.Conv
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
-			return nil, nil, err
+			return store.List{}, err
 		default:
-			list = append(list, c)
-			if last[id], err = lastMessage(ctx, s.store, c); err != nil {
-				return nil, nil, err
+			last, err := lastMessage(ctx, s.store, c)
+			if err != nil {
+				return store.List{}, err
 			}
+			list = append(list, store.Listed{Conversation: c, Last: last})
 		}
 	}
-	return list, last, nil
+	return store.List{Conversations: list}, nil
 }
 
 // lastMessage returns a conversation's last message, the zero message for none.

@@ -109,6 +109,38 @@ func TestAListOfSomeHoldsThemOnly(t *testing.T) {
 	f.send(alice.raw(ozeki.CallConversations, f.body(ozeki.CallConversations, field("conversationids", ids)))).want(t, ozeki.CodeInvalid)
 }
 
+func TestAListBringsWhatHasChangedSinceAnEarlierOne(t *testing.T) {
+	f, ctx := newFixture(t), t.Context()
+	alice, bob, carol := f.user("Alice", 0), f.user("Bob", 1), f.user("Carol", 2)
+	ab, ac := f.direct(alice, bob), f.direct(alice, carol)
+	first, err := alice.ListSince(ctx, "")
+	if err != nil || len(first.Conversations) != 2 || first.Partial || first.Version == "" {
+		t.Fatalf("%+v %v", first, err)
+	}
+	same, err := alice.ListSince(ctx, first.Version)
+	if err != nil || len(same.Conversations) != 0 || !same.Partial || same.Version != first.Version {
+		t.Errorf("%+v %v", same, err)
+	}
+	m := bob.write(ab, 1)
+	news, err := alice.ListSince(ctx, first.Version)
+	if err != nil || !news.Partial || len(news.Conversations) != 1 || news.Conversations[0].ID != ab.ID || news.Conversations[0].LastMessage.ID != m[0] {
+		t.Errorf("%+v %v", news, err)
+	}
+	foreign, err := alice.ListSince(ctx, "0000000000000000.1")
+	if err != nil || foreign.Partial || len(foreign.Conversations) != 2 {
+		t.Errorf("%+v %v", foreign, err)
+	}
+	some, err := alice.Conversations(ctx, ac.ID)
+	if err != nil || len(some) != 1 {
+		t.Errorf("%+v %v", some, err)
+	}
+	a := f.send(alice.raw(ozeki.CallConversations, f.body(ozeki.CallConversations, field("since", first.Version), field("conversationids", []ozeki.ConversationID{ac.ID}))))
+	a.want(t, ozeki.CodeInvalid)
+	if !strings.Contains(a.ErrorMessage, "not both") {
+		t.Error(a.ErrorMessage)
+	}
+}
+
 func TestEveryFlagIsSetAndTakenBack(t *testing.T) {
 	f, ctx := newFixture(t), t.Context()
 	alice, bob := f.user("Alice", 0), f.user("Bob", 1)
@@ -292,17 +324,13 @@ func TestTheListIsWrittenAsTheTypesOfTheAPIWriteIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	alice := ozeki.UserIDOf("alice@example.com")
-	list, err := f.store.Conversations(t.Context(), alice)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lasts, err := f.store.LastMessages(t.Context(), alice)
+	list, err := f.store.List(t.Context(), alice, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want, got := ozeki.ConversationsAnswer{Answer: ok}, listAnswer{Answer: ok}
-	for i, c := range list {
-		last, now := lasts[c.ID], f.clock.now()
+	for i, c := range list.Conversations {
+		last, now := c.Last, f.clock.now()
 		switch i {
 		case 1:
 			last = store.Message{} // nobody has written yet
@@ -313,8 +341,8 @@ func TestTheListIsWrittenAsTheTypesOfTheAPIWriteIt(t *testing.T) {
 		case 4:
 			last.ValidUntil = now
 		}
-		want.Conversations = append(want.Conversations, conversationFor(alice, c, last, now))
-		got.Conversations = append(got.Conversations, wireOf(conversationFor(alice, c, last, now)))
+		want.Conversations = append(want.Conversations, conversationFor(alice, c.Conversation, last, now))
+		got.Conversations = append(got.Conversations, wireOf(conversationFor(alice, c.Conversation, last, now)))
 	}
 	if a, b := encode(got), encode(want); string(a) != string(b) {
 		t.Errorf("%s\nwant\n%s", a, b)

@@ -49,7 +49,7 @@ var (
 )
 
 // createFile announces a file of the caller's in a conversation of his and gives a ticket for sending its bytes, or says
-// that they are there. A repeat gives another ticket. errExists: the id is taken. Members only (errNotFound).
+// that they are there. A repeat of the requestid gets the first answer, the same file under another one a new ticket. errExists: the id is taken. Members only (errNotFound).
 func (s *Server) createFile(ctx context.Context, tx store.Tx, req *request, body *ozeki.FileCreateRequest) (any, error) {
 	sum, err := hex.DecodeString(body.SHA256)
 	switch {

@@ -429,12 +429,12 @@ func TestGroupsInTheListAreWrittenAsTheTypesOfTheAPIWriteThem(t *testing.T) {
 	if err := bob.Leave(ctx, c.ID); err != nil {
 		t.Fatal(err)
 	}
-	list, err := f.store.Conversations(ctx, alice.id)
-	if err != nil || len(list) != 1 {
+	list, err := f.store.List(ctx, alice.id, "")
+	if err != nil || len(list.Conversations) != 1 {
 		t.Fatal(list, err)
 	}
-	want := ozeki.ConversationsAnswer{Answer: ok, Conversations: []ozeki.Conversation{conversationFor(alice.id, list[0], store.Message{}, f.clock.now())}}
-	got := listAnswer{Answer: ok, Conversations: []conversationWire{wireOf(conversationFor(alice.id, list[0], store.Message{}, f.clock.now()))}}
+	want := ozeki.ConversationsAnswer{Answer: ok, Conversations: []ozeki.Conversation{conversationFor(alice.id, list.Conversations[0].Conversation, store.Message{}, f.clock.now())}}
+	got := listAnswer{Answer: ok, Conversations: []conversationWire{wireOf(conversationFor(alice.id, list.Conversations[0].Conversation, store.Message{}, f.clock.now()))}}
 	if a, b := string(encode(got)), string(encode(want)); a != b || !strings.Contains(a, `"epoch":1,"secrets":[{"epoch":0,"secret":"c2VjcmV0"}],"rekey":true,"former":[{"userid":`) {
 		t.Errorf("%s\nwant\n%s", a, b)
 	}

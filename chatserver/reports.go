@@ -80,10 +80,10 @@ const maxDelivered = 100
 
 // deliverListed marks the last messages that a list has brought, of at most maxDelivered conversations, the last used
 // first: people learn of new messages from the list and download those that they open.
-func (s *Server) deliverListed(ctx context.Context, req *request, list []store.Conversation, last map[ozeki.ConversationID]store.Message) {
+func (s *Server) deliverListed(ctx context.Context, req *request, list []store.Listed) {
 	var got []delivery
 	for _, c := range list {
-		m := last[c.ID]
+		m := c.Last
 		if c.Unread > 0 && m.Seq > c.DeliveredSeq && m.Sender != req.user && m.Instance == c.Instance && len(got) < maxDelivered {
 			got = append(got, delivery{c.ID, m.Seq})
 		}

@@ -132,20 +132,20 @@ func TestMeasuringDataHasTheSizeAskedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list, err := st.Conversations(ctx, ozeki.UserIDOf("user1@example.com"))
+	list, err := st.List(ctx, ozeki.UserIDOf("user1@example.com"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	favorites, groups := 0, 0
-	for _, c := range list {
+	for _, c := range list.Conversations {
 		favorites, groups = favorites+flag(c.Favorite), groups+flag(c.IsGroup)
 		m, err := st.Messages(ctx, store.MessageQuery{Conversation: c.ID, Instance: c.Instance, Now: o.Now, Limit: 100})
 		if err != nil || len(m) != 3 {
 			t.Errorf("%d messages, %v", len(m), err)
 		}
 	}
-	if len(list) != 41 || favorites != 3 || groups != 37 {
-		t.Errorf("%d conversations, %d favorites, %d groups", len(list), favorites, groups)
+	if len(list.Conversations) != 41 || favorites != 3 || groups != 37 {
+		t.Errorf("%d conversations, %d favorites, %d groups", len(list.Conversations), favorites, groups)
 	}
 	if len(progress) < 3 || !strings.Contains(progress[len(progress)-1], "nothing made") {
 		t.Errorf("progress %q", progress)

@@ -71,11 +71,11 @@ type broken struct {
 	err error
 }
 
-func (s broken) Conversations(context.Context, ozeki.UserID) ([]store.Conversation, error) {
+func (s broken) List(context.Context, ozeki.UserID, string) (store.List, error) {
 	if s.err == nil {
 		panic("secret of the program")
 	}
-	return nil, s.err
+	return store.List{}, s.err
 }
 
 // logs has the server log everything into the buffer that it returns.

@@ -9,7 +9,10 @@ import "starling/ozeki"
 
 type listAnswer struct {
 	ozeki.Answer
-	Conversations []conversationWire `json:"conversations"`
+	Conversations []conversationWire     `json:"conversations"`
+	Version       string                 `json:"version,omitempty"`
+	Partial       bool                   `json:"partial,omitempty"`
+	Gone          []ozeki.ConversationID `json:"gone,omitempty"`
 }
 
 type conversationWire struct {

@@ -79,6 +79,7 @@ const (
 	ExtCursor             = "cursor"             // the notification call takes and gives a cursor
 	ExtSender             = "sender"             // messages carry the verified sender in From
 	ExtListOf             = "listof"             // the list call takes conversationids: only those are listed
+	ExtListSince          = "listsince"          // the list call takes since: only what has changed since is listed
 	ExtLogout             = "logout"             // CallLogout
 	ExtFriendAdd          = "friendadd"          // CallFriendAdd
 	ExtConversationCreate = "conversationcreate" // CallConversationCreate

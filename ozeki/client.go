@@ -431,6 +431,17 @@ func (c *Client) Conversations(ctx context.Context, only ...ConversationID) ([]C
 	return a.Conversations, err
 }
 
+// ListSince lists the user's conversations. version is that of an earlier answer, empty for none; where the server has
+// ExtListSince it then may answer with what has changed since (Partial).
+func (c *Client) ListSince(ctx context.Context, version string) (*ConversationsAnswer, error) {
+	var a ConversationsAnswer
+	if !c.Session().Has(ExtListSince) {
+		version = ""
+	}
+	err := c.call(ctx, CallConversations, "", &ListRequest{Since: version}, &a)
+	return &a, err
+}
+
 // CreateConversation (extension ExtConversationCreate) makes a conversation, or gives the one that is there.
 func (c *Client) CreateConversation(ctx context.Context, r ConversationCreateRequest) (*Conversation, error) {
 	return c.conversation(ctx, CallConversationCreate, &r)

@@ -126,6 +126,7 @@ var methods = []method{
 	{CallNotification, func(ctx context.Context, c *Client) error { return errOf(c.Notification(ctx, 7)) },
 		map[string]any{"cursor": 7.0}, plainOK},
 	{CallConversations, func(ctx context.Context, c *Client) error { return errOf(c.Conversations(ctx)) }, nil, plainOK},
+	{CallConversations, func(ctx context.Context, c *Client) error { return errOf(c.ListSince(ctx, "not for this server")) }, nil, plainOK},
 	{CallDownloadPartial, func(ctx context.Context, c *Client) error {
 		return errOf(c.DownloadPartial(ctx, DownloadPartialRequest{ConversationID: testChat, Instance: "i", LastMessageID: "m", LastReportID: "r", Limit: 50}))
 	}, map[string]any{"conversationid": string(testChat), "instance": "i", "lastmessagedate": "", "lastmessageid": "m",

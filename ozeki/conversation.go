@@ -67,6 +67,8 @@ type ListRequest struct {
 	// ConversationIDs (extension ExtListOf) asks for these conversations only, at most MaxListOf; those that the user is
 	// not a member of are left out of the answer. Empty asks for all.
 	ConversationIDs []ConversationID `json:"conversationids,omitempty"`
+	// Since (extension ExtListSince) is the Version of an earlier answer: what has changed since is enough.
+	Since string `json:"since,omitempty"`
 }
 
 // MaxListOf is the largest number of conversations that a list call names.
@@ -76,7 +78,13 @@ const MaxListOf = 100
 type ConversationsAnswer struct {
 	Answer
 	Conversations []Conversation `json:"conversations,omitzero"`
-	Extra         Extra          `json:"-"`
+	// Extension ExtListSince: Version names this state of the list, empty where only some were asked for. Partial says that
+	// the conversations are those that have changed since the version asked for, and that the user has left those in Gone;
+	// otherwise they are all.
+	Version string           `json:"version,omitempty"`
+	Partial bool             `json:"partial,omitempty"`
+	Gone    []ConversationID `json:"gone,omitzero"`
+	Extra   Extra            `json:"-"`
 }
 
 // ConversationRequest is the body of the calls that name a conversation and no more: favorite, unfavorite, mute,

@@ -299,6 +299,39 @@ func TestAnOldListThatComesLateDoesNotUndoAStar(t *testing.T) {
 	}
 }
 
+func TestALaterListBringsWhatHasChangedAndTakesWhatIsGone(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	ids := s.groups(a, 3)
+	p := s.signedIn(a)
+	has := func(n int) func(*state.Snapshot) bool {
+		return func(v *state.Snapshot) bool { return v.Loaded && len(v.Favorites)+len(v.Conversations) == n }
+	}
+	p.until("all are there", has(3))
+	reload := func() {
+		t.Helper()
+		asked := p.wire.sent("chatconversation list")
+		p.Reload()
+		eventually(t, "the server is asked", func() bool { return p.wire.sent("chatconversation list") > asked })
+	}
+	reload() // of an unchanged list
+	_, err := s.store.Update(t.Context(), func(tx store.Tx) error {
+		if err := tx.SetProperty(t.Context(), a.id, ids[0], store.Favorite(true)); err != nil {
+			return err
+		}
+		return tx.RemoveMember(t.Context(), a.id, ids[1])
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload()
+	p.until("the star is there", settled(ids[0], true))
+	p.until("one has gone and one is as it was", has(2))
+	if row(p.Snapshot(), ids[2]).ID != ids[2] {
+		t.Error("the wrong one has gone")
+	}
+}
+
 // flags are the ways to set a flag, what they send, and how the server has it.
 func flags(p *person, id ozeki.ConversationID) []struct {
 	name    string

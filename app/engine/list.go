@@ -25,9 +25,10 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 		return
 	}
 	p.listBusy = true
+	version := p.listVersion
 	askedAt := e.state.Tick()
 	e.goIn(run, func(ctx context.Context, run int) {
-		list, err := e.client.Conversations(ctx, only...)
+		a, err := e.askList(ctx, version, only)
 		if err != nil {
 			if !e.failed(run, err) {
 				e.applyIn(run, state.ListFailed{Words: troubleOf(err)})
@@ -40,16 +41,20 @@ func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 			e.wakeLater(run)
 			return
 		}
-		if !e.applyIn(run, state.Connection{}, state.ListLoaded{Conversations: list, Of: only, AskedAt: askedAt}) {
+		loaded := state.ListLoaded{Conversations: a.Conversations, Of: append(slices.Clip(only), a.Gone...), Partial: a.Partial, AskedAt: askedAt}
+		if !e.applyIn(run, state.Connection{}, loaded) {
 			return
 		}
-		first := len(only) == 0 && e.takeKept(ctx, run, true)
+		first := len(only) == 0 && e.takeKept(ctx, run, !a.Partial)
 		e.mu.Lock()
 		if run != e.run {
 			e.unlock()
 			return
 		}
 		open := e.state.OpenID()
+		if a.Version != "" {
+			e.poll.listVersion = a.Version
+		}
 		all, next := e.poll.listAll, e.poll.listNext
 		e.poll.listBusy, e.poll.listAll, e.poll.listNext = false, false, nil
 		e.unlock()
@@ -106,6 +111,16 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 		e.goIn(run, func(ctx context.Context, run int) { e.restore(ctx, run, waiting) })
 	}
 	return true
+}
+
+// askList asks for the named conversations, or for all: for what has changed since the version of an earlier list, if there
+// is one.
+func (e *Engine) askList(ctx context.Context, version string, only []ozeki.ConversationID) (*ozeki.ConversationsAnswer, error) {
+	if len(only) == 0 {
+		return e.client.ListSince(ctx, version)
+	}
+	list, err := e.client.Conversations(ctx, only...)
+	return &ozeki.ConversationsAnswer{Conversations: list}, err
 }
 
 // Reload asks for the list of conversations again.
@@ -233,6 +248,8 @@ type poller struct {
 	listNext []ozeki.ConversationID
 	taking   bool // the cursor has moved, and what changed is not asked for yet
 	catching int  // conversations whose news are on their way
+	// listVersion is that of the last list of all: what is asked for later is what has changed since.
+	listVersion string
 }
 
 func (p *poller) cancel() {

@@ -43,18 +43,23 @@ type Connection struct{ Offline bool }
 
 func (e Connection) apply(s *State) { s.offline = e.Offline }
 
-// ListLoaded: the server's list of conversations: all of them, or those asked for in Of. AskedAt is Tick at the time of asking: what the server said of a flag
+// ListLoaded: the server's list of conversations: all of them, or those asked for in Of, or with Partial those that have
+// changed or gone (Of) since an earlier list. AskedAt is Tick at the time of asking: what the server said of a flag
 // later than that is not undone by an older list.
 type ListLoaded struct {
 	Conversations []ozeki.Conversation
 	Of            []ozeki.ConversationID
+	Partial       bool
 	AskedAt       uint64
 }
 
 func (e ListLoaded) apply(s *State) {
 	s.blocklist.view = nil // names
-	if len(e.Of) == 0 {
+	all := len(e.Of) == 0 && !e.Partial
+	if all {
 		s.refreshAll()
+	}
+	if all || e.Partial {
 		s.loaded, s.trouble = true, ""
 	}
 	seen := make(map[ozeki.ConversationID]bool, len(e.Conversations))
@@ -70,7 +75,7 @@ func (e ListLoaded) apply(s *State) {
 	for _, id := range e.Of {
 		gone(id)
 	}
-	if len(e.Of) == 0 {
+	if all {
 		for id := range s.conversations {
 			gone(id)
 		}

@@ -3,17 +3,25 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"starling/ozeki"
 )
 
-// Of the last message a member who came after it does not learn.
-const conversationColumns = `c.conversation_id, c.is_group, c.instance, CASE WHEN m.since_seq = 0 OR EXISTS
-		(SELECT 1 FROM message x WHERE x.conversation_id = c.conversation_id AND x.message_id = c.last_message_id AND x.seq > m.since_seq)
-		THEN c.last_message_id ELSE '' END, c.last_report_id, c.last_access,
+// What a conversation and a member of it are, and its last message under the name x, unless the member came after it.
+const (
+	conversationColumns = `c.conversation_id, c.is_group, c.instance, COALESCE(x.message_id, ''), c.last_report_id, c.last_access,
 	m.secret, m.display_name, m.is_favorite, m.is_muted, m.hide_id, m.color, m.unread, m.viewed_id, m.delivered_seq, m.since_seq, c.epoch, c.rekey`
+	memberOf = ` member m JOIN conversation c ON c.conversation_id = m.conversation_id
+	LEFT JOIN message x ON x.conversation_id = c.conversation_id AND x.message_id = c.last_message_id AND x.seq > m.since_seq`
+	lastColumns = `x.message_id, x.instance, x.seq, x.sender, x.type, x.created, x.valid_until, x.data, x.extra, x.edited, x.revision`
+)
+
+// isHidden is the condition of chatserver's isHidden, for memberOf.
+const isHidden = `m.hide_id <> '' AND (x.message_id IS NULL OR instr(';' || m.hide_id, ';' || c.instance || ';') > 0)`
 
 func scanConversation(rows *sql.Rows, c *Conversation, more ...any) error {
 	var group, favorite, muted, rekey int
@@ -25,25 +33,49 @@ func scanConversation(rows *sql.Rows, c *Conversation, more ...any) error {
 	return err
 }
 
-func (r reader) Conversations(ctx context.Context, user ozeki.UserID) ([]Conversation, error) {
-	var out []Conversation
+// scanListed reads a conversation with its last message, which may be none.
+func scanListed(rows *sql.Rows, l *Listed) error {
+	var id, instance, sender, kind, data, extra sql.NullString
+	var seq, created, until, edited, revision sql.NullInt64
+	err := scanConversation(rows, &l.Conversation, &id, &instance, &seq, &sender, &kind, &created, &until, &data, &extra, &edited, &revision)
+	if id.Valid {
+		l.Last = Message{
+			ID: ozeki.MessageID(id.String), Instance: ozeki.Instance(instance.String), Seq: seq.Int64, Sender: ozeki.UserID(sender.String),
+			Type: kind.String, Created: fromUnix(created.Int64), ValidUntil: fromUnix(until.Int64), Data: data.String, Extra: extra.String,
+			Edited: fromUnix(edited.Int64), Revision: revision.Int64,
+		}
+	}
+	return err
+}
+
+func (r reader) List(ctx context.Context, user ozeki.UserID, since string) (List, error) {
+	var out List
 	err := r.snapshot(ctx, func(r reader) error {
-		var err error
-		scan := func(rows *sql.Rows, c *Conversation) error { return scanConversation(rows, c) }
-		out, err = list(ctx, r, scan, `SELECT `+conversationColumns+`
-			FROM member m JOIN conversation c ON c.conversation_id = m.conversation_id WHERE m.user_id = ?`, string(user))
+		after, err := r.versions(ctx, &out, since)
 		if err != nil {
 			return err
 		}
-		err = r.participants(ctx, out, `SELECT m.conversation_id, m.user_id, a.full_name
-			FROM member me JOIN member m ON m.conversation_id = me.conversation_id JOIN account a ON a.user_id = m.user_id
-			WHERE me.user_id = ?`, string(user))
-		if err != nil {
+		which, args := ``, []any{string(user)}
+		if out.Partial {
+			which = ` AND m.conversation_id IN (SELECT conversation_id FROM member WHERE user_id = ? AND list_seq > ?
+				UNION SELECT conversation_id FROM member WHERE user_id = ? AND content_seq > ?)`
+			args = append(args, string(user), after, string(user), after)
+			out.Gone, err = list(ctx, r, func(rows *sql.Rows, id *ozeki.ConversationID) error { return rows.Scan(id) },
+				`SELECT conversation_id FROM departed WHERE user_id = ? AND seq > ?`, string(user), after)
+			if err != nil {
+				return err
+			}
+		}
+		out.Conversations, err = list(ctx, r, scanListed, `SELECT `+conversationColumns+`, `+lastColumns+` FROM`+memberOf+` WHERE m.user_id = ?`+which, args...)
+		if err != nil || len(out.Conversations) == 0 {
 			return err
 		}
-		return r.groupParts(ctx, out, user)
+		if err := r.participants(ctx, out.Conversations, which, args); err != nil {
+			return err
+		}
+		return r.groupParts(ctx, out.Conversations, user)
 	})
-	slices.SortFunc(out, func(a, b Conversation) int {
+	slices.SortFunc(out.Conversations, func(a, b Listed) int {
 		if c := b.LastAccess.Compare(a.LastAccess); c != 0 {
 			return c
 		}
@@ -52,17 +84,47 @@ func (r reader) Conversations(ctx context.Context, user ozeki.UserID) ([]Convers
 	return out, r.d.wrap("list conversations", err)
 }
 
+// versions sets the version of a list, and whether what changed since another one is known: after which number that is.
+func (r reader) versions(ctx context.Context, out *List, since string) (after int64, err error) {
+	var era string
+	var now int64
+	err = r.row(ctx, `SELECT e.era_id, c.value FROM era e, counter c WHERE c.name = 'seq' ORDER BY e.number DESC LIMIT 1`).Scan(&era, &now)
+	if err != nil {
+		return 0, err
+	}
+	out.Version = era + "." + strconv.FormatInt(now, 10)
+	was, number, _ := strings.Cut(since, ".")
+	if after, err = strconv.ParseInt(number, 10, 64); err != nil || after < 0 {
+		return 0, nil
+	}
+	// The next era's beginning is the end of this one.
+	var end int64
+	err = r.row(ctx, `SELECT COALESCE((SELECT n.begins FROM era n WHERE n.number > e.number ORDER BY n.number LIMIT 1), ?) FROM era e WHERE e.era_id = ?`,
+		now, was).Scan(&end)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	out.Partial = err == nil && after <= end
+	return after, err
+}
+
+func (r reader) Hidden(ctx context.Context, user ozeki.UserID) ([]ozeki.ConversationID, error) {
+	ids, err := list(ctx, r, func(rows *sql.Rows, id *ozeki.ConversationID) error { return rows.Scan(id) },
+		`SELECT c.conversation_id FROM`+memberOf+` WHERE m.user_id = ? AND `+isHidden+` ORDER BY c.last_access DESC, c.conversation_id`, string(user))
+	return ids, r.d.wrap("list hidden conversations", err)
+}
+
 func (r reader) Conversation(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID) (Conversation, error) {
 	c, err := r.conversation(ctx, user, id)
 	if err == nil && c.IsGroup { // whose parts take several queries
-		one := make([]Conversation, 1)
+		one := make([]Listed, 1)
 		err = r.snapshot(ctx, func(r reader) (err error) {
-			if one[0], err = r.conversation(ctx, user, id); err != nil {
+			if one[0].Conversation, err = r.conversation(ctx, user, id); err != nil {
 				return err
 			}
 			return r.groupParts(ctx, one, user)
 		})
-		c = one[0]
+		c = one[0].Conversation
 	}
 	return c, r.d.wrap("read conversation", err)
 }
@@ -71,7 +133,7 @@ func (r reader) conversation(ctx context.Context, user ozeki.UserID, id ozeki.Co
 	// One row for each participant: the conversation is repeated, which costs less than a second query for one.
 	var c Conversation
 	rows, err := r.query(ctx, `SELECT `+conversationColumns+`, p.user_id, a.full_name
-		FROM member m JOIN conversation c ON c.conversation_id = m.conversation_id
+		FROM`+memberOf+`
 		JOIN member p ON p.conversation_id = m.conversation_id JOIN account a ON a.user_id = p.user_id
 		WHERE m.user_id = ? AND m.conversation_id = ? ORDER BY p.user_id`, string(user), string(id))
 	if err != nil {
@@ -96,9 +158,10 @@ func (r reader) conversation(ctx context.Context, user ozeki.UserID, id ozeki.Co
 	return c, nil
 }
 
-// participants fills in the members that the query gives, by user id.
-func (r reader) participants(ctx context.Context, out []Conversation, query string, arg any) error {
-	rows, err := r.query(ctx, query, arg)
+// participants fills in the members, by user id, of the user's conversations: which names some of them.
+func (r reader) participants(ctx context.Context, out []Listed, which string, args []any) error {
+	rows, err := r.query(ctx, `SELECT p.conversation_id, p.user_id FROM member m JOIN member p ON p.conversation_id = m.conversation_id
+		WHERE m.user_id = ?`+which, args...)
 	if err != nil {
 		return err
 	}
@@ -107,20 +170,39 @@ func (r reader) participants(ctx context.Context, out []Conversation, query stri
 	for i := range out {
 		at[out[i].ID] = i
 	}
+	people := map[ozeki.UserID]*Participant{} // each is in many conversations
+	var of []*Participant
 	for rows.Next() {
-		var id ozeki.ConversationID
-		var p Participant
-		if err := rows.Scan(&id, &p.UserID, &p.Name); err != nil {
+		var id, user sql.RawBytes
+		if err := rows.Scan(&id, &user); err != nil {
 			return err
 		}
-		if i, ok := at[id]; ok {
-			out[i].Participants = append(out[i].Participants, p)
+		p := people[ozeki.UserID(user)]
+		if p == nil {
+			p = &Participant{UserID: ozeki.UserID(user)}
+			people[p.UserID] = p
+			of = append(of, p)
+		}
+		if i, ok := at[ozeki.ConversationID(id)]; ok {
+			out[i].Participants = append(out[i].Participants, *p)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for _, p := range of {
+		if err := r.row(ctx, `SELECT full_name FROM account WHERE user_id = ?`, string(p.UserID)).Scan(&p.Name); err != nil {
+			return err
 		}
 	}
 	for i := range out {
-		slices.SortFunc(out[i].Participants, func(a, b Participant) int { return strings.Compare(string(a.UserID), string(b.UserID)) })
+		participants := out[i].Participants
+		for n := range participants {
+			participants[n].Name = people[participants[n].UserID].Name
+		}
+		slices.SortFunc(participants, func(a, b Participant) int { return strings.Compare(string(a.UserID), string(b.UserID)) })
 	}
-	return rows.Err()
+	return nil
 }
 
 const insertMember = `INSERT INTO member (user_id, conversation_id, secret, display_name, is_favorite, is_muted, hide_id, color,

@@ -10,29 +10,6 @@ import (
 	"starling/ozeki"
 )
 
-func (r reader) LastMessages(ctx context.Context, user ozeki.UserID) (map[ozeki.ConversationID]Message, error) {
-	rows, err := r.query(ctx, `SELECT x.message_id, x.instance, x.seq, x.sender, x.type, x.created, x.valid_until, x.data, x.extra, x.edited, x.revision,
-		x.conversation_id
-		FROM member m JOIN conversation c ON c.conversation_id = m.conversation_id
-		JOIN message x ON x.conversation_id = c.conversation_id AND x.message_id = c.last_message_id
-		WHERE m.user_id = ? AND x.seq > m.since_seq`, string(user))
-	if err != nil {
-		return nil, r.d.wrap("list last messages", err)
-	}
-	defer rows.Close()
-	out := map[ozeki.ConversationID]Message{}
-	for rows.Next() {
-		var m Message
-		var id ozeki.ConversationID
-		err := scanMessage(func(fields ...any) error { return rows.Scan(append(fields, &id)...) }, &m)
-		if err != nil {
-			return nil, r.d.wrap("list last messages", err)
-		}
-		out[id] = m
-	}
-	return out, r.d.wrap("list last messages", rows.Err())
-}
-
 func (r reader) Marks(ctx context.Context, conversation ozeki.ConversationID, since int64) ([]Mark, error) {
 	// A mark covers what was sent up to its place. It is named by the newest message there that is left.
 	scan := func(rows *sql.Rows, m *Mark) error {

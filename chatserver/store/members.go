@@ -18,13 +18,13 @@ func (r reader) Members(ctx context.Context, id ozeki.ConversationID) ([]Friend,
 }
 
 // groupParts fills in what only groups have: the earlier keys of the user and who has left since he came.
-func (r reader) groupParts(ctx context.Context, out []Conversation, user ozeki.UserID) error {
-	if !slices.ContainsFunc(out, func(c Conversation) bool { return c.IsGroup }) {
+func (r reader) groupParts(ctx context.Context, out []Listed, user ozeki.UserID) error {
+	if !slices.ContainsFunc(out, func(c Listed) bool { return c.IsGroup }) {
 		return nil
 	}
 	at := make(map[ozeki.ConversationID]*Conversation, len(out))
 	for i := range out {
-		at[out[i].ID] = &out[i]
+		at[out[i].ID] = &out[i].Conversation
 	}
 	only, args := "", []any{string(user)}
 	if len(out) == 1 {

@@ -125,7 +125,22 @@ func prepareSQLite(ctx context.Context, db *sql.DB, path string) error {
 			return fail(err)
 		}
 	}
+	if err := beginEra(ctx, db); err != nil {
+		return fail(err)
+	}
 	return nil
+}
+
+// maxEras is how many eras are remembered. Who kept a list in an earlier one gets all of it.
+const maxEras = 1000
+
+// beginEra begins the era of this start: see migration 7.
+func beginEra(ctx context.Context, db *sql.DB) error {
+	_, err := db.ExecContext(ctx, `INSERT INTO era (era_id, begins) SELECT lower(hex(randomblob(8))), value FROM counter WHERE name = 'seq'`)
+	if err == nil {
+		_, err = db.ExecContext(ctx, `DELETE FROM era WHERE number <= (SELECT MAX(number) FROM era) - ?`, maxEras)
+	}
+	return err
 }
 
 func migrate(ctx context.Context, db *sql.DB, version int, statements string) error {

@@ -139,15 +139,75 @@ func TestTwoProgramsMayShareTheFile(t *testing.T) {
 	}
 }
 
-func BenchmarkConversations(b *testing.B) {
-	for _, n := range []int{10, 1000, 10_000} {
+func TestAListGoesOnAfterAStartAndNotInAnotherHistory(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	path, backup := filepath.Join(dir, "chat.db"), filepath.Join(dir, "backup.db")
+	user := ozeki.UserIDOf("a")
+	// run starts with a database, makes conversations and returns the version of the list then.
+	run := func(path string, conversations int) string {
+		t.Helper()
+		s, err := store.OpenSQLite(ctx, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		version := func() string {
+			l, err := s.List(ctx, user, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l.Version
+		}
+		_, err = s.Update(ctx, func(tx store.Tx) error {
+			if err := tx.CreateAccount(ctx, store.Account{UserID: user, Email: "a"}); err != nil && !errors.Is(err, store.ErrExists) {
+				return err
+			}
+			for range conversations {
+				err := tx.CreateConversation(ctx, store.NewConversation{ID: ozeki.NewConversationID(), Members: []ozeki.Member{{UserID: user}}})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return version()
+	}
+	first := run(path, 1)
+	copied, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(backup, copied, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := run(path, 5)
+	last := run(backup, 9)
+
+	s := openAt(t, backup)
+	for _, c := range []struct {
+		version string
+		partial bool
+		listed  int
+	}{{first, true, 9}, {last, true, 0}, {lost, false, 10}} {
+		l, err := s.List(ctx, user, c.version)
+		if err != nil || l.Partial != c.partial || len(l.Conversations) != c.listed {
+			t.Errorf("since %s: partial %t, %d conversations, %v; want %t, %d", c.version, l.Partial, len(l.Conversations), err, c.partial, c.listed)
+		}
+	}
+}
+
+func BenchmarkList(b *testing.B) {
+	for _, n := range []int{100, 1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s, user := filled(b, n)
 			b.ResetTimer()
 			for b.Loop() {
-				list, err := s.Conversations(b.Context(), user)
-				if err != nil || len(list) != n {
-					b.Fatal(len(list), err)
+				list, err := s.List(b.Context(), user, "")
+				if err != nil || len(list.Conversations) != n {
+					b.Fatal(len(list.Conversations), err)
 				}
 			}
 		})
@@ -156,7 +216,8 @@ func BenchmarkConversations(b *testing.B) {
 
 func BenchmarkSetProperty(b *testing.B) {
 	s, user := filled(b, 10_000)
-	list, err := s.Conversations(b.Context(), user)
+	all, err := s.List(b.Context(), user, "")
+	list := all.Conversations
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -62,8 +62,12 @@ type Reader interface {
 	// BlockedBy lists who has blocked the user, by id.
 	BlockedBy(ctx context.Context, user ozeki.UserID) ([]ozeki.UserID, error)
 
-	// Conversations lists what the user is a member of, the last used first.
-	Conversations(ctx context.Context, user ozeki.UserID) ([]Conversation, error)
+	// List lists what the user is a member of, the last used first: all of it, or with the version of an earlier list only
+	// what has changed since, where that is known.
+	List(ctx context.Context, user ozeki.UserID, since string) (List, error)
+	// Hidden lists those of them that the user has hidden: in their present instance, or in an earlier one while the present
+	// one has no message.
+	Hidden(ctx context.Context, user ozeki.UserID) ([]ozeki.ConversationID, error)
 	// Conversation returns one of them. ErrNotFound: there is none, or the user is not a member.
 	Conversation(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID) (Conversation, error)
 
@@ -89,9 +93,6 @@ type Reader interface {
 	// Changed returns the unexpired messages after q.Since with a revision above q.From, by revision, at most q.Limit.
 	Changed(ctx context.Context, q MessageQuery) ([]Message, error)
 
-	// LastMessages returns the last message of each conversation that the user is a member of, expired or not, unless he
-	// came after it.
-	LastMessages(ctx context.Context, user ozeki.UserID) (map[ozeki.ConversationID]Message, error)
 	// Marks returns up to where the members have had delivered and have viewed what others wrote in the conversation's
 	// present instance, in the order in which the marks were set; only marks that cover a message above since.
 	Marks(ctx context.Context, conversation ozeki.ConversationID, since int64) ([]Mark, error)
@@ -265,6 +266,22 @@ type Conversation struct {
 	Rekey   bool                // somebody who has left knows the newest key
 	Secrets []ozeki.EpochSecret // the member's of earlier epochs, oldest first
 	Former  []Participant       // who has left since the member came, by user id
+}
+
+// List is a list of conversations.
+type List struct {
+	Conversations []Listed
+	Version       string // names this state of the list
+	// Partial: Conversations are those that were changed since the earlier version, and Gone those that the user has left.
+	Partial bool
+	Gone    []ozeki.ConversationID
+}
+
+// Listed is a conversation with its last message, expired or not; the zero message for none, and for one of before the
+// member came.
+type Listed struct {
+	Conversation
+	Last Message
 }
 
 // MarkKind tells marks apart.

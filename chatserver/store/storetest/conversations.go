@@ -35,11 +35,7 @@ func (s *suite) conversations() {
 	}
 	list := func(user ozeki.UserID) []store.Conversation {
 		s.Helper()
-		got, err := s.Conversations(s.Context(), user)
-		if err != nil {
-			s.Fatal(err)
-		}
-		return got
+		return bare(s.list(user, ""))
 	}
 	s.equal(list(u[0]), []store.Conversation{seen(group, u[0], s.now.Add(time.Minute)), seen(direct, u[0], s.now)})
 	s.equal(list(u[2]), []store.Conversation{seen(group, u[2], s.now.Add(time.Minute))})

@@ -41,16 +41,12 @@ func (s *suite) newcomer() {
 	s.equal([]int64{was.Since, came.Since}, []int64{0, before + 1})
 	s.equal(len(came.Participants), 3)
 
-	list, err := s.Conversations(s.Context(), u[1])
-	s.is(err, nil)
-	s.equal(list, []store.Conversation{came})
+	s.equal(bare(s.list(u[1], "")), []store.Conversation{came})
 
 	// Nor is anything told of what is before: no last message, no mark of the others', nothing unread.
 	s.mark(u[1], c, store.Viewed, old)
 	s.mark(u[2], c, store.Delivered, old)
-	last, err := s.LastMessages(s.Context(), u[1])
-	s.is(err, nil)
-	s.equal(len(last), 0)
+	s.equal(s.list(u[1], "").Conversations[0].Last, store.Message{})
 	s.equal(s.unreadOf(u[1], c), "0 ")
 
 	later := s.add(c, s.message(c, u[0], "after"))
@@ -152,9 +148,7 @@ func (s *suite) rekeyed() {
 		s.equal([]any{got.Epoch, got.Rekey, got.Secret, got.DisplayName}, []any{1, false, "second secret of " + string(user), "second name"})
 		s.equal(got.Secrets, []ozeki.EpochSecret{{Epoch: 0, Secret: "secret of " + string(user)}})
 		s.equal(s.changesAfter(user, before, 10), store.Changes{Lists: []ozeki.ConversationID{c.ID}, Seq: before + 1})
-		list, err := s.Conversations(s.Context(), user)
-		s.is(err, nil)
-		s.equal(list, []store.Conversation{got})
+		s.equal(bare(s.list(user, "")), []store.Conversation{got})
 	}
 	s.addMembers(c, u[2]) // who has none of the earlier ones
 	s.equal(len(s.read(u[2], c.ID).Secrets), 0)

@@ -40,6 +40,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"a mark is named by a message that is left":                 (*suite).markNamed,
 		"marks are their conversation's and their member's":         (*suite).marksElsewhere,
 		"the last message of each conversation is listed":           (*suite).lastMessages,
+		"a list of what has changed since an earlier one":           (*suite).listSince,
+		"what somebody has hidden is listed":                        (*suite).hidden,
 		"a cleared conversation begins anew for everybody":          (*suite).clear,
 		"expired messages are removed and keep their place":         (*suite).purgeMessages,
 		"expired messages are removed in portions":                  (*suite).purgePortions,
@@ -310,7 +312,7 @@ func (s *suite) cancelled() {
 	if _, err := s.Update(ctx, func(store.Tx) error { return nil }); err == nil {
 		s.Error("an update under a cancelled context succeeded")
 	}
-	if _, err := s.Conversations(ctx, u[0]); err == nil {
+	if _, err := s.List(ctx, u[0], ""); err == nil {
 		s.Error("a read under a cancelled context succeeded")
 	}
 	if friends, err := s.Friends(s.Context(), u[0]); err != nil || len(friends) != 0 {
@@ -349,7 +351,7 @@ func (s *suite) busy() {
 		})
 		all.Go(func() {
 			for range 50 {
-				if _, err := s.Conversations(s.Context(), u[i%2]); err != nil {
+				if _, err := s.List(s.Context(), u[i%2], ""); err != nil {
 					s.Error(err)
 				}
 				if _, err := s.Changes(s.Context(), u[i%2], 0, 10); err != nil {
