@@ -58,7 +58,7 @@ type querier interface {
 // sqlStore is a Store over database/sql: reads go to one pool, changes to another.
 type sqlStore struct {
 	reader
-	write *sql.DB
+	write *prepared
 	read  *sql.DB
 	group group
 }
@@ -106,6 +106,37 @@ func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...an
 		return p.DB.QueryRowContext(ctx, query, args...) // which reports the error
 	}
 	return s.QueryRowContext(ctx, args...)
+}
+
+// preparedTx is a transaction with the statements of its pool. They are compiled for its connection when they are first used
+// on it, so that a change does not read the same words again each time.
+type preparedTx struct {
+	*sql.Tx
+	pool *prepared
+}
+
+func (p preparedTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := p.pool.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return p.StmtContext(ctx, s).QueryContext(ctx, args...)
+}
+
+func (p preparedTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	s, err := p.pool.statement(ctx, query)
+	if err != nil {
+		return p.Tx.QueryRowContext(ctx, query, args...) // which reports the error
+	}
+	return p.StmtContext(ctx, s).QueryRowContext(ctx, args...)
+}
+
+func (p preparedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := p.pool.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return p.StmtContext(ctx, s).ExecContext(ctx, args...)
 }
 
 // snapshot runs fn so that all its queries see one state of the database.
@@ -184,7 +215,7 @@ func (t *sqlTx) tell(ctx context.Context, query string, args ...any) error {
 }
 
 func (s *sqlStore) tx(tx *sql.Tx) *sqlTx {
-	return &sqlTx{reader: reader{d: s.d, q: tx}, changed: map[ozeki.UserID]bool{}}
+	return &sqlTx{reader: reader{d: s.d, q: preparedTx{tx, s.write}}, changed: map[ozeki.UserID]bool{}}
 }
 
 // users names those for whom something changed, sorted.
