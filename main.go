@@ -33,6 +33,7 @@ type Config struct {
 	Scheme           string        // name of the signing and sealing scheme
 	TLSCert, TLSKey  string        // PEM files; empty: plain HTTP
 	MaxFile          int64         // largest encrypted file that the embedded server takes, in bytes
+	MaxFilesPerUser  int64         // of one user's files together
 	StopTimeout      time.Duration // how long a stop waits for requests that are being served
 	Verbose          bool          // log every request
 
@@ -99,7 +100,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 }
 
 func parse(args []string, getenv func(string) string, stderr io.Writer) (Config, error) {
-	cfg := Config{Addr: "127.0.0.1:8000", Data: defaultData(getenv), Scheme: ozeki.DefaultScheme, MaxFile: chatserver.DefaultMaxFile, StopTimeout: 10 * time.Second,
+	cfg := Config{Addr: "127.0.0.1:8000", Data: defaultData(getenv), Scheme: ozeki.DefaultScheme, MaxFile: chatserver.DefaultMaxFile, MaxFilesPerUser: chatserver.DefaultMaxFilesPerUser, StopTimeout: 10 * time.Second,
 		Users: 50, Conversations: 100, Messages: 20}
 	fs := flag.NewFlagSet("starling", flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -111,6 +112,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 	fs.StringVar(&cfg.TLSCert, "tls-cert", "", "`file` with the certificate chain (PEM); with --tls-key serves https")
 	fs.StringVar(&cfg.TLSKey, "tls-key", "", "`file` with the certificate's key (PEM)")
 	fs.Var(&option[int64]{&cfg.MaxFile, fileSize, "write a number of bytes from 1024 to 1073741824, like 26214400"}, "max-file", "embedded server: `bytes` of the largest file that people send each other")
+	fs.Var(&option[int64]{&cfg.MaxFilesPerUser, roomSize, "write a number of bytes of at least 1024, like 1073741824"}, "max-files-per-user", "embedded server: `bytes` of all files together that one person has sent and that are still there")
 	fs.Var(&option[time.Duration]{&cfg.StopTimeout, duration, "write a duration like 10s or 2m"}, "stop-timeout", "longest `duration` that a stop waits for requests being served")
 	fs.Var(&option[bool]{&cfg.Verbose, strconv.ParseBool, "write true or false"}, "verbose", "log every request")
 	const number = "write a whole number like 20"
@@ -187,6 +189,14 @@ func fileSize(text string) (int64, error) {
 	return n, err
 }
 
+func roomSize(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err == nil && n < 1<<10 {
+		err = errors.New("out of range")
+	}
+	return n, err
+}
+
 func defaultData(getenv func(string) string) string {
 	if dir := getenv("XDG_DATA_HOME"); dir != "" {
 		return filepath.Join(dir, "starling")
@@ -232,7 +242,7 @@ func serve(ctx context.Context, cfg Config, demo bool, stdout, stderr io.Writer)
 		if err != nil {
 			return err
 		}
-		chat, closeAPI := newChatServer(chatserver.Config{Store: st, Files: kept, MaxFile: cfg.MaxFile, Scheme: scheme, Log: log})
+		chat, closeAPI := newChatServer(chatserver.Config{Store: st, Files: kept, MaxFile: cfg.MaxFile, MaxFilesPerUser: cfg.MaxFilesPerUser, Scheme: scheme, Log: log})
 		defer closeAPI()
 		options.API, options.Listener, options.Files = chat, chat.Listener, chat.Files()
 	}

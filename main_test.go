@@ -51,7 +51,7 @@ func flagNames(t *testing.T) []string {
 
 func TestEveryOptionHasAnEnvironmentTwin(t *testing.T) {
 	for _, name := range flagNames(t) {
-		value := map[string]string{"stop-timeout": "77s", "max-file": "77777", "verbose": "true", "users": "77", "conversations": "77", "messages": "77"}[name]
+		value := map[string]string{"stop-timeout": "77s", "max-file": "77777", "max-files-per-user": "777777", "verbose": "true", "users": "77", "conversations": "77", "messages": "77"}[name]
 		if value == "" {
 			value = "value-77"
 		}
@@ -124,6 +124,8 @@ func TestAWrongCommandLineEndsWithTwoAndWords(t *testing.T) {
 		{args: []string{"--stop-timeout", "soon"}, words: `"soon" for flag -stop-timeout: write a duration like 10s`},
 		{args: []string{"--stop-timeout", "-5s"}, words: `"-5s" for flag -stop-timeout: write a duration like 10s`},
 		{args: []string{"--max-file", "25MB"}, words: `"25MB" for flag -max-file: write a number of bytes`},
+		{args: []string{"--max-files-per-user", "1G"}, words: "write a number of bytes of at least 1024"},
+		{args: []string{"--max-files-per-user", "1"}, words: "write a number of bytes of at least 1024"},
 		{args: []string{"--max-file", "0"}, words: "write a number of bytes"},
 		{args: []string{"--stop-timeout=10"}, words: "write a duration like 10s"},
 		{args: []string{"--users", "many", "seed"}, words: `"many" for flag -users: write a whole number like 20`},

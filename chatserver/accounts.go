@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -20,8 +21,14 @@ const (
 	maxPEM   = 16 << 10
 )
 
+// Accounts that may be made from one address at once, and how soon one more.
+const (
+	accountBurst = 50
+	accountEvery = time.Minute
+)
+
 // createAccount makes an account from what the client made: it proves by its signature that it has the private key, and
-// shows the server neither that nor the password. Anybody may call it. errExists: the address is taken. A repeat with the
+// shows the server neither that nor the password. Anybody may call it. errExists: the address is taken. errAccounts: the address that the request came from has made too many. A repeat with the
 // same api key and public key is answered like the first one and changes nothing.
 func (s *Server) createAccount(ctx context.Context, req *request, body *ozeki.AccountCreateRequest) (any, error) {
 	if !req.station.Valid() {
@@ -52,6 +59,10 @@ func (s *Server) createAccount(ctx context.Context, req *request, body *ozeki.Ac
 	}
 	if err := s.recent(req); err != nil {
 		return nil, err
+	}
+	// Also what is refused counts: it tells who has an account here.
+	if !s.made.attempt(req.remote, req.now).allowed {
+		return nil, errAccounts
 	}
 	account := store.Account{
 		UserID: ozeki.UserIDOf(email), Email: email, FullName: name, Nick: nick, APIKeyHash: hashAPIKey(body.APIKey),

@@ -248,6 +248,31 @@ func TestGuessingIsSlowedDownWithoutLockingOutTheOwner(t *testing.T) {
 	}
 }
 
+func TestAnAddressMakesOnlySoManyAccounts(t *testing.T) {
+	f, ctx := newFixture(t), t.Context()
+	f.srv.made = failures{burst: 2, every: accountEvery}
+	c := ozeki.NewClient(ozeki.Options{Base: f.http.URL + testPath, Clock: f.clock.now})
+	cred, err := c.Scheme().Credentials(ctx, "a@example.com", "long enough password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func(email string) error { return c.CreateAccount(ctx, ozeki.NewStationID(), email, "Somebody", cred) }
+	if err := create("a@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if err := create("a@example.com"); !errors.Is(err, ozeki.ErrExists) { // which tells that there is one
+		t.Errorf("the second: %v", err)
+	}
+	cred.APIKey = hashAPIKey("another")
+	if err := create("b@example.com"); !errors.Is(err, ozeki.ErrUnavailable) || !strings.Contains(err.Error(), "Many accounts") {
+		t.Errorf("the third: %v", err)
+	}
+	f.clock.move(accountEvery)
+	if err := create("b@example.com"); err != nil {
+		t.Errorf("a minute later: %v", err)
+	}
+}
+
 func TestTheMemoryOfFailuresIsBounded(t *testing.T) {
 	var f failures
 	now := time.Unix(1_000_000, 0)

@@ -40,11 +40,12 @@ var (
 	errForbidden = &refusal{ozeki.CodeForbidden, http.StatusOK, "This is not allowed to you. Ask the owner of what you want to change."}
 	errBound     = &refusal{ozeki.CodeForbidden, http.StatusOK, "Another account is signed in on this installation. Sign it out first, or clear this site's data."}
 
-	errOrigin = &refusal{ozeki.CodeForbidden, http.StatusForbidden, "The request comes from a page of another site. Open the chat at its own address; a proxy in front passes the headers Host and X-Forwarded-Proto."}
-	errMethod = &refusal{ozeki.CodeInvalid, http.StatusMethodNotAllowed, "Calls of the API are sent by POST."}
-	errType   = &refusal{ozeki.CodeInvalid, http.StatusUnsupportedMediaType, "Calls of the API are sent as application/json."}
-	errSize   = &refusal{ozeki.CodeInvalid, http.StatusRequestEntityTooLarge, "The request is larger than 1 MiB. Send less at once."}
-	errLimit  = &refusal{ozeki.CodeLimit, http.StatusTooManyRequests, "Too many attempts failed from this address. Wait a minute and try again."}
+	errOrigin   = &refusal{ozeki.CodeForbidden, http.StatusForbidden, "The request comes from a page of another site. Open the chat at its own address; a proxy in front passes the headers Host and X-Forwarded-Proto."}
+	errMethod   = &refusal{ozeki.CodeInvalid, http.StatusMethodNotAllowed, "Calls of the API are sent by POST."}
+	errType     = &refusal{ozeki.CodeInvalid, http.StatusUnsupportedMediaType, "Calls of the API are sent as application/json."}
+	errSize     = &refusal{ozeki.CodeInvalid, http.StatusRequestEntityTooLarge, "The request is larger than 1 MiB. Send less at once."}
+	errLimit    = &refusal{ozeki.CodeLimit, http.StatusTooManyRequests, "Too many attempts failed from this address. Wait a minute and try again."}
+	errAccounts = &refusal{ozeki.CodeLimit, http.StatusTooManyRequests, "Many accounts were made from this address. Wait some minutes and try again."}
 
 	errUnavailable = &refusal{ozeki.CodeInternal, http.StatusServiceUnavailable, "The server cannot do this at the moment. Try again in a minute."}
 	errInternal    = &refusal{ozeki.CodeInternal, http.StatusInternalServerError, "The server has failed to do this. Try again; if it stays so, tell its operator."}

@@ -28,6 +28,8 @@ import (
 const (
 	// DefaultMaxFile is the usual limit of one file.
 	DefaultMaxFile = 25 << 20
+	// DefaultMaxFilesPerUser is the usual limit of one user's files together.
+	DefaultMaxFilesPerUser = 1 << 30
 	// ticketLife is how long a transfer may wait to be begun.
 	ticketLife = 5 * time.Minute
 	// unattachedLife is how long a file waits for its message.
@@ -42,6 +44,7 @@ var (
 	errFileTicket = &refusal{ozeki.CodeForbidden, http.StatusForbidden, "This transfer was not begun in time, or is not yours. Ask for the file again."}
 	errTransfer   = &refusal{ozeki.CodeInvalid, http.StatusBadRequest, "What arrived is not the file that was announced. Send it again."}
 	errFull       = &refusal{ozeki.CodeFull, http.StatusInsufficientStorage, "The server has no room for the file at the moment. Tell its operator, and try again later."}
+	errQuota      = &refusal{ozeki.CodeFull, http.StatusOK, "Your files fill the room that you have on this server. Delete messages with large files that you have sent, and send this one again."}
 	errNoFile     = errNotFound.saying("The file is not there any more. It goes when its message is deleted or has expired.")
 	errNoFiles    = errInvalid.saying("This server takes no files. Send the text alone.")
 	errFiles      = errInvalid.saying("The message's Files are not the ids of at most 10 different files. Send fewer, or send them in parts.")
@@ -49,7 +52,9 @@ var (
 )
 
 // createFile announces a file of the caller's in a conversation of his and gives a ticket for sending its bytes, or says
-// that they are there. A repeat of the requestid gets the first answer, the same file under another one a new ticket. errExists: the id is taken. Members only (errNotFound).
+// that they are there. A repeat of the requestid gets the first answer, the same file under another one a new ticket. errExists: the id is taken.
+// errQuota: with it the caller's files would be too large together; those that go with their messages count no more. Members
+// only (errNotFound).
 func (s *Server) createFile(ctx context.Context, tx store.Tx, req *request, body *ozeki.FileCreateRequest) (any, error) {
 	sum, err := hex.DecodeString(body.SHA256)
 	switch {
@@ -72,6 +77,12 @@ func (s *Server) createFile(ctx context.Context, tx store.Tx, req *request, body
 	f, err := tx.CreateFile(ctx, store.File{ID: body.FileID, Conversation: c.ID, Owner: req.user, Size: body.Size, SHA256: body.SHA256, Created: req.now})
 	if err != nil {
 		return nil, err
+	}
+	switch size, err := tx.FilesSize(ctx, req.user); {
+	case err != nil:
+		return nil, err
+	case size > s.maxFiles:
+		return nil, errQuota
 	}
 	return ozeki.FileAnswer{Answer: ok, Ticket: s.ticketFor(req.user, f.ID, true, req.now), Stored: f.Stored}, nil
 }

@@ -228,6 +228,42 @@ func TestAFileIsCheckedBeforeItIsTaken(t *testing.T) {
 	}
 }
 
+func TestOneUsersFilesHaveALimitAndGiveRoomBack(t *testing.T) {
+	f, ctx := newFixture(t), t.Context()
+	f.srv.maxFiles = 250
+	alice, bob := f.user("Alice", 0), f.user("Bob", 1)
+	c := f.direct(alice, bob)
+	content := bytes.Repeat([]byte("x"), 100)
+	send := func() (ozeki.Message, error) { return alice.sendFiles(c, alice.upload(c, content)) }
+	first, err := send()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := send(); err != nil {
+		t.Fatal(err)
+	}
+	third := ozeki.FileCreateRequest{ConversationID: c.ID, Instance: c.Instance, FileID: ozeki.NewFileID(), Size: 51, SHA256: filestest.Sum(nil)}
+	var refusal *ozeki.RefusedError
+	if _, err := alice.CreateFile(ctx, third); !errors.As(err, &refusal) || refusal.Code != ozeki.CodeFull || !strings.Contains(refusal.Message, "Delete messages") {
+		t.Errorf("%v", err)
+	}
+	if _, err := bob.CreateFile(ctx, third); err != nil {
+		t.Errorf("another one's room: %v", err)
+	}
+	third.FileID, third.Size = ozeki.NewFileID(), 50
+	for range 2 { // a repeat takes no more room
+		if _, err := alice.CreateFile(ctx, third); err != nil {
+			t.Errorf("the last bytes: %v", err)
+		}
+	}
+	if _, err := alice.DeleteMessage(ctx, ozeki.MessageDeleteRequest{ConversationID: c.ID, Instance: c.Instance, MessageID: first.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := send(); err != nil {
+		t.Errorf("after one has gone: %v", err)
+	}
+}
+
 func TestAMessageTakesOnlyItsSendersStoredFiles(t *testing.T) {
 	f := newFixture(t)
 	alice, bob, carol := f.user("Alice", 0), f.user("Bob", 1), f.user("Carol", 2)

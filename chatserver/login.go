@@ -1,6 +1,7 @@
 package chatserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -128,8 +129,10 @@ const (
 	maxAddresses = 10_000
 )
 
-// failures counts failed sign-ins per address. The zero value is ready.
+// failures counts failed sign-ins per address, or something else with another burst. The zero value is ready.
 type failures struct {
+	burst  int           // 0 is failureBurst
+	every  time.Duration // 0 is failureEvery
 	mu     sync.Mutex
 	by     map[string]*rate.Limiter
 	others *rate.Limiter // shared by the addresses that find no place
@@ -161,11 +164,11 @@ func (f *failures) of(remote string, now time.Time) *rate.Limiter {
 	}
 	if f.by == nil {
 		f.by = map[string]*rate.Limiter{}
-		f.others = newLimiter()
+		f.others = f.newLimiter()
 	}
 	if len(f.by) >= maxAddresses {
 		for r, l := range f.by {
-			if l.TokensAt(now) >= failureBurst {
+			if l.TokensAt(now) >= float64(l.Burst()) {
 				delete(f.by, r)
 			}
 		}
@@ -173,8 +176,10 @@ func (f *failures) of(remote string, now time.Time) *rate.Limiter {
 			return f.others
 		}
 	}
-	f.by[remote] = newLimiter()
+	f.by[remote] = f.newLimiter()
 	return f.by[remote]
 }
 
-func newLimiter() *rate.Limiter { return rate.NewLimiter(rate.Every(failureEvery), failureBurst) }
+func (f *failures) newLimiter() *rate.Limiter {
+	return rate.NewLimiter(rate.Every(cmp.Or(f.every, failureEvery)), cmp.Or(f.burst, failureBurst))
+}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"starling/chatserver/store"
 	"starling/ozeki"
 )
@@ -16,6 +18,10 @@ const (
 	availableFor = 90 * time.Second
 	awayFor      = 3 * time.Minute
 	sweepEvery   = 5 * time.Second
+	// Changes that a user's friends are told of at once, and how soon one more. What comes faster is told together, by a sweep:
+	// each is a change of every friend's row.
+	tellBurst = 6
+	tellEvery = 10 * time.Second
 )
 
 // presence remembers in memory what the stations of users last said, and what the users' friends have been told. The zero
@@ -28,6 +34,7 @@ type presence struct {
 type present struct {
 	stations map[ozeki.StationID]sign
 	told     string // what friends were last told to ask for; empty is offline
+	pace     *rate.Limiter
 }
 
 // sign is what a station said, and when.
@@ -91,7 +98,8 @@ func (u *present) now(now time.Time) string {
 	return is
 }
 
-// news says whether a user's friends are to be told of what he is now, and notes it as told.
+// news says whether a user's friends are to be told now of what he is, and notes it as told. Of one who changes too often
+// they are told by a later sweep.
 func (p *presence) news(user ozeki.UserID, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,8 +112,18 @@ func (p *presence) news(user ozeki.UserID, now time.Time) bool {
 	if was == "" {
 		was = ozeki.Offline
 	}
+	if is == was {
+		u.told = is
+		return false
+	}
+	if u.pace == nil {
+		u.pace = rate.NewLimiter(rate.Every(tellEvery), tellBurst)
+	}
+	if !u.pace.AllowN(now, 1) {
+		return false
+	}
 	u.told = is
-	return is != was
+	return true
 }
 
 // untold takes back what news has noted: it could not be told.

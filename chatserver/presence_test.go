@@ -105,6 +105,39 @@ func TestFriendsAreToldOfEachChangeOfPresence(t *testing.T) {
 	}
 }
 
+func TestWhoFlipsQuicklyIsToldOfTogether(t *testing.T) {
+	f, ctx := newFixture(t), t.Context()
+	alice, bob := f.user("Alice", 0), f.user("Bob", 1)
+	f.direct(alice, bob)
+	before, err := f.store.Seq(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if err := errors.Join(bob.Availability(ctx), bob.Away(ctx)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := bob.Availability(ctx); err != nil {
+		t.Fatal(err)
+	}
+	alice.sees(ozeki.Available)
+	after, err := f.store.Seq(ctx)
+	if err != nil || after-before != tellBurst {
+		t.Errorf("%d changes were written, %v", after-before, err)
+	}
+	_, cursor := alice.poll(after)
+	f.srv.sweep(ctx)
+	if news, _ := alice.poll(cursor); len(news.friends) != 0 {
+		t.Errorf("told of %v although it is too early", news)
+	}
+	f.clock.move(tellEvery)
+	f.srv.sweep(ctx)
+	if news, _ := alice.poll(cursor); !slices.Equal(news.friends, []ozeki.UserID{bob.id}) {
+		t.Errorf("told of %v", news)
+	}
+}
+
 func TestFriendsAreToldLaterWhatCouldNotBeWritten(t *testing.T) {
 	f, ctx := newFixture(t), t.Context()
 	alice, bob := f.user("Alice", 0), f.user("Bob", 1)

@@ -27,18 +27,11 @@ func (s *Server) report(ctx context.Context, tx store.Tx, req *request, body *oz
 	if body.Instance != c.Instance {
 		return nil, errInstance
 	}
-	newest := int64(0)
-	for _, id := range body.MessageIDs {
-		m, err := tx.Message(ctx, c.ID, id)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-		case err != nil:
-			return nil, err
-		case m.Seq > c.Since:
-			newest = max(newest, m.Seq)
-		}
+	newest, err := tx.Newest(ctx, c.ID, body.MessageIDs)
+	if err != nil {
+		return nil, err
 	}
-	if newest == 0 {
+	if newest <= c.Since {
 		return nil, errNoneSeen
 	}
 	if err := tx.SetMark(ctx, req.user, c.ID, store.Viewed, newest, req.now); err != nil {

@@ -41,6 +41,8 @@ type Config struct {
 	Files files.Store
 	// MaxFile is the largest encrypted file that is taken, in bytes; 0 is DefaultMaxFile.
 	MaxFile int64
+	// MaxFilesPerUser is how many bytes the files that one user has sent may have together; 0 is DefaultMaxFilesPerUser.
+	MaxFilesPerUser int64
 }
 
 // Server is an http.Handler for POST PublicPath?srv=…&api=…. It looks at the query and the body, not at the path.
@@ -64,12 +66,14 @@ type Server struct {
 
 	files     files.Store
 	maxFile   int64
+	maxFiles  int64 // of one user
 	ticketKey []byte
 
 	keys     keyCache
 	seen     seenIDs
 	presence presence
 	failures failures
+	made     failures // accounts: each counts
 	tickets  tickets
 	sockets  sockets
 	patience patience
@@ -84,10 +88,13 @@ func New(c Config) *Server {
 	s := &Server{
 		store: c.Store, bus: c.Bus, scheme: c.Scheme, clock: c.Clock, ownClock: c.Clock != nil, log: c.Log,
 		window: c.ClockWindow, path: c.PublicPath, listenerPath: c.ListenerPath, patience: usualPatience,
-		files: c.Files, maxFile: c.MaxFile, ticketKey: newTicketKey(),
+		files: c.Files, maxFile: c.MaxFile, maxFiles: c.MaxFilesPerUser, ticketKey: newTicketKey(),
 	}
 	if s.maxFile <= 0 {
 		s.maxFile = DefaultMaxFile
+	}
+	if s.maxFiles <= 0 {
+		s.maxFiles = DefaultMaxFilesPerUser
 	}
 	s.Listener = http.HandlerFunc(s.listen)
 	if s.bus == nil {
@@ -106,6 +113,7 @@ func New(c Config) *Server {
 		s.window = 5 * time.Minute
 	}
 	s.routes = s.table()
+	s.made = failures{burst: accountBurst, every: accountEvery}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	tick, sweep := time.NewTicker(max(s.window/5, time.Second)), time.NewTicker(sweepEvery)

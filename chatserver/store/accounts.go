@@ -110,21 +110,15 @@ func (t *sqlTx) AddFriends(ctx context.Context, a, b ozeki.UserID) error {
 }
 
 func (t *sqlTx) TouchFriends(ctx context.Context, user ozeki.UserID) error {
-	scan := func(rows *sql.Rows, id *ozeki.UserID) error { return rows.Scan(id) }
-	friends, err := list(ctx, t.reader, scan, `SELECT friend_id FROM friend WHERE user_id = ?
-		AND friend_id NOT IN (SELECT blocked_id FROM block WHERE user_id = ?)`, string(user), string(user))
-	if err != nil || len(friends) == 0 {
+	const whom = `(SELECT friend_id FROM friend WHERE user_id = ? AND friend_id NOT IN (SELECT blocked_id FROM block WHERE user_id = ?))`
+	var some int
+	err := t.row(ctx, `SELECT CASE WHEN EXISTS `+whom+` THEN 1 ELSE 0 END`, string(user), string(user)).Scan(&some)
+	if err != nil || some == 0 {
 		return t.d.wrap("touch friends", err)
 	}
 	seq, err := t.next(ctx)
-	if err != nil {
-		return t.d.wrap("touch friends", err)
+	if err == nil {
+		err = t.tell(ctx, `UPDATE friend SET seq = ? WHERE friend_id = ? AND user_id IN `+whom+` RETURNING user_id`, seq, string(user), string(user), string(user))
 	}
-	for _, friend := range friends {
-		if _, err := t.exec(ctx, `UPDATE friend SET seq = ? WHERE user_id = ? AND friend_id = ?`, seq, string(friend), string(user)); err != nil {
-			return t.d.wrap("touch friends", err)
-		}
-	}
-	t.touch(friends...)
-	return nil
+	return t.d.wrap("touch friends", err)
 }

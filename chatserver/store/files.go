@@ -33,6 +33,12 @@ func (r reader) File(ctx context.Context, id ozeki.FileID) (File, error) {
 	return f, r.d.wrap("read file", notFound(err))
 }
 
+func (r reader) FilesSize(ctx context.Context, owner ozeki.UserID) (int64, error) {
+	var size int64
+	err := r.row(ctx, `SELECT COALESCE(SUM(size), 0) FROM file WHERE owner = ?`, string(owner)).Scan(&size)
+	return size, r.d.wrap("add up files", err)
+}
+
 func (r reader) FilesGone(ctx context.Context, limit int) ([]ozeki.FileID, error) {
 	out, err := list(ctx, r, func(rows *sql.Rows, id *ozeki.FileID) error { return rows.Scan(id) },
 		`SELECT file_id FROM file_gone ORDER BY file_id LIMIT ?`, limit)

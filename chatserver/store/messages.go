@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strings"
 	"time"
 
 	"starling/ozeki"
@@ -23,6 +24,31 @@ func (r reader) Message(ctx context.Context, conversation ozeki.ConversationID, 
 	row := r.row(ctx, `SELECT `+messageColumns+` FROM message WHERE conversation_id = ? AND message_id = ?`, string(conversation), string(id))
 	err := scanMessage(row.Scan, &m)
 	return m, r.d.wrap("read message", notFound(err))
+}
+
+// newestAtOnce is how many messages one question names. The rest of the last one is filled up with ids of none.
+const newestAtOnce = 100
+
+var newestQuery = `SELECT COALESCE(MAX(seq), 0) FROM message WHERE conversation_id = ? AND message_id IN (` +
+	strings.TrimSuffix(strings.Repeat("?, ", newestAtOnce), ", ") + `)`
+
+func (r reader) Newest(ctx context.Context, conversation ozeki.ConversationID, ids []ozeki.MessageID) (newest int64, err error) {
+	for part := range slices.Chunk(ids, newestAtOnce) {
+		args := make([]any, 1, 1+newestAtOnce)
+		args[0] = string(conversation)
+		for _, id := range part {
+			args = append(args, string(id))
+		}
+		for len(args) < cap(args) {
+			args = append(args, "")
+		}
+		var place int64
+		if err := r.row(ctx, newestQuery, args...).Scan(&place); err != nil {
+			return 0, r.d.wrap("find newest message", err)
+		}
+		newest = max(newest, place)
+	}
+	return newest, nil
 }
 
 func (r reader) Messages(ctx context.Context, q MessageQuery) ([]Message, error) {

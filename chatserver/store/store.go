@@ -85,6 +85,8 @@ type Reader interface {
 
 	// Message returns one message, expired or not. ErrNotFound.
 	Message(ctx context.Context, conversation ozeki.ConversationID, id ozeki.MessageID) (Message, error)
+	// Newest returns the highest place of the messages that are in the conversation, expired or not; 0 if none is.
+	Newest(ctx context.Context, conversation ozeki.ConversationID, ids []ozeki.MessageID) (int64, error)
 	// Messages returns a page of the unexpired messages of a conversation's instance, oldest first. It does not ask who
 	// may read them.
 	Messages(ctx context.Context, q MessageQuery) ([]Message, error)
@@ -100,6 +102,8 @@ type Reader interface {
 	HasExpired(ctx context.Context, at time.Time) (bool, error)
 	// File returns a file, stored or not. ErrNotFound.
 	File(ctx context.Context, id ozeki.FileID) (File, error)
+	// FilesSize returns how many bytes a user's files have, stored or announced.
+	FilesSize(ctx context.Context, owner ozeki.UserID) (int64, error)
 	// FilesGone lists files whose bytes are to be removed, at most limit.
 	FilesGone(ctx context.Context, limit int) ([]ozeki.FileID, error)
 

@@ -117,3 +117,46 @@ func (s *suite) hidden() {
 	hide("")
 	hidden()
 }
+
+func (s *suite) newest() {
+	u := s.users("a", "b")
+	c, other := s.conversation(u...), s.conversation(u...)
+	var ids []ozeki.MessageID
+	var last store.Message
+	for range 250 {
+		last = s.add(c, s.message(c, u[0], "x"))
+		ids = append(ids, last.ID)
+	}
+	elsewhere := s.add(other, s.message(other, u[0], "y"))
+	newest := func(want int64, ids ...ozeki.MessageID) {
+		s.Helper()
+		got, err := s.Newest(s.Context(), c.ID, ids)
+		s.is(err, nil)
+		s.equal(got, want)
+	}
+	newest(last.Seq, ids...)
+	slices.Reverse(ids)
+	newest(last.Seq, append([]ozeki.MessageID{elsewhere.ID, "", "x"}, ids...)...)
+	newest(last.Seq-1, ids[1:]...)
+	newest(0, elsewhere.ID, "", "x")
+	newest(0)
+}
+
+func (s *suite) filesSize() {
+	u := s.users("a", "b")
+	c := s.conversation(u...)
+	size := func(want int64) {
+		s.Helper()
+		got, err := s.FilesSize(s.Context(), u[0])
+		s.is(err, nil)
+		s.equal(got, want)
+	}
+	size(0)
+	for i, owner := range []ozeki.UserID{u[0], u[0], u[1]} {
+		f := store.File{ID: ozeki.NewFileID(), Conversation: c.ID, Owner: owner, Size: 100 << i, Created: s.now}
+		s.must(func(ctx context.Context, tx store.Tx) error { _, err := tx.CreateFile(ctx, f); return err })
+	}
+	size(300)
+	s.must(func(ctx context.Context, tx store.Tx) error { _, err := tx.PurgeFiles(ctx, s.now.Add(1e9)); return err })
+	size(0)
+}
