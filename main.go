@@ -19,6 +19,7 @@ import (
 
 	"starling/chatserver"
 	"starling/chatserver/files"
+	"starling/chatserver/push"
 	"starling/chatserver/relay"
 	"starling/chatserver/store"
 	"starling/ozeki"
@@ -32,6 +33,7 @@ type Config struct {
 	UpstreamListener string        // ws(s) URL of the Ozeki server's notification socket; empty: as its login answers say
 	Scheme           string        // name of the signing and sealing scheme
 	TLSCert, TLSKey  string        // PEM files; empty: plain HTTP
+	Push             string        // "on", "off", or the hosts of the push services that are taken
 	MaxFile          int64         // largest encrypted file that the embedded server takes, in bytes
 	MaxFilesPerUser  int64         // of one user's files together
 	StopTimeout      time.Duration // how long a stop waits for requests that are being served
@@ -100,7 +102,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 }
 
 func parse(args []string, getenv func(string) string, stderr io.Writer) (Config, error) {
-	cfg := Config{Addr: "127.0.0.1:8000", Data: defaultData(getenv), Scheme: ozeki.DefaultScheme, MaxFile: chatserver.DefaultMaxFile, MaxFilesPerUser: chatserver.DefaultMaxFilesPerUser, StopTimeout: 10 * time.Second,
+	cfg := Config{Addr: "127.0.0.1:8000", Data: defaultData(getenv), Scheme: ozeki.DefaultScheme, MaxFile: chatserver.DefaultMaxFile, MaxFilesPerUser: chatserver.DefaultMaxFilesPerUser, Push: "on", StopTimeout: 10 * time.Second,
 		Users: 50, Conversations: 100, Messages: 20}
 	fs := flag.NewFlagSet("starling", flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -113,6 +115,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 	fs.StringVar(&cfg.TLSKey, "tls-key", "", "`file` with the certificate's key (PEM)")
 	fs.Var(&option[int64]{&cfg.MaxFile, fileSize, "write a number of bytes from 1024 to 1073741824, like 26214400"}, "max-file", "embedded server: `bytes` of the largest file that people send each other")
 	fs.Var(&option[int64]{&cfg.MaxFilesPerUser, roomSize, "write a number of bytes of at least 1024, like 1073741824"}, "max-files-per-user", "embedded server: `bytes` of all files together that one person has sent and that are still there")
+	fs.StringVar(&cfg.Push, "push", cfg.Push, "embedded server: web push: on, off, or the `hosts` of the push services to use, e.g. fcm.googleapis.com,*.push.apple.com")
 	fs.Var(&option[time.Duration]{&cfg.StopTimeout, duration, "write a duration like 10s or 2m"}, "stop-timeout", "longest `duration` that a stop waits for requests being served")
 	fs.Var(&option[bool]{&cfg.Verbose, strconv.ParseBool, "write true or false"}, "verbose", "log every request")
 	const number = "write a whole number like 20"
@@ -242,7 +245,14 @@ func serve(ctx context.Context, cfg Config, demo bool, stdout, stderr io.Writer)
 		if err != nil {
 			return err
 		}
-		chat, closeAPI := newChatServer(chatserver.Config{Store: st, Files: kept, MaxFile: cfg.MaxFile, MaxFilesPerUser: cfg.MaxFilesPerUser, Scheme: scheme, Log: log})
+		sender, hosts, err := pushOf(ctx, cfg, st)
+		if err != nil {
+			return err
+		}
+		chat, closeAPI := newChatServer(chatserver.Config{
+			Store: st, Files: kept, MaxFile: cfg.MaxFile, MaxFilesPerUser: cfg.MaxFilesPerUser, Push: sender, PushHosts: hosts,
+			Scheme: scheme, Log: log,
+		})
 		defer closeAPI()
 		options.API, options.Listener, options.Files = chat, chat.Listener, chat.Files()
 	}
@@ -262,6 +272,27 @@ func openStore(ctx context.Context, cfg Config) (store.Store, func(), error) {
 		return nil, nil, err
 	}
 	return st, func() { st.Close() }, nil
+}
+
+// pushOf is what --push chooses: the sender of web push messages, nil for none, and the hosts that it may use, none for all.
+func pushOf(ctx context.Context, cfg Config, st store.Store) (*push.Client, []string, error) {
+	if cfg.Push == "off" {
+		return nil, nil, nil
+	}
+	var hosts []string
+	if cfg.Push != "on" {
+		hosts = strings.Split(cfg.Push, ",")
+		for _, host := range hosts {
+			if name := strings.TrimPrefix(host, "*."); !strings.Contains(name, ".") || strings.ContainsAny(name, "*/: ") {
+				return nil, nil, usageError{fmt.Errorf("--push: %q is no host name: write on, off, or hosts like fcm.googleapis.com,*.push.apple.com", host)}
+			}
+		}
+	}
+	key, err := chatserver.PushKey(ctx, st)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &push.Client{Key: key, HTTP: push.NewHTTPClient(), Now: time.Now}, hosts, nil
 }
 
 func seed(ctx context.Context, cfg Config, stdout io.Writer) error {

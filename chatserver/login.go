@@ -34,6 +34,9 @@ func (s *Server) extensions() []string {
 	if s.listenerPath != "" {
 		offered = append(offered, ozeki.ExtTicket, ozeki.ExtTyping)
 	}
+	if s.pushes != nil {
+		offered = append(offered, ozeki.ExtPush)
+	}
 	if s.files != nil {
 		offered = append(offered, ozeki.ExtFiles)
 	}

@@ -19,6 +19,8 @@ import (
 
 	"starling/chatserver/bus"
 	"starling/chatserver/files"
+	"starling/chatserver/push"
+	"starling/chatserver/push/pushtest"
 	"starling/chatserver/store"
 	"starling/ozeki"
 )
@@ -60,6 +62,8 @@ type fixture struct {
 	http  *httptest.Server
 
 	listener func(net.Listener) net.Listener // nil: as it is
+	push     *pushtest.Service               // nil: there is no web push
+	hosts    []string
 }
 
 func newFixture(t testing.TB, change ...func(*fixture)) *fixture {
@@ -83,7 +87,16 @@ func (f *fixture) start() {
 		f.t.Fatal(err)
 	}
 	f.store = st
+	var client *push.Client
+	if f.push != nil {
+		key, err := PushKey(context.Background(), st)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		client = &push.Client{Key: key, HTTP: f.push.Client(), Now: f.clock.now}
+	}
 	f.srv = New(Config{
+		Push: client, PushHosts: f.hosts,
 		Store: st, Bus: f.bus, Scheme: scheme, Clock: f.clock.now, PublicPath: testPath, ListenerPath: testListener, Files: f.files, MaxFile: 100_000,
 	})
 	mux := http.NewServeMux()

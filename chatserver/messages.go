@@ -62,6 +62,9 @@ func (s *Server) addMessage(ctx context.Context, tx store.Tx, req *request, body
 	if err != nil {
 		return nil, err
 	}
+	if s.pushes != nil && stored.Type != ozeki.TypeEvent {
+		req.committed = func(context.Context) { s.pushes.note(c, req.user, req.now) }
+	}
 	public := messageFor(stored)
 	public.Data = ""
 	return ozeki.AddAnswer{Answer: ok, Message: &public}, nil

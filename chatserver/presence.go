@@ -81,6 +81,20 @@ func (p *presence) of(user ozeki.UserID, now time.Time) string {
 	return p.users[user].now(now)
 }
 
+// availableAt lists the stations at which a user is.
+func (p *presence) availableAt(user ozeki.UserID, now time.Time) (stations []ozeki.StationID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if u := p.users[user]; u != nil {
+		for station, g := range u.stations {
+			if !g.away && g.fresh(now) {
+				stations = append(stations, station)
+			}
+		}
+	}
+	return stations
+}
+
 func (u *present) now(now time.Time) string {
 	is := ozeki.Offline
 	if u == nil {

@@ -103,9 +103,10 @@ func TestEveryAnswerBearsTheHeadersOfTheAPI(t *testing.T) {
 }
 
 func TestEveryCallHasARoute(t *testing.T) {
-	f := newFixture(t)
+	f := newFixture(t, withPush)
 	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallLogout, ozeki.CallFriendAdd, ozeki.CallConversationCreate,
-		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallMessageEdit, ozeki.CallMessageDelete, ozeki.CallTicket, ozeki.CallAway, ozeki.CallFileCreate, ozeki.CallFileFetch}, ozeki.Published...)
+		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallMessageEdit, ozeki.CallMessageDelete, ozeki.CallTicket, ozeki.CallAway, ozeki.CallFileCreate, ozeki.CallFileFetch,
+		ozeki.CallPushKey, ozeki.CallPushSubscribe, ozeki.CallPushUnsubscribe}, ozeki.Published...)
 	calls = append(append(calls, groupCalls...), workspaceCalls...)
 	for _, call := range calls {
 		if r, found := f.srv.routes[routeKey{call.Service, call.API, call.Action}]; !found || r.call != call {
@@ -144,11 +145,11 @@ func TestFailuresAreCountedWhereTheyComeFrom(t *testing.T) {
 
 // FuzzRequest sends any body to any call, signed well or not: the answer is always JSON with a status, and nothing panics.
 func FuzzRequest(f *testing.F) {
-	x := newFixture(f)
+	x := newFixture(f, withPush)
 	alice, bob := x.user("Alice", 0), x.user("Bob", 1)
 	c := x.direct(alice, bob)
 	calls := append([]ozeki.Call{ozeki.CallAccountCreate, ozeki.CallFriendAdd, ozeki.CallConversationCreate,
-		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallMessageEdit, ozeki.CallMessageDelete, ozeki.CallTicket, ozeki.CallAway}, ozeki.Published...)
+		ozeki.CallBlock, ozeki.CallUnblock, ozeki.CallMessageEdit, ozeki.CallMessageDelete, ozeki.CallTicket, ozeki.CallAway, ozeki.CallPushSubscribe}, ozeki.Published...)
 	for i, call := range calls {
 		f.Add(i, true, x.body(call, field("conversationid", c.ID), field("instance", c.Instance), field("limit", 5)))
 		f.Add(i, false, x.body(call, field("email", bob.email), field("members", []ozeki.Member{alice.member()})))

@@ -70,6 +70,10 @@ func (s *Server) table() map[routeKey]route {
 	if s.files != nil {
 		routes = append(routes, change(s, ozeki.CallFileCreate, s.createFile), read(s, ozeki.CallFileFetch, s.fetchFile))
 	}
+	if s.pushes != nil {
+		routes = append(routes, read(s, ozeki.CallPushKey, s.pushKey), change(s, ozeki.CallPushSubscribe, s.subscribePush),
+			change(s, ozeki.CallPushUnsubscribe, s.unsubscribePush))
+	}
 	m := make(map[routeKey]route, len(routes))
 	for _, r := range routes {
 		m[routeKey{r.call.Service, r.call.API, r.call.Action}] = r

@@ -18,6 +18,7 @@ import (
 
 	"starling/chatserver/bus"
 	"starling/chatserver/files"
+	"starling/chatserver/push"
 	"starling/chatserver/store"
 	"starling/ozeki"
 )
@@ -39,6 +40,10 @@ type Config struct {
 	ListenerPath string
 	// Files keeps the files that people send each other (see Server.Files); nil: the server takes none.
 	Files files.Store
+	// Push sends web push messages; nil: nobody is told anything that way.
+	Push *push.Client
+	// PushHosts are the host names of push services that are taken, or "*." and what they end with; none: all.
+	PushHosts []string
 	// MaxFile is the largest encrypted file that is taken, in bytes; 0 is DefaultMaxFile.
 	MaxFile int64
 	// MaxFilesPerUser is how many bytes the files that one user has sent may have together; 0 is DefaultMaxFilesPerUser.
@@ -76,6 +81,7 @@ type Server struct {
 	made     failures // accounts: each counts
 	tickets  tickets
 	sockets  sockets
+	pushes   *pushes // nil: there is no web push
 	patience patience
 
 	stop context.CancelFunc
@@ -112,6 +118,9 @@ func New(c Config) *Server {
 	if s.window <= 0 {
 		s.window = 5 * time.Minute
 	}
+	if c.Push != nil {
+		s.pushes = newPushes(c.Push, c.PushHosts)
+	}
 	s.routes = s.table()
 	s.made = failures{burst: accountBurst, every: accountEvery}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -130,6 +139,9 @@ func New(c Config) *Server {
 		defer sweep.Stop()
 		s.sweepPresence(ctx, sweep.C)
 	})
+	if s.pushes != nil {
+		s.work.Go(func() { s.tendPushes(ctx) })
+	}
 	s.deaf = s.bus.Subscribe(s.sockets.hint)
 	if s.files != nil {
 		remove := time.NewTicker(removeEvery)

@@ -74,6 +74,13 @@ func (s *sockets) drop(k *socket) {
 	s.open.Done()
 }
 
+// has says whether a user has a socket open at a station.
+func (s *sockets) has(user ozeki.UserID, station ozeki.StationID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.ContainsFunc(s.by[user], func(k *socket) bool { return k.station == station })
+}
+
 // hint takes what the bus says to the sockets concerned. It waits for none of them.
 func (s *sockets) hint(h bus.Hint) {
 	s.mu.RLock()

@@ -71,6 +71,9 @@ var (
 	CallFileFetch          = Call{"get file", "chatserver", "chatfile", "fetch", true, true, true}
 	CallMessageEdit        = Call{"edit message", "chatserver", "chatconversation", "edit", true, true, false}
 	CallMessageDelete      = Call{"delete message", "chatserver", "chatconversation", "delete", true, true, false}
+	CallPushKey            = Call{"push key", "chatserver", "chatpush", "key", true, true, true}
+	CallPushSubscribe      = Call{"push subscribe", "chatserver", "chatpush", "subscribe", true, true, false}
+	CallPushUnsubscribe    = Call{"push unsubscribe", "chatserver", "chatpush", "unsubscribe", true, true, false}
 )
 
 // Names of extensions in the login answer.
@@ -92,6 +95,7 @@ const (
 	ExtGroups             = "groups"             // groups change: the calls of groups.go
 	ExtWorkspaces         = "workspaces"         // the calls of workspace.go beside the published one
 	ExtFiles              = "files"              // CallFileCreate, CallFileFetch, and Files of a message
+	ExtPush               = "push"               // CallPushKey, CallPushSubscribe, CallPushUnsubscribe: web push
 	ExtMessageChange      = "messagechange"      // CallMessageEdit, CallMessageDelete; downloads give what has changed
 )
 

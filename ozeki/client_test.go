@@ -159,6 +159,12 @@ var methods = []method{
 		map[string]any{"workspacename": "alice.ozeki.chat"}, plainOK},
 	{CallLogout, func(ctx context.Context, c *Client) error { return c.Logout(ctx) }, nil, plainOK},
 	{CallAway, func(ctx context.Context, c *Client) error { return c.Away(ctx) }, nil, plainOK},
+	{CallPushKey, func(ctx context.Context, c *Client) error { return errOf(c.PushKey(ctx)) }, nil,
+		`{"status":"OK","errormessage":"","key":"BAAA"}`},
+	{CallPushSubscribe, func(ctx context.Context, c *Client) error {
+		return c.PushSubscribe(ctx, PushSubscription{Endpoint: "https://push.example.com/a", P256dh: "BAAA", Auth: "AAAA"})
+	}, map[string]any{"endpoint": "https://push.example.com/a", "p256dh": "BAAA", "auth": "AAAA"}, plainOK},
+	{CallPushUnsubscribe, func(ctx context.Context, c *Client) error { return c.PushUnsubscribe(ctx) }, nil, plainOK},
 	{CallTicket, func(ctx context.Context, c *Client) error { return errOf(c.Ticket(ctx)) }, nil, ticketOK},
 	{CallFriendAdd, func(ctx context.Context, c *Client) error { return errOf(c.AddFriend(ctx, " Admin@Ozeki.hu ")) },
 		map[string]any{"email": "admin@ozeki.hu"}, friendOK},

@@ -42,7 +42,7 @@ func TestTheProtocolPageIsTrue(t *testing.T) {
 	} {
 		says("the error code", "| `"+code+"` |")
 	}
-	for _, name := range []string{ExtRequestID, ExtCursor, ExtSender, ExtLogout, ExtFriendAdd, ExtConversationCreate, ExtReceipts, ExtOverview, ExtTicket, ExtTyping, ExtAway, ExtBlock, ExtGroups, ExtWorkspaces, ExtFiles, ExtMessageChange} {
+	for _, name := range []string{ExtRequestID, ExtCursor, ExtSender, ExtLogout, ExtFriendAdd, ExtConversationCreate, ExtReceipts, ExtOverview, ExtTicket, ExtTyping, ExtAway, ExtBlock, ExtGroups, ExtWorkspaces, ExtFiles, ExtMessageChange, ExtPush} {
 		says("the extension", "`"+name+"`")
 	}
 	for _, m := range methods {

@@ -62,6 +62,9 @@ type Reader interface {
 	// BlockedBy lists who has blocked the user, by id.
 	BlockedBy(ctx context.Context, user ozeki.UserID) ([]ozeki.UserID, error)
 
+	// Pushes lists the user's push subscriptions, by station.
+	Pushes(ctx context.Context, user ozeki.UserID) ([]Push, error)
+
 	// List lists what the user is a member of, the last used first: all of it, or with the version of an earlier list only
 	// what has changed since, where that is known.
 	List(ctx context.Context, user ozeki.UserID, since string) (List, error)
@@ -139,6 +142,14 @@ type Tx interface {
 	// TouchFriends has the friends of a user told about him, but those whom he has blocked. It advances no number where
 	// there are none.
 	TouchFriends(ctx context.Context, user ozeki.UserID) error
+
+	// SetPush makes a subscription the only one of its station and of its endpoint. It goes when the station is unbound.
+	// ErrNotFound: the user is not signed in on the station.
+	SetPush(ctx context.Context, p Push) error
+	// RemovePush ends the station's subscription if it has this endpoint, or whichever it has for the empty one.
+	RemovePush(ctx context.Context, station ozeki.StationID, endpoint string) error
+	// Secret keeps a fresh secret of the server's under a name, unless there is one: it gives the one that is kept.
+	Secret(ctx context.Context, name string, fresh []byte) ([]byte, error)
 
 	// CreateConversation adds a conversation with its members. ErrExists: the id is taken.
 	CreateConversation(ctx context.Context, c NewConversation) error
@@ -236,6 +247,14 @@ type Station struct {
 	UserID  ozeki.UserID
 	Polled  int64 // see Tx.SetPolled; at first the last number before the sign-in
 	BoundAt time.Time
+}
+
+// Push is a browser in which a user wants to be told of messages while nobody looks.
+type Push struct {
+	Station                ozeki.StationID
+	User                   ozeki.UserID
+	Endpoint, P256dh, Auth string // of push.Subscription
+	Contact                string // the https origin at which it subscribed, empty for none
 }
 
 // Friend is somebody that a user may write to.

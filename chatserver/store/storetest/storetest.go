@@ -73,6 +73,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"a file is created once":                                    (*suite).fileOnce,
 		"a message takes its sender's stored files":                 (*suite).attachFiles,
 		"files without a message are purged":                        (*suite).purgeFiles,
+		"a push subscription is its station's and its endpoint's":   (*suite).pushes,
+		"a secret is made once":                                     (*suite).secrets,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &suite{T: t, Store: open(t), now: time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
