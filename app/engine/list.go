@@ -417,8 +417,17 @@ func (e *Engine) changed(run int, list, conversations []ozeki.ConversationID) {
 		for _, id := range conversations {
 			if k := e.state.Timeline(id); k.Loaded && !k.Cut || k.Busy {
 				here = append(here, id)
-			} else if !slices.Contains(list, id) {
-				list = append(list[:len(list):len(list)], id)
+			} else {
+				if !slices.Contains(list, id) {
+					list = append(list[:len(list):len(list)], id)
+				}
+				if e.shelf.written[id] { // what the device keeps of it must not be what was edited or deleted since
+					e.poll.catching++
+					e.goIn(run, func(ctx context.Context, run int) {
+						e.loadNewest(ctx, run, id)
+						e.caughtUp(run)
+					})
+				}
 			}
 		}
 		e.unlock()
@@ -439,12 +448,17 @@ func (e *Engine) changed(run int, list, conversations []ozeki.ConversationID) {
 	for _, id := range conversations {
 		e.goIn(run, func(ctx context.Context, run int) {
 			e.catchUp(ctx, run, id)
-			e.mu.Lock()
-			defer e.unlock()
-			if run == e.run {
-				e.poll.catching--
-			}
+			e.caughtUp(run)
 		})
+	}
+}
+
+// caughtUp counts that the news of a conversation have come, or are noted as due.
+func (e *Engine) caughtUp(run int) {
+	e.mu.Lock()
+	defer e.unlock()
+	if run == e.run {
+		e.poll.catching--
 	}
 }
 

@@ -154,7 +154,9 @@ func (e *Engine) shelveChanges(ctx context.Context, run int) error {
 	if err := e.shelveMessages(ctx, run, owner, messages); err != nil || !list {
 		if err == nil {
 			e.mu.Lock()
-			s.messages = nil
+			if run == e.run {
+				s.messages = nil
+			}
 			e.unlock()
 		}
 		return err

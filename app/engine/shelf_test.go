@@ -154,11 +154,19 @@ func TestWhatIsNotKeptFollowsWhenTheConnectionIsBack(t *testing.T) {
 	p := s.signedIn(a)
 	p.reading(bob)
 	p.Viewed(bob, s.messages(a, bob)[0])
-	p.timers.run(ReportDelay, ReportDelay)
-	p.until("it is read", func(v *state.Snapshot) bool { return row(v, bob).Unread == 0 })
+	eventually(t, "it is read, and the server knows", func() bool {
+		p.timers.run(ReportDelay, ReportDelay)
+		p.mu.Lock()
+		defer p.unlock()
+		return row(p.current(), bob).Unread == 0 && len(p.state.Unreported()) == 0
+	})
 	p.keep()
 	p = p.again(s, false)
 	p.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded })
+	eventually(t, "it knows what it keeps", func() bool { p.mu.Lock(); defer p.unlock(); return p.shelf.written[bob] })
+	p.mu.Lock()
+	delete(p.shelf.written, bob) // as if another tab had kept it
+	p.unlock()
 	s.write(b, bob, 3)
 	p.until("three are unread", func(v *state.Snapshot) bool {
 		p.timers.run(PollActive, PollActive)
@@ -175,6 +183,39 @@ func TestWhatIsNotKeptFollowsWhenTheConnectionIsBack(t *testing.T) {
 	p.wire.set(nil)
 	p.Wake()
 	p.until("the others follow", shows("message 0", "message 0", "message 1", "message 2"))
+}
+
+// What is edited or deleted elsewhere does not stay on a device that has heard of it, although it is not open there.
+func TestWhatWasDeletedDoesNotStayOnTheDevice(t *testing.T) {
+	s := newServer(t)
+	a, b := s.account(0), s.account(1)
+	bob := s.direct(a, b)
+	p, other := s.signedIn(a), s.signedIn(b)
+	other.reading(bob)
+	for _, text := range []string{"a secret", "a slip"} {
+		if err := other.Send(bob, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other.until("it has arrived", shows("a secret", "a slip"))
+	p.reading(bob)
+	p.keep()
+	p = p.again(s, false)
+	p.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded })
+	eventually(t, "it knows what it keeps", func() bool { p.mu.Lock(); defer p.unlock(); return p.shelf.written[bob] })
+	ids := s.messages(a, bob)
+	if err := other.Delete(context.Background(), bob, ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Edit(context.Background(), bob, ids[1], "a correction"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "neither is kept", func() bool {
+		p.timers.run(PollActive, PollActive)
+		p.timers.run(ShelvePause, ShelvePause)
+		kept := p.keptRecord(shelfMessages+string(bob)) + p.keptRecord(shelfHead)
+		return !strings.Contains(kept, "a secret") && !strings.Contains(kept, "a slip") && strings.Contains(kept, "a correction")
+	})
 }
 
 func TestALongListIsKeptInPages(t *testing.T) {

@@ -221,6 +221,10 @@ func (e ListKept) apply(s *State) {
 			}
 		}
 		c.takeOlder(maps.Clone(k.Older))
+		if k.Conversation.Unread != nil { // counted here, where the server does not say
+			c.served, c.servedTo, c.viewed = *k.Conversation.Unread, k.Conversation.LastMessageID, k.Conversation.Viewed
+			s.reread(c)
+		}
 		if k.Last != nil {
 			c.last, c.stale = s.attributed(c, k.Last.Message()), false
 			s.willExpire(c.last)
