@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -23,6 +24,8 @@ const (
 	out     = "web/wasm"
 	hasty   = ".cache/app.wasm.how" // "quick" where the compressed forms are
 
+	agreedSize = "wasm/build/size.txt" // bytes of app.wasm.br, see the test
+
 	goapp   = "github.com/maxence-charriere/go-app/v9"
 	patch   = "wasm/goapp.patch"
 	patched = ".cache/goapp"    // the patched copy of go-app
@@ -33,21 +36,27 @@ func main() {
 	report := flag.Bool("size", false, "print the sizes in bytes, raw and brotli")
 	plain := flag.Bool("plain", false, "build with go-app as it is, without the patch")
 	quick := flag.Bool("quick", false, "compress little, for trying a change")
+	accept := flag.Bool("accept", false, "take the size for the one that the program may have")
 	traces := flag.Bool("traces", false, "keep files, lines and inlined functions for tracebacks")
 	flag.Parse()
-	if err := run(*report, *plain, *quick, *traces); err != nil {
+	if err := run(options{*report, *plain, *quick, *traces, *accept}); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-func run(report, plain, quick, traces bool) error {
+type options struct{ report, plain, quick, traces, accept bool }
+
+func run(o options) error {
+	if o.accept && (o.plain || o.quick || o.traces) {
+		return errors.New("-accept goes with none of -plain, -quick and -traces: it is about the program as it is served")
+	}
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return err
 	}
 	before, _ := os.ReadFile(program) // missing at first
 	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", linked}
-	if !plain {
+	if !o.plain {
 		if err := patchGoApp(); err != nil {
 			return fmt.Errorf("patch go-app: %w", err)
 		}
@@ -74,7 +83,7 @@ func run(report, plain, quick, traces bool) error {
 	if err != nil {
 		return err
 	}
-	raw, note, err := shrink(raw, traces)
+	raw, note, err := shrink(raw, o.traces)
 	if err != nil {
 		return fmt.Errorf("%s: %w", linked, err)
 	}
@@ -85,15 +94,18 @@ func run(report, plain, quick, traces bool) error {
 		return err
 	}
 	mark, _ := os.ReadFile(hasty) // missing: never built
-	if !bytes.Equal(before, raw) || !complete() || (string(mark) == "quick" && !quick) {
-		if err := compress(raw, quick); err != nil {
+	if !bytes.Equal(before, raw) || !complete() || (string(mark) == "quick" && !o.quick) {
+		if err := compress(raw, o.quick); err != nil {
 			return err
 		}
 	}
-	if report {
+	if o.report || o.accept {
 		br, err := os.ReadFile(filepath.Join(out, "app.wasm.br"))
 		if err != nil {
 			return err
+		}
+		if o.accept {
+			return os.WriteFile(agreedSize, []byte(strconv.Itoa(len(br))+"\n"), 0o644)
 		}
 		fmt.Printf("{\"figure\":\"bundle bytes\",\"raw\":%d,\"brotli\":%d}\n", len(raw), len(br))
 	}

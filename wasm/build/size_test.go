@@ -1,0 +1,33 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The program stays about as large as somebody said that it may be. Where it has to grow: `make size`, and say in the
+// commit what it is worth.
+func TestTheProgramDoesNotGrowUnasked(t *testing.T) {
+	top := filepath.Join("..", "..")
+	if how, _ := os.ReadFile(filepath.Join(top, hasty)); string(how) != "best" {
+		t.Skip("the program was built with -quick, or elsewhere: its size says nothing")
+	}
+	text, err := os.ReadFile("size.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	agreed, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(top, out, "app.wasm.br"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := int(info.Size()); size > agreed+agreed/50 {
+		t.Errorf("app.wasm.br has %d bytes, more than 2 %% above the %d of size.txt; make it smaller, or accept it with 'make size'", size, agreed)
+	}
+}
