@@ -28,7 +28,7 @@ import (
 // Config is what an operator can choose. Every flag has an environment twin: --addr is STARLING_ADDR.
 type Config struct {
 	Addr             string        // host:port to listen on; port 0 takes a free one
-	Data             string        // directory of the embedded server's database
+	Data             string        // directory of the embedded server's database and of former browser programs
 	Upstream         string        // URL of an Ozeki server's index.php; empty: the embedded server
 	UpstreamListener string        // ws(s) URL of the Ozeki server's notification socket; empty: as its login answers say
 	Scheme           string        // name of the signing and sealing scheme
@@ -107,7 +107,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 	fs := flag.NewFlagSet("starling", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&cfg.Addr, "addr", cfg.Addr, "`host:port` to listen on; port 0 takes a free one")
-	fs.StringVar(&cfg.Data, "data", cfg.Data, "`directory` of the embedded server's database and files; made if missing")
+	fs.StringVar(&cfg.Data, "data", cfg.Data, "`directory` of the embedded server's database and files, and of former versions of the browser program; made if missing")
 	fs.StringVar(&cfg.Upstream, "upstream", "", "`URL` of an Ozeki server's index.php to stand in front of")
 	fs.StringVar(&cfg.UpstreamListener, "upstream-listener", "", "ws or wss `URL` of the Ozeki server's notification socket (default: the host of --upstream and the port that its login answer names)")
 	fs.StringVar(&cfg.Scheme, "scheme", cfg.Scheme, "`name` of the scheme that signs and seals: "+strings.Join(ozeki.SchemeNames, ", "))
@@ -260,6 +260,13 @@ func serve(ctx context.Context, cfg Config, demo bool, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
+	updating, stopUpdates := context.WithCancel(ctx)
+	updated := make(chan struct{})
+	go func() {
+		defer close(updated)
+		site.keepUpdates(updating, filepath.Join(cfg.Data, "programs"))
+	}()
+	defer func() { stopUpdates(); <-updated }()
 	return listenAndServe(ctx, cfg, site, log, stderr)
 }
 

@@ -43,9 +43,10 @@ type siteOptions struct {
 
 // site serves the page, the program and the API under one origin.
 type site struct {
-	bundle web.Bundle
-	mux    *http.ServeMux
-	log    *slog.Logger
+	bundle  web.Bundle
+	mux     *http.ServeMux
+	log     *slog.Logger
+	updates updates
 }
 
 // newSite prepares everything that is served. web.ErrNoProgram if the browser program was not built in.
@@ -89,6 +90,15 @@ func newSite(o siteOptions) (*site, error) {
 	return s, nil
 }
 
+// keepUpdates makes new versions of the program small for browsers that have a former one, which are kept in the directory
+// dir. Without them browsers get all of the program.
+func (s *site) keepUpdates(ctx context.Context, dir string) {
+	program := s.bundle.Program()
+	if err := s.updates.prepare(ctx, dir, program, s.log); err != nil && ctx.Err() == nil {
+		s.log.Warn("new versions of the program are sent in full", "err", err)
+	}
+}
+
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -123,10 +133,21 @@ func (s *site) file(w http.ResponseWriter, r *http.Request) {
 	}
 	coding := bestCoding(r.Header.Get("Accept-Encoding"), f.Forms)
 	body := f.Forms[coding]
+	keep := "public"
+	if f.Type == web.ProgramType {
+		h.Set("Use-As-Dictionary", web.UseAsDictionary)
+		if delta := s.updates.to(r.Header.Get("Available-Dictionary")); delta != nil {
+			// For this browser alone: with Available-Dictionary in Vary the browser would load again what it has just loaded,
+			// because by then it has another dictionary.
+			if best := bestCoding(r.Header.Get("Accept-Encoding"), map[string][]byte{"": body, "dcz": delta}); best != "" {
+				coding, body, keep = best, delta, "private"
+			}
+		}
+	}
 	h.Set("Content-Type", f.Type)
 	h.Set("Cache-Control", "no-cache")
 	if f.Immutable {
-		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		h.Set("Cache-Control", keep+", max-age=31536000, immutable")
 		h.Del("Content-Security-Policy") // of a script or style it says nothing; a worker would inherit it
 	}
 	if r.URL.Path == "/sw.js" {

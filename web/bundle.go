@@ -52,7 +52,20 @@ type Bundle map[string]*File
 
 var types = map[string]string{
 	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-	".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json", ".wasm": "application/wasm",
+	".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json", ".wasm": ProgramType,
+}
+
+// ProgramType is the Content-Type of the program alone.
+const ProgramType = "application/wasm"
+
+// Program is the browser program among the files.
+func (b Bundle) Program() *File {
+	for _, f := range b {
+		if f.Type == ProgramType {
+			return f
+		}
+	}
+	return nil // Load does not make such a bundle
 }
 
 // inlineScript matches the page's one inline script, which the policy allows by its hash.
