@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -116,11 +117,13 @@ func (r *root) refuse(words string) {
 	}
 }
 
-// typed keeps what stands in the composer as the conversation's draft; a change of a message is none.
+// typed keeps what stands in the composer as the conversation's draft, or as a change of a message beside it.
 func (r *root) typed(text string) {
 	r.sending = "" // there is more to say
 	if r.editing.ID == "" {
-		r.setDraft(text, func(d *state.Draft) {})
+		r.setDraft(text, func(*state.Draft) {})
+	} else {
+		r.keepEdit(text)
 	}
 	r.refuse("")
 	if text != "" {
@@ -129,13 +132,42 @@ func (r *root) typed(text string) {
 }
 
 func (r *root) setDraft(text string, change func(*state.Draft)) {
+	r.changeDraft(r.current, func(d *state.Draft) { d.Text = text; change(d) })
+}
+
+func (r *root) changeDraft(id ozeki.ConversationID, change func(*state.Draft)) {
 	d := state.Draft{}
-	if was := r.engine.Draft(r.current); was != nil {
+	if was := r.engine.Draft(id); was != nil {
 		d = *was
 	}
-	d.Text = text
 	change(&d)
-	r.engine.SetDraft(r.current, &d)
+	r.engine.SetDraft(id, &d)
+}
+
+// keepEdit keeps a change of a message that was begun beside the draft.
+func (r *root) keepEdit(text string) {
+	m := r.editing
+	r.changeDraft(r.editingIn, func(d *state.Draft) { d.Edit = &state.Edit{ID: m.ID, Was: m.Text, Now: text} })
+}
+
+// compose puts what is known of a conversation's draft into the composer, where nothing stands: its text or the change
+// that was begun, and its files.
+func (r *root) compose(id ozeki.ConversationID) {
+	if r.engine == nil { // nothing has begun
+		return
+	}
+	d := r.engine.Draft(id)
+	if d == nil {
+		setValue("composer", "")
+		return
+	}
+	r.chosenBefore(id, d)
+	if d.Edit == nil {
+		setValue("composer", d.Text)
+		return
+	}
+	r.editing, r.editingIn = state.Message{ID: d.Edit.ID, Text: d.Edit.Was}, id
+	setValue("composer", d.Edit.Now)
 }
 
 // draftText is the text of a conversation's draft as far as it is known.
@@ -173,6 +205,7 @@ func (r *root) edit(id ozeki.ConversationID, message ozeki.MessageID) {
 	}
 	r.editing, r.editingIn = m, id
 	setValue("composer", m.Text)
+	r.keepEdit(m.Text)
 	r.refuse("")
 	r.ctx.Dispatch(func(ctx goapp.Context) { ctx.Defer(func(goapp.Context) { focusEnd("composer") }) })
 }
@@ -195,7 +228,7 @@ func (r *root) editLast() bool {
 // saveEdit makes the change to the message.
 func (r *root) saveEdit(id ozeki.ConversationID, text string) {
 	message := r.editing.ID
-	go func() {
+	change := func() {
 		err := r.engine.Edit(context.Background(), id, message, text)
 		r.ctx.Dispatch(func(goapp.Context) {
 			switch {
@@ -204,9 +237,24 @@ func (r *root) saveEdit(id ozeki.ConversationID, text string) {
 			case r.editing.ID == message && value("composer") == text: // else he has gone on meanwhile
 				r.stopEditing()
 				r.refused = ""
+			case r.editing.ID != message:
+				r.dropEdit(id, func(e state.Edit) bool { return e.ID == message && e.Now == text })
 			}
 		})
-	}()
+	}
+	if _, _, ok := r.message(id, message); !ok { // begun before a reload, far back
+		r.engine.Seek(id, message, change)
+		return
+	}
+	go change()
+}
+
+// dropEdit forgets a change of a message that was begun in a conversation, if it is such a one.
+func (r *root) dropEdit(id ozeki.ConversationID, is func(state.Edit) bool) {
+	if d := r.engine.Draft(id); d != nil && d.Edit != nil && is(*d.Edit) {
+		r.changeDraft(id, func(d *state.Draft) { d.Edit = nil })
+		r.engine.KeepDrafts() // a reload must not bring it back
+	}
 }
 
 // stopEditing leaves the change of a message; the draft stands in the composer again.
@@ -214,19 +262,20 @@ func (r *root) stopEditing() {
 	if r.editing.ID == "" {
 		return
 	}
+	r.dropEdit(r.editingIn, func(state.Edit) bool { return true })
 	r.editing, r.editingIn = state.Message{}, ""
 	setValue("composer", r.draftText(r.current))
 	r.ctx.Dispatch(func(goapp.Context) {})
 }
 
-// unfinished reports whether the page holds something that nothing keeps: files on their way or chosen, a change begun.
+// unfinished reports whether the page holds files that the device does not keep, or not yet.
 func (r *root) unfinished() bool {
 	for _, chosen := range r.chosen {
-		if len(chosen) > 0 {
+		if slices.ContainsFunc(chosen, func(f chosenFile) bool { return f.Kept == nil }) {
 			return true
 		}
 	}
-	return r.engine.Uploading() || r.editing.ID != "" && value("composer") != r.editing.Text
+	return r.engine.Unkept()
 }
 
 // cancel leaves what the composer is about, and reports whether there was something to leave. The text of an answer stays.

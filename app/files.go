@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -17,7 +18,14 @@ import (
 type chosenFile struct {
 	id int
 	engine.Attachment
-	ready bool // its small picture is made, or it has none
+	ready bool // it was tried to make its small picture, and to keep it
+}
+
+func (f chosenFile) size() int64 {
+	if f.Kept != nil {
+		return f.Kept.Size
+	}
+	return f.Data.Size()
 }
 
 // chosenView is what is shown of it.
@@ -29,7 +37,7 @@ type chosenView struct {
 func viewsOf(files []chosenFile) []chosenView {
 	views := make([]chosenView, len(files))
 	for i, f := range files {
-		views[i] = chosenView{f.id, f.Name, state.FileSize(f.Data.Size())}
+		views[i] = chosenView{f.id, f.Name, state.FileSize(f.size())}
 	}
 	return views
 }
@@ -67,29 +75,64 @@ func (r *root) choose(files []engine.Attachment) {
 	r.refuse(words)
 	for _, f := range fitting {
 		r.choices++
-		c := chosenFile{id: r.choices, Attachment: f, ready: !(state.File{Type: f.Type}).IsPicture()}
+		c := chosenFile{id: r.choices, Attachment: f}
 		r.setChosen(id, append(slices.Clone(r.chosen[id]), c))
-		if !c.ready {
-			go r.prepare(id, c)
-		}
+		go r.prepare(id, c)
 	}
 	focusOn("composer")
 }
 
-// prepare makes the small picture of a chosen one.
+// prepare makes the small picture of a chosen one, and keeps the file on the device.
 func (r *root) prepare(id ozeki.ConversationID, c chosenFile) {
-	c.Width, c.Height, c.Thumb = smallPicture(c.Data)
-	c.ready = true
+	if (state.File{Type: c.Type}).IsPicture() {
+		c.Width, c.Height, c.Thumb = smallPicture(c.Data)
+	}
+	kept, err := r.engine.KeepFile(context.Background(), id, c.Attachment)
+	c.Kept, c.ready = kept, true
+	if kept != nil {
+		c.Data = ozeki.Blob{}
+	}
 	r.ctx.Dispatch(func(goapp.Context) {
 		files := slices.Clone(r.chosen[id])
-		if i := slices.IndexFunc(files, func(f chosenFile) bool { return f.id == c.id }); i >= 0 {
+		i := slices.IndexFunc(files, func(f chosenFile) bool { return f.id == c.id })
+		switch {
+		case i >= 0:
 			files[i] = c
 			r.chosen[id] = files
+			r.keepChosen(id)
+			if err != nil && r.current == id {
+				r.refused = engine.Words(err)
+			}
+		case kept != nil: // taken away meanwhile
+			r.engine.ForgetKept([]ozeki.File{*kept})
 		}
 		if r.sending == id && r.current == id && !slices.ContainsFunc(files, isUnprepared) {
 			r.send()
 		}
 	})
+}
+
+// keepChosen puts the chosen files that the device keeps into the draft.
+func (r *root) keepChosen(id ozeki.ConversationID) {
+	r.changeDraft(id, func(d *state.Draft) {
+		d.Files = nil
+		for _, f := range r.chosen[id] {
+			if f.Kept != nil {
+				d.Files = append(d.Files, *f.Kept)
+			}
+		}
+	})
+}
+
+// chosenBefore takes the files of a draft, chosen in an earlier run of the program, into the composer.
+func (r *root) chosenBefore(id ozeki.ConversationID, d *state.Draft) {
+	for i := range d.Files {
+		kept := d.Files[i]
+		if !slices.ContainsFunc(r.chosen[id], func(f chosenFile) bool { return f.Kept != nil && f.Kept.ID == kept.ID }) {
+			r.choices++
+			r.setChosen(id, append(slices.Clone(r.chosen[id]), chosenFile{r.choices, engine.Attachment{Name: kept.Name, Type: kept.Type, Kept: &kept}, true}))
+		}
+	}
 }
 
 func (r *root) setChosen(id ozeki.ConversationID, files []chosenFile) {
@@ -99,7 +142,13 @@ func (r *root) setChosen(id ozeki.ConversationID, files []chosenFile) {
 
 func (r *root) unchoose(n int) {
 	id := r.current
+	for _, f := range r.chosen[id] {
+		if f.id == n && f.Kept != nil {
+			r.engine.ForgetKept([]ozeki.File{*f.Kept})
+		}
+	}
 	r.setChosen(id, slices.DeleteFunc(slices.Clone(r.chosen[id]), func(f chosenFile) bool { return f.id == n }))
+	r.keepChosen(id)
 	r.refuse("")
 	focusOn("composer")
 }
@@ -116,7 +165,7 @@ func (r *root) write(id ozeki.ConversationID, w engine.Writing) (words string) {
 	chosen := r.chosen[id]
 	if r.sending = ""; slices.ContainsFunc(chosen, isUnprepared) {
 		r.sending = id
-		return "The pictures are being prepared. The message is sent as soon as they are."
+		return "The files are being prepared. The message is sent as soon as they are."
 	}
 	for _, f := range chosen {
 		w.Files = append(w.Files, f.Attachment)

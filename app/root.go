@@ -114,7 +114,10 @@ func (r *root) take(s *state.Snapshot) {
 	before := r.snap
 	r.snap, r.fileLimit = s, r.engine.FileLimit()
 	if o := s.Open; o != nil && o.Draft != nil && r.editing.ID == "" && o.Row.ID == r.current && !hasDraft(before, r.current) && value("composer") == "" {
-		setValue("composer", o.Draft.Text) // a kept one has been opened
+		r.compose(r.current) // a kept one has been opened
+	}
+	if o := s.Open; o != nil && s.Loaded && !o.Known && len(r.chosen[o.Row.ID]) > 0 {
+		delete(r.chosen, o.Row.ID)
 	}
 	phase := map[state.Phase]string{state.Starting: r.phase, state.SignedOut: "out", state.SignedIn: "in"}[s.Phase]
 	if phase != "" && (phase != r.phase || s.Reason != r.reason) {
@@ -376,11 +379,14 @@ func (r *root) show(id ozeki.ConversationID) {
 	r.current = id
 	if id != was {
 		// At once, before the pane is drawn: what stands in the composer is sent to, and kept for, the current one.
+		if r.editing.ID != "" {
+			r.dropEdit(r.editingIn, func(e state.Edit) bool { return e.Now == e.Was })
+		}
 		r.editing, r.editingIn = state.Message{}, ""
 	}
 	r.engine.Open(id)
 	if id != was {
-		setValue("composer", r.draftText(id))
+		r.compose(id)
 	}
 	if id == "" && was != "" {
 		r.list.focusRow(was)

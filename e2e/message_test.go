@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -211,6 +212,68 @@ func TestADraftSurvivesTheReload(t *testing.T) {
 	p.SeeConversation("Bob Baker")
 	p.SeeMessage("I was about to say")
 	p.eventually("there is no draft", func() error { return p.holds(`document.querySelector("#composer").value === ""`) })
+}
+
+// A change that was begun is still there after a reload, and so are files that were chosen.
+func TestWhatStandsInTheComposerSurvivesTheReload(t *testing.T) {
+	t.Parallel()
+	server := startDemo(t)
+	a, b := newAlice(newPerson(t, server.URL)), newPerson(t, server.URL)
+	b.Visit("/")
+	b.SignIn(bob, demoPassword)
+	a.OpenConversation("Bob Baker")
+	b.OpenConversation("Alice Ashford")
+	a.Say("Bob Baker", "See you at nien")
+	a.SeeMessage("See you at nien")
+	a.Attach(file(t, "holiday.png", photo(t, 1200, 900)), file(t, "plan.txt", []byte("the plan")), file(t, "wrong.txt", []byte("x")))
+	a.SeeChosen("holiday.png", "plan.txt", "wrong.txt")
+	keeps := func(n int) func() error {
+		return func() error {
+			return a.holds(fmt.Sprintf(`new Promise(done => { const open = indexedDB.open("starling-files"); open.onsuccess = () => {
+				const count = open.result.transaction("files").objectStore("files").count()
+				count.onsuccess = () => { open.result.close(); done(count.result === %d) } } })`, n))
+		}
+	}
+	a.eventually("the files are kept", keeps(3))
+	a.see("button", "Remove wrong.txt").click()
+	a.SeeChosen("holiday.png", "plan.txt")
+	a.eventually("the one that was taken away is not", keeps(2))
+	a.see("textbox", "Message Bob Baker").fill("Here they are")
+	a.Do("See you at nien", "Edit")
+	a.see("textbox", "Message Bob Baker").fill("See you at nine")
+	a.see("button", "Insert an emoji").click()
+	a.SeeFocus("Search emoji")
+	a.typeText("rocket")
+	a.press(kb.ArrowDown)
+	a.press(kb.Enter)
+	text := func(want string) func() error {
+		return func() error { return a.holds(`document.querySelector("#composer").value === ` + strconv.Quote(want)) }
+	}
+	a.eventually("the emoji stands in the change", text("See you at nine🚀"))
+
+	a.Reload()
+	a.SeeConversation("Bob Baker")
+	a.eventually("the change is there again", text("See you at nine🚀"))
+	a.SeeWords("Edit message")
+	a.OpenConversation("Priya Raman")
+	a.eventually("elsewhere is nothing", text(""))
+	a.SeeChosen()
+	a.OpenConversation("Bob Baker")
+	a.eventually("the change has waited", text("See you at nine🚀"))
+	a.see("button", "Save").click()
+	a.SeeMessage("See you at nine🚀")
+	b.SeeMessage("See you at nine🚀")
+	a.eventually("the message is there again", text("Here they are"))
+	a.SeeChosen("holiday.png", "plan.txt")
+	a.SendChosen()
+	b.seeIn(b.article("Here they are"), "button", "Open picture holiday.png")
+	b.seeIn(b.article("Here they are"), "button", "Download plan.txt, …")
+	a.eventually("no file is left on the device", keeps(0))
+	a.Reload()
+	a.SeeConversation("Bob Baker")
+	a.SeeMessage("See you at nine🚀")
+	a.SeeChosen()
+	a.eventually("nothing stands in the composer", text(""))
 }
 
 // Messages can have links, code, bold and lists; nothing that somebody writes becomes anything else.

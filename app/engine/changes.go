@@ -175,7 +175,7 @@ func (e *Engine) Seek(id ozeki.ConversationID, message ozeki.MessageID, then fun
 				then()
 				return
 			case known.Loaded && !known.More && !known.Busy:
-				e.applyIn(run, state.NoticeAdded{Text: "The message that this answers is no longer there."})
+				e.applyIn(run, state.NoticeAdded{Text: "The message is no longer there."})
 				return
 			case known.Busy:
 				select {

@@ -19,7 +19,7 @@ const draftID = ozeki.MessageID("draft")
 // SetDraft says what stands in the composer of a conversation, nil for nothing. It is kept on the device when the user
 // pauses, sealed under the conversation's key.
 func (e *Engine) SetDraft(id ozeki.ConversationID, d *state.Draft) {
-	if d != nil && d.Text == "" && d.Reply == nil {
+	if d.IsEmpty() {
 		d = nil
 	}
 	e.mu.Lock()
@@ -84,6 +84,14 @@ func (e *Engine) Leaving() {
 	e.keepDraftsLocked()
 }
 
+// keptDraft is a draft as it is kept, sealed.
+type keptDraft struct {
+	Text  string       `json:"text"`
+	Reply *ozeki.Reply `json:"reply,omitempty"`
+	Files []ozeki.File `json:"files,omitempty"`
+	Edit  *state.Edit  `json:"edit,omitempty"`
+}
+
 // sealDraft seals a draft as it is kept, empty for none.
 func (e *Engine) sealDraft(ctx context.Context, id ozeki.ConversationID, key []byte, d *state.Draft) (string, error) {
 	if d == nil {
@@ -92,7 +100,7 @@ func (e *Engine) sealDraft(ctx context.Context, id ozeki.ConversationID, key []b
 	if key == nil {
 		return "", errNoKey
 	}
-	plain, err := json.Marshal(ozeki.Content{Version: 1, Text: d.Text, Reply: d.Reply})
+	plain, err := json.Marshal(keptDraft(*d))
 	if err != nil {
 		return "", err
 	}
@@ -202,13 +210,13 @@ func (e *Engine) openDraft(ctx context.Context, run int, id ozeki.ConversationID
 	e.unlock()
 	var draft *state.Draft
 	if data := kept.Drafts[id]; data != "" {
-		var content ozeki.Content
+		var content keptDraft
 		opened := e.tryKeys(ctx, [][][]byte{keys}, []ozeki.Sealed{{AD: ozeki.MessageAD(id, draftID), Data: data}})
 		if opened[0].Err != nil {
 			return // it stays kept: its key may be there another time
 		}
 		if json.Unmarshal(opened[0].Plaintext, &content) == nil {
-			draft = &state.Draft{Text: content.Text, Reply: content.Reply}
+			draft = (*state.Draft)(&content)
 		}
 	}
 	e.mu.Lock()

@@ -15,8 +15,59 @@ import (
 type Attachment struct {
 	Name, Type    string
 	Data          ozeki.Blob
-	Width, Height int    // of a picture, where known
-	Thumb         []byte // a small picture, where there is one
+	Width, Height int         // of a picture, where known
+	Thumb         []byte      // a small picture, where there is one
+	Kept          *ozeki.File // what KeepFile returned, nil for none; then the rest does not matter
+}
+
+// describe says what stands in a message of a file that is not encrypted yet.
+func (a Attachment) describe() ozeki.File {
+	return ozeki.File{
+		ID: ozeki.NewFileID(), Name: state.FileName(a.Name), Type: a.Type, Size: a.Data.Size(), Width: a.Width, Height: a.Height,
+		Thumb: base64.StdEncoding.EncodeToString(a.Thumb),
+	}
+}
+
+// KeepFile encrypts a file that is chosen for a message in a conversation, and keeps it on this device, so that it is still
+// there after a restart. It blocks, and gives an error for Words; nothing is kept then. The caller puts what it returns into
+// the draft, or calls ForgetKept.
+func (e *Engine) KeepFile(ctx context.Context, id ozeki.ConversationID, a Attachment) (*ozeki.File, error) {
+	e.mu.Lock()
+	run := e.run
+	e.unlock()
+	f := a.describe()
+	sealed, key, err := ozeki.SealFile(ctx, f.ID, a.Data)
+	if err != nil {
+		return nil, sentence("“" + f.Name + "” could not be read. It may have been moved or changed: attach it again. (" + err.Error() + ")")
+	}
+	if err := e.vault.KeepFile(ctx, f.ID, sealed); err != nil {
+		return nil, sentence("This device has no room to keep “" + f.Name + "”: it is sent as long as this page stays open. (" + err.Error() + ")")
+	}
+	f.Key = key
+	e.mu.Lock()
+	there := run == e.run && e.state.Timeline(id).Known
+	e.unlock()
+	if !there { // signed out, or left, meanwhile
+		e.ForgetKept([]ozeki.File{f})
+		return nil, context.Canceled
+	}
+	return &f, nil
+}
+
+// ForgetKept removes files from this device that KeepFile kept and that are not to be sent. A repeat changes nothing.
+func (e *Engine) ForgetKept(files []ozeki.File) {
+	if ids := idsOf(files); len(ids) > 0 {
+		e.goRun(func(ctx context.Context, _ int) {
+			_ = e.vault.ForgetFiles(ctx, ids) // encrypted bytes, removed with everything else at sign-out
+		})
+	}
+}
+
+func idsOf(files []ozeki.File) (ids []ozeki.FileID) {
+	for _, f := range files {
+		ids = append(ids, f.ID)
+	}
+	return ids
 }
 
 // outgoing is a file of a message in the outbox. Its encrypted bytes are the same at each try.
@@ -24,6 +75,7 @@ type outgoing struct {
 	file   ozeki.File // as it stands in the message; without a key it is not encrypted yet
 	plain  ozeki.Blob
 	sealed ozeki.Blob // nothing after a restart: the device keeps them
+	kept   bool       // by the device
 }
 
 // maxContent is the size of the largest content of a message in bytes: sealed it has at most 64 KiB of base64.
@@ -32,11 +84,14 @@ const maxContent = 47 << 10
 // attach takes files over into an outbox. The caller holds mu.
 func (o *outbox) attach(d *draft, files []Attachment) (shown []state.File) {
 	for _, a := range files {
-		f := ozeki.File{
-			ID: ozeki.NewFileID(), Name: state.FileName(a.Name), Type: a.Type, Size: a.Data.Size(), Width: a.Width, Height: a.Height,
-			Thumb: base64.StdEncoding.EncodeToString(a.Thumb),
+		out := &outgoing{plain: a.Data}
+		if a.Kept != nil {
+			out.file, out.plain, out.kept = *a.Kept, ozeki.Blob{}, true
+		} else {
+			out.file = a.describe()
 		}
-		o.files[f.ID] = &outgoing{file: f, plain: a.Data}
+		f := out.file
+		o.files[f.ID] = out
 		d.files = append(d.files, f.ID)
 		shown = append(shown, waitingFile(f))
 	}
@@ -46,7 +101,7 @@ func (o *outbox) attach(d *draft, files []Attachment) (shown []state.File) {
 // restoreFiles takes over the files of a message that an earlier run of the program could not send.
 func (o *outbox) restoreFiles(d *draft, files []ozeki.File) (shown []state.File) {
 	for _, f := range files {
-		o.files[f.ID] = &outgoing{file: f}
+		o.files[f.ID] = &outgoing{file: f, kept: true}
 		d.files = append(d.files, f.ID)
 		shown = append(shown, waitingFile(f))
 	}
@@ -76,9 +131,9 @@ func (e *Engine) sealFiles(ctx context.Context, o *outbox, d draft) ([]ozeki.Fil
 				return nil, sentence("“" + out.file.Name + "” could not be read. It may have been moved or changed: delete this message and attach it again. (" + err.Error() + ")")
 			}
 			// Where the device has no room the file is sent as long as this page stays open.
-			_ = e.vault.KeepFile(ctx, id, sealed)
+			kept := e.vault.KeepFile(ctx, id, sealed) == nil
 			e.mu.Lock()
-			out.file.Key, out.sealed, out.plain = key, sealed, ozeki.Blob{}
+			out.file.Key, out.sealed, out.plain, out.kept = key, sealed, ozeki.Blob{}, kept
 			gone := o.files[id] == nil
 			e.unlock()
 			if gone {
@@ -156,13 +211,16 @@ func (e *Engine) mover(run int, m state.FileMoved, size int64) func(done int64) 
 	}
 }
 
-// Uploading reports whether files are on their way to the server, or wait to be.
-func (e *Engine) Uploading() bool {
+// Unkept reports whether files are on their way to the server, or wait to be, that this device does not keep: they are lost
+// with the page.
+func (e *Engine) Unkept() bool {
 	e.mu.Lock()
 	defer e.unlock()
 	for _, o := range e.sender {
-		if len(o.files) > 0 {
-			return true
+		for _, out := range o.files {
+			if !out.kept {
+				return true
+			}
 		}
 	}
 	return false

@@ -124,16 +124,13 @@ func TestFilesArriveWithTheirMessageInOrder(t *testing.T) {
 		f := filesIn(v.Open.Messages[0])
 		return len(f) == 2 && f[0].Way == state.FileSending && f[0].Done > 0 && f[1].Way == state.FileWaiting
 	})
-	if !alice.Uploading() || v.Unsent != 2 || len(s.messages(alice.account, id)) != 0 {
-		t.Errorf("uploading %t, unsent %d", alice.Uploading(), v.Unsent)
+	if alice.Unkept() || v.Unsent != 2 || len(s.messages(alice.account, id)) != 0 {
+		t.Errorf("not kept %t, unsent %d", alice.Unkept(), v.Unsent)
 	}
 	close(hold)
 	alice.until("all is stored", func(v *state.Snapshot) bool {
 		return v.Unsent == 0 && slices.Equal(texts(v), []string{"look", "after it"})
 	})
-	if alice.Uploading() {
-		t.Error("it still says that it sends files")
-	}
 	bob.Wake()
 	v = bob.until("both have come", func(v *state.Snapshot) bool { return slices.Equal(texts(v), []string{"look", "after it"}) })
 	files := filesIn(v.Open.Messages[0])
@@ -368,8 +365,19 @@ func TestAFileIsSentWhereTheDeviceHasNoRoomForIt(t *testing.T) {
 	p := s.device(a, fullVault{NewVault()})
 	p.signIn()
 	p.reading(id)
+	if _, err := p.KeepFile(t.Context(), id, note("notes.txt")); !strings.Contains(Words(err), "no room to keep “notes.txt”") {
+		t.Errorf("said %q", Words(err))
+	}
+	hold := make(chan struct{})
+	p.files.set(false, hold)
 	if err := p.Write(id, Writing{Text: "", Files: []Attachment{note("notes.txt")}}); err != nil {
 		t.Fatal(err)
 	}
+	p.until("it is on its way", func(v *state.Snapshot) bool { return filesIn(last(v))[0].Way == state.FileSending })
+	if !p.Unkept() {
+		t.Error("it would be lost with the page, unsaid")
+	}
+	close(hold)
 	p.until("it is stored", filesAre("notes.txt"))
+	eventually(t, "nothing would be lost any more", func() bool { return !p.Unkept() })
 }

@@ -15,12 +15,12 @@ import (
 // nothing. The caller holds mu.
 func (e *Engine) forgetConversation(gone state.Gone) {
 	id := gone.ID
-	var files []ozeki.FileID
+	files := idsOf(gone.Files)
 	if o := e.sender[id]; o != nil {
 		for _, stop := range o.uploads {
 			stop()
 		}
-		files = slices.Collect(maps.Keys(o.files))
+		files = slices.AppendSeq(files, maps.Keys(o.files))
 		o.gone, o.waiting = true, nil
 		clear(o.files)
 		delete(e.sender, id)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"starling/app/state"
+	"starling/ozeki"
 )
 
 // keptOf is what a person's device keeps.
@@ -40,7 +41,11 @@ func TestWhatWaitsInAGroupGoesWhenAnotherDeviceLeavesIt(t *testing.T) {
 	id := alice.group("Team", bob)
 	phone := s.signedIn(bob.account)
 	phone.reading(id)
-	phone.SetDraft(id, &state.Draft{Text: "I was about to"})
+	chosen, err := phone.KeepFile(t.Context(), id, note("chosen.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	phone.SetDraft(id, &state.Draft{Text: "I was about to", Files: []ozeki.File{*chosen}})
 	phone.KeepDrafts()
 	hold := make(chan struct{})
 	defer close(hold)
@@ -62,7 +67,7 @@ func TestWhatWaitsInAGroupGoesWhenAnotherDeviceLeavesIt(t *testing.T) {
 	}
 	phone.Wake()
 	phone.until("it says what was lost", tells("“Team”", "2 messages"))
-	if phone.Uploading() || phone.Snapshot().Unsent != 0 {
+	if phone.Unkept() || phone.Snapshot().Unsent != 0 {
 		t.Error("something is still being sent")
 	}
 	eventually(t, "nothing of it is kept", func() bool { return holdsNothing(phone) })
@@ -84,7 +89,7 @@ func TestAGroupThatIsLeftTakesWhatWaitsInItAlong(t *testing.T) {
 		t.Fatal(err)
 	}
 	bob.until("it says what was lost", tells("“Team”", "a message"))
-	if bob.Uploading() {
+	if bob.Unkept() {
 		t.Error("something is still being sent")
 	}
 	eventually(t, "nothing of it is kept", func() bool { return holdsNothing(bob) })

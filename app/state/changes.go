@@ -126,6 +126,20 @@ func (s *State) Stored(id ozeki.ConversationID, message ozeki.MessageID) (m Mess
 type Draft struct {
 	Text  string
 	Reply *ozeki.Reply // what it answers, nil for nothing
+	Files []ozeki.File // that are chosen and kept on this device, encrypted
+	Edit  *Edit        // a change of a message that was begun meanwhile, nil for none
+}
+
+// Edit is a change of a message that is not made yet.
+type Edit struct {
+	ID  ozeki.MessageID
+	Was string // the message's text
+	Now string // what stands in the composer
+}
+
+// IsEmpty reports whether there is nothing in a draft.
+func (d *Draft) IsEmpty() bool {
+	return d == nil || d.Text == "" && d.Reply == nil && len(d.Files) == 0 && d.Edit == nil
 }
 
 // DraftsKept: this device has drafts of these conversations, which are not opened yet.

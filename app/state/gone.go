@@ -6,12 +6,17 @@ import "starling/ozeki"
 type Gone struct {
 	ID     ozeki.ConversationID
 	Name   string
-	Unsent int // messages in it that the server does not have
+	Unsent int          // messages in it that the server does not have
+	Files  []ozeki.File // of its draft
 }
 
 // drop forgets a conversation that is gone.
 func (s *State) drop(c *conversation) {
-	s.gone = append(s.gone, Gone{c.id, c.name, c.timeline.unsent()})
+	gone := Gone{ID: c.id, Name: c.name, Unsent: c.timeline.unsent()}
+	if c.draft != nil {
+		gone.Files = c.draft.Files
+	}
+	s.gone = append(s.gone, gone)
 	delete(s.conversations, c.id)
 	delete(s.writing, c.id)
 	delete(s.news, c.id)
