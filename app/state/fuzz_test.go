@@ -39,7 +39,7 @@ func play(t testing.TB, script []byte) {
 		var e Event
 		flag := Flags[a/5%4]
 		value := valueFor(flag, b, instance)
-		switch kind % 25 {
+		switch kind % 27 {
 		case 0, 1, 2:
 			e = FlagWanted{id, flag, value}
 		case 3, 4:
@@ -74,11 +74,11 @@ func play(t testing.TB, script []byte) {
 			e = []Event{PageAsked{ID: id, Older: on}, PageAsked{ID: id, Later: on}, ReaderMoved{id, on}}[a/5%3]
 		case 15:
 			from := []ozeki.UserID{me, userOf(n)}[a/5%2]
-			e = PageLoaded{ID: id, Instance: instance, Older: on, Newest: b%3 == 0, Later: b%7 == 0, Rest: b%11 == 0, Next: []ozeki.MessageID{"", m}[b%2], Messages: []Message{{ID: m, From: from, Created: noon.Add(time.Duration(b) * time.Minute)}, {ID: m + "x", From: from}}}
+			e = PageLoaded{ID: id, Instance: instance, Older: on, Newest: b%3 == 0, Later: b%7 == 0, Rest: b%11 == 0, Next: []ozeki.MessageID{"", m}[b%2], Messages: []Message{{ID: m, From: from, Created: noon.Add(time.Duration(b) * time.Minute), Until: until(b)}, {ID: m + "x", From: from}}}
 		case 16:
 			e = PageFailed{id, "No."}
 		case 17:
-			e = MessageWritten{ID: m, Conversation: id, Text: "text", Files: []File{{ID: "f"}}[:b%2], At: noon.Add(time.Duration(b) * time.Minute)}
+			e = MessageWritten{ID: m, Conversation: id, Text: "text", Files: []File{{ID: "f"}}[:b%2], At: noon.Add(time.Duration(b) * time.Minute), Until: until(b)}
 		case 18:
 			e = []Event{MessageMoved{m, id, MessageState(a / 5 % 4), "why"}, FileMoved{id, m, "f", FileWay(a / 5 % 4), int64(b)}}[b%2]
 		case 19:
@@ -94,6 +94,12 @@ func play(t testing.TB, script []byte) {
 			if last := s.UnopenedLast(1 + b%3); len(last) > 0 && on {
 				e = LastOpened{[]OpenedLast{{last[0].ID, last[0].Message, Message{ID: last[0].Message.ID, Text: "opened", From: userOf(n)}}}}
 			}
+		case 25:
+			changed := Message{ID: m, From: []ozeki.UserID{me, userOf(n)}[a/5%2], Text: "changed", Edited: true, Kind: []MessageKind{KindText, KindDeleted}[b/8%2], Until: until(b)}
+			e = []Event{MessagesChanged{ID: id, Instance: instance, Messages: []Message{changed}, Revision: int64(b)}, TimePassed{noon.Add(time.Duration(b) * time.Minute)}}[a/10%2]
+		case 26:
+			draft := &Draft{Text: "begun", Files: []ozeki.File{{ID: "f"}}[:b%2]}
+			e = []Event{DraftsKept{[]ozeki.ConversationID{id, idOf(77)}}, DraftChanged{id, draft}, DraftChanged{ID: id}, ConversationLeft{id}}[a/5%4]
 		case 22:
 			e = []Event{NoticeAdded{"Something."}, NoticeDismissed{b}, Connection{on}, Touched{id, noon.Add(time.Duration(b) * time.Minute)}, ListFailed{"No."},
 				OrderChanged{[]ozeki.ConversationID{id, idOf(b % 5)}}, FriendsLoaded{[]Friend{{ID: userOf(n), Availability: []string{ozeki.Available, ozeki.Away, "?"}[b%3]}}},
@@ -102,6 +108,23 @@ func play(t testing.TB, script []byte) {
 		}
 		if e != nil {
 			s.Apply(e)
+		}
+		for _, gone := range s.TakeGone() {
+			if _, in := rowIn(s.Snapshot(), gone.ID); in != "" {
+				t.Fatalf("%v is gone and shown among the %s", gone, in)
+			}
+		}
+		if passed, ok := e.(TimePassed); ok {
+			if at := s.Expires(); !at.IsZero() && !at.After(passed.Now) {
+				t.Fatalf("at %v something expires that was to be gone at %v", passed.Now, at)
+			}
+			for _, c := range s.conversations {
+				for _, m := range c.timeline.view() {
+					if m.State == MessageSent && !m.Until.IsZero() && !m.Until.After(passed.Now) {
+						t.Fatalf("%+v is there at %v", m, passed.Now)
+					}
+				}
+			}
 		}
 		still()
 		snap := checkSnapshot(t, s)
@@ -116,6 +139,14 @@ func play(t testing.TB, script []byte) {
 			t.Fatalf("notices pile up: %+v", snap.Notices)
 		}
 	}
+}
+
+// until is when a message expires, of every other one never.
+func until(n int) time.Time {
+	if n%2 == 0 {
+		return time.Time{}
+	}
+	return noon.Add(time.Duration(n+5) * time.Minute)
 }
 
 // valueFor is one of the values of a flag.
@@ -157,5 +188,6 @@ func FuzzNoOrderOfEventsBreaksWhatIsShown(f *testing.F) {
 	f.Add([]byte{0, 1, 1, 3, 1, 1, 6, 1, 1, 12, 1, 0, 12, 1, 1, 20, 2, 0})
 	f.Add([]byte{13, 0, 1, 14, 0, 1, 15, 0, 3, 17, 0, 4, 15, 0, 4, 18, 0, 4, 18, 10, 4, 19, 0, 4})
 	f.Add([]byte{8, 3, 7, 9, 4, 1, 10, 4, 1, 11, 0, 1, 8, 251, 2, 21, 25, 3, 0, 4, 0, 8, 0, 0})
+	f.Add([]byte{13, 0, 1, 15, 0, 3, 25, 0, 3, 25, 10, 200, 17, 0, 5, 25, 10, 250, 26, 5, 1, 26, 15, 0, 9, 0, 1, 26, 0, 0})
 	f.Fuzz(func(t *testing.T, script []byte) { play(t, script) })
 }
