@@ -462,16 +462,8 @@ func (e *Engine) takePage(run int, page state.PageLoaded) (took, behind bool) {
 
 // Later loads messages after the newest one that is at hand, where it is not the conversation's newest.
 func (e *Engine) Later(id ozeki.ConversationID) {
-	e.goRun(func(ctx context.Context, run int) {
-		e.mu.Lock()
-		known := e.state.Timeline(id)
-		if run != e.run || !known.Cut || known.Busy {
-			e.unlock()
-			return
-		}
-		e.applyLocked(state.PageAsked{ID: id, Later: true})
+	e.goOnward(id, func(ctx context.Context, run int, known state.Known) {
 		revision := e.revisionOf(known)
-		e.unlock()
 		a, err := e.client.Download(ctx, ozeki.DownloadRequest{
 			ConversationID: id, Instance: known.Instance,
 			FirstMessageID: known.Last.ID, FirstMessageDate: ozeki.TimeOf(known.Last.Created), Revision: revision,
@@ -494,6 +486,11 @@ func (e *Engine) Later(id ozeki.ConversationID) {
 
 // Newest brings the newest messages of a conversation back, where they were let go while older ones were read.
 func (e *Engine) Newest(id ozeki.ConversationID) {
+	e.goOnward(id, func(ctx context.Context, run int, known state.Known) { e.loadPage(ctx, run, id, known.Instance) })
+}
+
+// goOnward has messages loaded that are newer than those at hand, where there are such and none are on their way.
+func (e *Engine) goOnward(id ozeki.ConversationID, load func(ctx context.Context, run int, known state.Known)) {
 	e.goRun(func(ctx context.Context, run int) {
 		e.mu.Lock()
 		known := e.state.Timeline(id)
@@ -503,7 +500,7 @@ func (e *Engine) Newest(id ozeki.ConversationID) {
 		}
 		e.applyLocked(state.PageAsked{ID: id, Later: true})
 		e.unlock()
-		e.loadPage(ctx, run, id, known.Instance)
+		load(ctx, run, known)
 	})
 }
 
