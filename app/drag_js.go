@@ -47,20 +47,20 @@ type drag struct {
 }
 
 func (l *island) listenDrag() {
-	l.host.Call("addEventListener", "pointerdown", l.on(func(args []js.Value) {
+	l.host.Call("addEventListener", "pointerdown", l.funcs.on(func(args []js.Value) {
 		e := args[0]
 		if e.Get("pointerType").String() != "touch" && e.Get("button").Int() == 0 && e.Get("isPrimary").Bool() && !e.Get("ctrlKey").Bool() {
 			l.press(e.Get("target"), e, false)
 		}
 	}))
-	l.host.Call("addEventListener", "touchstart", l.on(func(args []js.Value) {
+	l.host.Call("addEventListener", "touchstart", l.funcs.on(func(args []js.Value) {
 		l.dropDrag()
 		if touches := args[0].Get("touches"); touches.Length() == 1 {
 			l.press(args[0].Get("target"), touches.Index(0), true)
 		}
 	}), map[string]any{"passive": true})
 	// Not passive: a finger that drags must not scroll, which can only be said in answer to its moves.
-	l.host.Call("addEventListener", "touchmove", l.on(func(args []js.Value) {
+	l.host.Call("addEventListener", "touchmove", l.funcs.on(func(args []js.Value) {
 		if d := l.drag; d != nil && d.touch {
 			if d.phase != dragPressed {
 				args[0].Call("preventDefault")
@@ -68,7 +68,7 @@ func (l *island) listenDrag() {
 			d.move(args[0].Get("touches").Index(0))
 		}
 	}), map[string]any{"passive": false})
-	l.host.Call("addEventListener", "touchend", l.on(func(args []js.Value) {
+	l.host.Call("addEventListener", "touchend", l.funcs.on(func(args []js.Value) {
 		if d := l.drag; d != nil && d.touch {
 			if d.phase != dragPressed {
 				args[0].Call("preventDefault") // no click
@@ -76,7 +76,7 @@ func (l *island) listenDrag() {
 			d.release()
 		}
 	}), map[string]any{"passive": false})
-	l.host.Call("addEventListener", "touchcancel", l.on(func([]js.Value) { l.dropDrag() }))
+	l.host.Call("addEventListener", "touchcancel", l.funcs.on(func([]js.Value) { l.dropDrag() }))
 }
 
 // press begins with a pointer or a finger on the link of a row.

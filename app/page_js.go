@@ -191,6 +191,27 @@ func listen(target js.Value, event string, f func(e js.Value)) {
 	}))
 }
 
+// callbacks are functions that the page was given and that are let go together.
+type callbacks []js.Func
+
+// on makes one.
+func (c *callbacks) on(f func(args []js.Value)) js.Func {
+	fn := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		f(args)
+		return nil
+	})
+	*c = append(*c, fn)
+	return fn
+}
+
+// release lets them go.
+func (c *callbacks) release() {
+	for _, f := range *c {
+		f.Release()
+	}
+	*c = nil
+}
+
 // letGo takes listeners off once what is running has ended, since it may be one of them.
 func letGo(offs []func()) {
 	var later js.Func

@@ -37,7 +37,7 @@ type island struct {
 	asked    map[ozeki.ConversationID]bool // whose names were asked for
 	drag     *drag                         // a press on a row, nil for none
 	resize   js.Value
-	funcs    []js.Func
+	funcs    callbacks
 }
 
 // section is one list with its heading.
@@ -126,7 +126,7 @@ func (l *island) attach(id string) {
 	l.model.Call("querySelector", ".badge").Set("hidden", true)
 
 	byElement := js.Global().Get("WeakMap").New()
-	observe := l.on(func(args []js.Value) {
+	observe := l.funcs.on(func(args []js.Value) {
 		entries := args[0]
 		for i := range entries.Length() {
 			n := byElement.Call("get", entries.Index(i).Get("target")).Int()
@@ -150,8 +150,8 @@ func (l *island) attach(id string) {
 		s.button.Call("setAttribute", "aria-controls", "list-"+strconv.Itoa(i))
 		s.root = element("section", strings.ToLower(name), element("h2", "", s.button), s.empty, s.scroll)
 		s.root.Set("hidden", i != 1)
-		s.button.Call("addEventListener", "click", l.on(func([]js.Value) { l.collapse(s) }))
-		s.scroll.Call("addEventListener", "scroll", l.on(func([]js.Value) {
+		s.button.Call("addEventListener", "click", l.funcs.on(func([]js.Value) { l.collapse(s) }))
+		s.scroll.Call("addEventListener", "scroll", l.funcs.on(func([]js.Value) {
 			s.top = s.scroll.Get("scrollTop").Float()
 			l.redrawSoon()
 		}), map[string]any{"passive": true})
@@ -161,9 +161,9 @@ func (l *island) attach(id string) {
 		l.host.Call("append", s.root)
 		l.sections[i] = s
 	}
-	l.host.Call("addEventListener", "click", l.on(l.click))
-	l.host.Call("addEventListener", "keydown", l.on(l.keydown))
-	l.host.Call("addEventListener", "contextmenu", l.on(l.contextMenu))
+	l.host.Call("addEventListener", "click", l.funcs.on(l.click))
+	l.host.Call("addEventListener", "keydown", l.funcs.on(l.keydown))
+	l.host.Call("addEventListener", "contextmenu", l.funcs.on(l.contextMenu))
 	l.listenDrag()
 	l.measure()
 	if l.snap != nil {
@@ -177,20 +177,9 @@ func (l *island) detach() {
 	if l.resize.Truthy() {
 		l.resize.Call("disconnect")
 	}
-	for _, f := range l.funcs {
-		f.Release()
-	}
-	l.funcs, l.host, l.snap = nil, js.Undefined(), nil
+	l.funcs.release()
+	l.host, l.snap = js.Undefined(), nil
 	l.rows = map[ozeki.ConversationID]*rowNode{}
-}
-
-func (l *island) on(f func(args []js.Value)) js.Func {
-	fn := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		f(args)
-		return nil
-	})
-	l.funcs = append(l.funcs, fn)
-	return fn
 }
 
 // measure reads the height of a row, which depends on the pointer.

@@ -25,7 +25,7 @@ type timeline struct {
 	line    js.Value // "New messages"
 	jump    js.Value
 	resize  js.Value
-	funcs   []js.Func
+	funcs   callbacks
 	dayOf   func(time.Time) string
 
 	snap         *state.Snapshot
@@ -117,25 +117,16 @@ func (l *timeline) build() {
 	l.reset()
 
 	passive := map[string]any{"passive": true}
-	l.log.Call("addEventListener", "scroll", l.on(func([]js.Value) { l.scrolled() }), passive)
-	l.root.Call("addEventListener", "click", l.on(l.click))
+	l.log.Call("addEventListener", "scroll", l.funcs.on(func([]js.Value) { l.scrolled() }), passive)
+	l.root.Call("addEventListener", "click", l.funcs.on(l.click))
 	l.tools = element("div", "tools")
 	l.tools.Call("setAttribute", "role", "group")
 	l.tools.Call("setAttribute", "aria-label", "Message actions")
 	for event, f := range map[string]func(js.Value){"pointerover": l.pointed, "pointerleave": l.left, "focusin": l.focused, "focusout": l.left, "keydown": l.keydown, "contextmenu": l.contextMenu} {
-		l.log.Call("addEventListener", event, l.on(func(args []js.Value) { f(args[0]) }))
+		l.log.Call("addEventListener", event, l.funcs.on(func(args []js.Value) { f(args[0]) }))
 	}
-	l.resize = js.Global().Get("ResizeObserver").New(l.on(l.resized))
+	l.resize = js.Global().Get("ResizeObserver").New(l.funcs.on(l.resized))
 	l.resize.Call("observe", l.log)
-}
-
-func (l *timeline) on(f func(args []js.Value)) js.Func {
-	fn := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		f(args)
-		return nil
-	})
-	l.funcs = append(l.funcs, fn)
-	return fn
 }
 
 // detach forgets the page; the element is gone.
@@ -143,10 +134,9 @@ func (l *timeline) detach() {
 	if l.resize.Truthy() {
 		l.resize.Call("disconnect")
 	}
-	for _, f := range l.funcs {
-		f.Release()
-	}
-	l.funcs, l.root, l.snap = nil, js.Undefined(), nil
+	l.funcs.release()
+	l.root, l.snap = js.Undefined(), nil
+	l.headShown, l.footShown = part{}, part{}
 }
 
 // reset forgets a conversation.
