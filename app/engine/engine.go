@@ -158,6 +158,10 @@ func (e *Engine) resume() {
 			e.applyIn(run, state.SignOutDone{})
 			return
 		}
+		if kept.Ended {
+			e.applyIn(run, state.SignOutDone{Reason: endedWords(kept)})
+			return
+		}
 		e.begin(run, kept)
 	})
 }
@@ -306,10 +310,7 @@ func (e *Engine) SignInWithKey(ctx context.Context, apiKey, encryptionPassword s
 		name = answer.Nick
 	}
 	kept := &Kept{Session: *e.client.Session(), Name: name}
-	e.vaultMu.Lock()  // a wipe of the user before comes first
-	e.clearShelf(ctx) // of a session that could not be read any more
-	err = e.vault.Save(ctx, kept)
-	e.vaultMu.Unlock()
+	err = e.keepSession(ctx, kept)
 	if err != nil {
 		// The session works without being kept; say what will happen.
 		defer e.apply(state.NoticeAdded{Text: "This browser does not let Starling keep the session: you will have to sign in again after a reload. (" + err.Error() + ")"})
@@ -317,6 +318,23 @@ func (e *Engine) SignInWithKey(ctx context.Context, apiKey, encryptionPassword s
 	e.begin(run, kept)
 	e.neighbours.Tell(Note{SignedIn: true})
 	return nil
+}
+
+// keepSession keeps a new session on the device, with what the same user's session before has left. What another user has
+// left goes.
+func (e *Engine) keepSession(ctx context.Context, kept *Kept) error {
+	e.vaultMu.Lock() // a wipe of the user before comes first
+	defer e.vaultMu.Unlock()
+	e.clearShelf(ctx) // of a session that could not be read any more, or has ended
+	// Where it cannot be read, there is nothing to take over: what is kept is replaced.
+	if was, _ := e.vault.Load(ctx); was != nil && was.Session.UserID == kept.Session.UserID {
+		kept.takeOver(was)
+	} else if was != nil {
+		if err := e.vault.Wipe(ctx); err != nil {
+			return err
+		}
+	}
+	return e.vault.Save(ctx, kept)
 }
 
 // CreateAccount makes an account and signs in. It blocks like SignIn.
@@ -336,7 +354,7 @@ func (e *Engine) SignOut() {
 	e.mu.Lock()
 	session := e.client.Session()
 	e.unlock()
-	e.end("")
+	e.end()
 	e.neighbours.Tell(Note{SignedOut: true})
 	if session == nil || !session.Has(ozeki.ExtLogout) {
 		return
@@ -373,10 +391,10 @@ func (e *Engine) Unsaved() (messages, changes int) {
 	return e.current().Unsent, changes
 }
 
-// end signs out on this device, with a reason in words if it was not the user's wish.
-func (e *Engine) end(reason string) {
+// end signs out on this device.
+func (e *Engine) end() {
 	e.mu.Lock()
-	e.leave(reason)
+	e.leave("")
 	e.unlock()
 	e.goRun(func(ctx context.Context, run int) {
 		e.vaultMu.Lock()
@@ -384,6 +402,50 @@ func (e *Engine) end(reason string) {
 		e.vaultMu.Unlock()
 		if err != nil {
 			e.applyIn(run, state.NoticeAdded{Text: "This device could not be cleared: " + err.Error() + ". Clear this site's data in the browser's settings."})
+		}
+	})
+}
+
+// endedWords say that the server has ended a session, and what becomes of what it has left.
+func endedWords(left *Kept) string {
+	words := "This device is no longer signed in: the server does not accept its signature. Sign in again."
+	if left.waits() {
+		words += " What was not sent yet is kept on this device and sent then."
+	}
+	return words
+}
+
+// ended takes over that the server has ended the session. What waits is kept for when the same user signs in again; where
+// nothing does, the device is wiped. If another tab has signed in anew already, this one goes on with that session.
+func (e *Engine) ended(session *ozeki.Session) {
+	e.Leaving()
+	e.mu.Lock()
+	changes := e.changes // which nobody writes after the user has gone
+	e.leave(endedWords(&Kept{}))
+	e.unlock()
+	e.goRun(func(ctx context.Context, run int) {
+		e.vaultMu.Lock()
+		var left Kept
+		err := e.vault.Update(ctx, func(k *Kept) {
+			for _, change := range changes {
+				change(k)
+			}
+			if k.Session.Station == session.Station {
+				k.Session.Key, k.Cursor, k.Ended = nil, 0, true
+			}
+			left = *k
+		})
+		if err == nil && (left.Ended || left.Session.Station == "") && !left.waits() && e.vault.Jotted() == "" {
+			err = e.vault.Wipe(ctx)
+		}
+		e.vaultMu.Unlock()
+		switch {
+		case err != nil:
+			e.applyIn(run, state.NoticeAdded{Text: "This device could not be cleared: " + err.Error() + ". Clear this site's data in the browser's settings."})
+		case left.Session.Station != "" && !left.Ended:
+			e.resume()
+		case left.waits():
+			e.applyIn(run, state.SignOutDone{Reason: endedWords(&left)})
 		}
 	})
 }
@@ -534,10 +596,10 @@ func (e *Engine) failed(run int, err error) (over bool) {
 		e.wakeLater(run)
 	case errors.Is(err, ozeki.ErrSignature):
 		e.mu.Lock()
-		current := run == e.run
+		current, session := run == e.run, e.client.Session()
 		e.unlock()
-		if current {
-			e.end("This device is no longer signed in: the server does not accept its signature. Sign in again.")
+		if current && session != nil {
+			e.ended(session)
 		}
 		return true
 	}

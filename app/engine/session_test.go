@@ -164,7 +164,10 @@ func TestASessionThatTheServerHasEndedAsksToSignInAgain(t *testing.T) {
 		if !strings.Contains(v.Reason, "Sign in again") {
 			t.Errorf("the reason is %q", v.Reason)
 		}
-		eventually(t, "the device is clear", func() bool { k, _ := p.vault.Load(context.Background()); return k == nil })
+		eventually(t, "the device keeps no key, and nothing but what waits", func() bool {
+			k, _ := p.vault.Load(context.Background())
+			return k == nil || k.Ended && k.Session.Key == nil && k.waits()
+		})
 		p.Close()
 	}
 }

@@ -23,6 +23,18 @@ type Kept struct {
 	// as viewed.
 	ReadSince time.Time
 	Drafts    map[ozeki.ConversationID]string // what was begun to be written, sealed like a message
+	// Ended: the server has ended the session, which has no key any more. The rest waits for the same user to sign in again.
+	Ended bool
+}
+
+// waits reports whether something is kept that the server does not have.
+func (k *Kept) waits() bool {
+	return len(k.Wishes)+len(k.Waiting)+len(k.Read)+len(k.Drafts) > 0
+}
+
+// takeOver takes over what the same user's session before has left, all but the session itself.
+func (k *Kept) takeOver(was *Kept) {
+	k.Order, k.Wishes, k.Waiting, k.Drafts, k.Read, k.ReadSince = was.Order, was.Wishes, was.Waiting, was.Drafts, was.Read, was.ReadSince
 }
 
 // Waiting is a message that the server has not confirmed, sealed as it is sent: the device keeps no text in clear.

@@ -61,6 +61,7 @@ type keptJSON struct {
 	Read       map[ozeki.ConversationID]Read   `json:"read,omitempty"`
 	ReadSince  time.Time                       `json:"readsince,omitzero"`
 	Drafts     map[ozeki.ConversationID]string `json:"drafts,omitempty"`
+	Ended      bool                            `json:"ended,omitempty"`
 }
 
 func (idb) Load(ctx context.Context) (*Kept, error) {
@@ -75,25 +76,36 @@ func (idb) Load(ctx context.Context) (*Kept, error) {
 		markSignedIn("remove", signedInMark)
 		return nil, nil
 	}
-	return fromRecord(record)
+	k, err := fromRecord(record)
+	if err == nil && k.Ended {
+		markSignedIn("remove", signedInMark)
+	}
+	return k, err
 }
 
 func fromRecord(record js.Value) (*Kept, error) {
 	var k keptJSON
 	sign, unwrap := record.Get("sign"), record.Get("unwrap")
-	if record.Get("json").Type() != js.TypeString || !sign.Truthy() || !unwrap.Truthy() {
+	if record.Get("json").Type() != js.TypeString {
 		return nil, errors.New("the kept session is damaged")
 	}
 	if err := json.Unmarshal([]byte(record.Get("json").String()), &k); err != nil {
 		return nil, fmt.Errorf("the kept session is damaged: %w", err)
 	}
+	var key *ozeki.PrivateKey
+	if !k.Ended {
+		if !sign.Truthy() || !unwrap.Truthy() {
+			return nil, errors.New("the kept session is damaged")
+		}
+		key = ozeki.PrivateKeyFromHandles(sign, unwrap)
+	}
 	return &Kept{
 		Session: ozeki.Session{
-			UserID: k.UserID, Station: k.Station, Key: ozeki.PrivateKeyFromHandles(sign, unwrap),
+			UserID: k.UserID, Station: k.Station, Key: key,
 			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs, Limits: k.Limits,
 		},
 		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: state.Wishes(k.Wishes), Waiting: k.Waiting, Drafts: k.Drafts,
-		Read: k.Read, ReadSince: k.ReadSince,
+		Read: k.Read, ReadSince: k.ReadSince, Ended: k.Ended,
 	}, nil
 }
 
@@ -101,16 +113,18 @@ func toRecord(k *Kept) (js.Value, error) {
 	b, err := json.Marshal(keptJSON{
 		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs, Limits: k.Session.Limits,
 		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: keptWishes(k.Wishes), Waiting: k.Waiting, Drafts: k.Drafts,
-		Read: k.Read, ReadSince: k.ReadSince,
+		Read: k.Read, ReadSince: k.ReadSince, Ended: k.Ended,
 	})
 	if err != nil {
 		return js.Undefined(), err
 	}
-	sign, unwrap := k.Session.Key.Handles()
 	record := js.Global().Get("Object").New()
 	record.Set("json", string(b))
-	record.Set("sign", sign)
-	record.Set("unwrap", unwrap)
+	if !k.Ended {
+		sign, unwrap := k.Session.Key.Handles()
+		record.Set("sign", sign)
+		record.Set("unwrap", unwrap)
+	}
 	return record, nil
 }
 
