@@ -104,11 +104,33 @@ func (r *root) send() {
 	}
 	if sends {
 		r.engine.SetDraft(id, nil)
-		r.engine.KeepDrafts() // a reload must not bring back what was sent
 	}
 	setValue("composer", "")
 	r.log.toEnd()
 	r.refuse("")
+}
+
+// written takes over that a message stands on the device; or that it does not, and gives it back.
+func (r *root) written(id ozeki.ConversationID, w engine.Writing, chosen []chosenFile, err error) {
+	if err == nil {
+		r.engine.KeepDrafts() // a reload must not bring back what was sent, nor lose what was not kept
+		return
+	}
+	if d := r.engine.Draft(id); d != nil && d.Text != "" {
+		w.Text += "\n" + d.Text // what was begun since
+	}
+	r.engine.SetDraft(id, &state.Draft{Text: w.Text, Reply: w.Reply})
+	r.chosen[id] = append(chosen, r.chosen[id]...)
+	words := "Not sent: " + err.Error() + "."
+	switch {
+	case r.current != id:
+		r.engine.Say(words)
+	case r.editing.ID == "": // else it is there when that is over
+		setValue("composer", w.Text)
+		fallthrough
+	default:
+		r.refused = words
+	}
 }
 
 func (r *root) refuse(words string) {

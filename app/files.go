@@ -170,6 +170,7 @@ func (r *root) write(id ozeki.ConversationID, w engine.Writing) (words string) {
 	for _, f := range chosen {
 		w.Files = append(w.Files, f.Attachment)
 	}
+	w.Done = func(err error) { r.ctx.Dispatch(func(goapp.Context) { r.written(id, w, chosen, err) }) }
 	if err := r.engine.Write(id, w); err != nil {
 		return "Not sent: " + err.Error() + "."
 	}

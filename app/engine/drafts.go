@@ -62,22 +62,44 @@ func (e *Engine) KeepDrafts() {
 	e.keepDraftsLocked()
 }
 
-// Leaving keeps at once what SetDraft was told: the page may be about to go, and what it begins to write then may not be
-// written to its end.
+// jotted is what Leaving keeps at once, until the vault has it.
+type jotted struct {
+	Drafts map[ozeki.ConversationID]string `json:"drafts,omitempty"` // an empty one is none
+	Wishes state.Wishes                    `json:"wishes,omitempty"`
+}
+
+// readJot reads what was jotted. An earlier version jotted drafts alone.
+func (e *Engine) readJot() (j jotted) {
+	text := e.vault.Jotted()
+	if json.Unmarshal([]byte(text), &j) != nil || len(j.Drafts)+len(j.Wishes) == 0 {
+		j = jotted{}
+		_ = json.Unmarshal([]byte(text), &j.Drafts) // what is neither is nothing
+	}
+	return j
+}
+
+// Leaving keeps at once what SetDraft was told, and flags that the vault does not hold yet: the page may be about to go,
+// and what it begins to write then may not be written to its end.
 func (e *Engine) Leaving() {
 	e.mu.Lock()
 	defer e.unlock()
-	jot := map[ozeki.ConversationID]string{}
+	drafts := map[ozeki.ConversationID]string{}
 	for id, d := range e.drafts {
 		key, _ := e.state.Key(id)
 		if sealed, err := e.sealDraft(e.ctx, id, key, d); err == nil {
-			jot[id] = sealed
+			drafts[id] = sealed
 		}
 	}
-	if len(jot) == 0 {
+	if len(drafts)+len(e.wishing) == 0 || e.kept == nil {
 		return
 	}
-	if b, err := json.Marshal(jot); err == nil {
+	j := e.readJot() // also of another tab that leaves
+	j.Drafts = withDrafts(nil, j.Drafts)
+	maps.Copy(j.Drafts, drafts)
+	for at, value := range e.wishing {
+		j.Wishes = withWish(j.Wishes, at.id, at.flag, value, true)
+	}
+	if b, err := json.Marshal(j); err == nil {
 		e.vault.Jot(string(b))
 		e.jotted = true
 	}
@@ -107,16 +129,24 @@ func (e *Engine) sealDraft(ctx context.Context, id ozeki.ConversationID, key []b
 	return e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, draftID), plain)
 }
 
-// jottedDrafts takes over what an earlier run of the program jotted when it left. What cannot be kept stays jotted.
-func (e *Engine) jottedDrafts(ctx context.Context, k *Kept) {
-	var jot map[ozeki.ConversationID]string
-	if text := e.vault.Jotted(); text == "" || json.Unmarshal([]byte(text), &jot) != nil {
+// takeJot takes over what an earlier run of the program jotted when it left. What cannot be kept stays jotted.
+func (e *Engine) takeJot(ctx context.Context, k *Kept) {
+	j := e.readJot()
+	if len(j.Drafts)+len(j.Wishes) == 0 {
 		return
 	}
-	k.Drafts = withDrafts(k.Drafts, jot)
+	take := func(k *Kept) {
+		k.Drafts = withDrafts(k.Drafts, j.Drafts)
+		for id, of := range j.Wishes {
+			for flag, value := range of {
+				k.Wishes = withWish(k.Wishes, id, flag, value, true)
+			}
+		}
+	}
+	take(k)
 	e.vaultMu.Lock()
 	defer e.vaultMu.Unlock()
-	if e.vault.Update(ctx, func(k *Kept) { k.Drafts = withDrafts(k.Drafts, jot) }) == nil {
+	if e.vault.Update(ctx, take) == nil {
 		e.vault.Jot("")
 	}
 }

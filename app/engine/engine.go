@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ type Options struct {
 	Client     *ozeki.Client
 	Vault      Vault      // nil: NewVault()
 	Neighbours Neighbours // nil: NewNeighbours()
+	Locks      Locks      // nil: NewLocks()
 	// Listener is the ws or wss URL of the notification socket; empty: changes are found by polls only.
 	Listener string
 	// Dial opens it; nil: DialSocket.
@@ -38,6 +40,7 @@ type Engine struct {
 	client     *ozeki.Client
 	vault      Vault
 	neighbours Neighbours
+	locks      Locks
 	listener   string
 	dial       func(ctx context.Context, url string) (Socket, error)
 	jitter     func(most time.Duration) time.Duration
@@ -63,6 +66,9 @@ type Engine struct {
 	friends    friendsLoad
 	typists    map[typist]*typing
 	saving     bool
+	keeps      bool            // the device keeps the session, so that it can keep more
+	unkept     bool            // it has not taken the last change
+	left       map[string]bool // what the device kept at the last poll and this tab does not send
 
 	reporters   map[ozeki.ConversationID]*reporter
 	read        map[ozeki.ConversationID]Read // as kept on the device
@@ -78,6 +84,7 @@ type Engine struct {
 	jotted     bool // the vault holds a jot that is to go when the drafts are kept
 	// changes are what the vault has not been told yet.
 	changes []func(*Kept)
+	wishing map[wishAt]string // flags among them
 	// restored: the wishes of an earlier run of the program were taken over.
 	restored   bool
 	shown      *state.Snapshot // the last one given to onChange
@@ -109,7 +116,7 @@ const (
 // New returns an engine that does nothing until Start.
 func New(o Options) *Engine {
 	e := &Engine{
-		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, after: o.After, onChange: o.OnChange, state: state.New(),
+		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, locks: o.Locks, after: o.After, onChange: o.OnChange, state: state.New(),
 		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]*typing{},
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
 		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{}, shelf: shelf{all: true, written: idSet{}},
@@ -119,6 +126,9 @@ func New(o Options) *Engine {
 	}
 	if e.neighbours == nil {
 		e.neighbours = NewNeighbours()
+	}
+	if e.locks == nil {
+		e.locks = NewLocks()
 	}
 	if e.after == nil {
 		e.after = func(d time.Duration, f func()) func() {
@@ -162,7 +172,7 @@ func (e *Engine) resume() {
 			e.applyIn(run, state.SignOutDone{Reason: endedWords(kept)})
 			return
 		}
-		e.begin(run, kept)
+		e.begin(run, kept, true)
 	})
 }
 
@@ -258,8 +268,8 @@ func (e *Engine) goIn(run int, f func(ctx context.Context, run int)) {
 	}
 }
 
-// begin goes on as the user of a session.
-func (e *Engine) begin(run int, kept *Kept) {
+// begin goes on as the user of a session. keeps: the device keeps it.
+func (e *Engine) begin(run int, kept *Kept, keeps bool) {
 	e.mu.Lock()
 	if run != e.run {
 		e.unlock()
@@ -270,6 +280,7 @@ func (e *Engine) begin(run int, kept *Kept) {
 	e.run++
 	run = e.run
 	e.kept, e.restored = kept, false
+	e.keeps, e.unkept, e.left = keeps, false, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
 	e.overviews, e.overviewing = nil, false
@@ -315,7 +326,7 @@ func (e *Engine) SignInWithKey(ctx context.Context, apiKey, encryptionPassword s
 		// The session works without being kept; say what will happen.
 		defer e.apply(state.NoticeAdded{Text: "This browser does not let Starling keep the session: you will have to sign in again after a reload. (" + err.Error() + ")"})
 	}
-	e.begin(run, kept)
+	e.begin(run, kept, err == nil)
 	e.neighbours.Tell(Note{SignedIn: true})
 	return nil
 }
@@ -369,7 +380,7 @@ func (e *Engine) SignOut() {
 func (e *Engine) leave(reason string) {
 	e.run++
 	e.client.SetSession(nil)
-	e.kept, e.changes, e.drafts, e.farewells = nil, nil, nil, nil
+	e.kept, e.changes, e.drafts, e.wishing, e.farewells = nil, nil, nil, nil, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
 	e.overviews, e.overviewing = nil, false
@@ -527,7 +538,7 @@ func (e *Engine) saveLater(change func(*Kept)) {
 		for {
 			run, more, err := e.saveChanges(ctx)
 			if err != nil {
-				e.applyIn(run, state.NoticeAdded{Text: "This device could not keep a change: " + err.Error() + ". It is sent as long as this page stays open."})
+				e.notKept(run, err)
 			}
 			if !more {
 				return
@@ -541,12 +552,13 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 	defer e.vaultMu.Unlock()
 	e.mu.Lock()
 	changes := e.changes
+	wishing := maps.Clone(e.wishing)
 	e.changes = nil
 	run, more = e.run, len(changes) > 0 && e.kept != nil && ctx.Err() == nil
 	e.saving = more
 	e.unlock()
 	if more {
-		err = e.vault.Update(ctx, func(k *Kept) {
+		err = e.update(ctx, func(k *Kept) {
 			for _, change := range changes {
 				change(k)
 			}
@@ -554,11 +566,45 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 	}
 	e.mu.Lock()
 	defer e.unlock()
-	if more && err == nil && e.jotted && run == e.run && len(e.drafts) == 0 {
+	if more {
+		e.unkept = err != nil
+		for at, value := range wishing {
+			if err == nil && e.wishing[at] == value {
+				delete(e.wishing, at)
+			}
+		}
+	}
+	if more && err == nil && e.jotted && run == e.run && len(e.drafts)+len(e.wishing) == 0 {
 		e.jotted = false
 		e.vault.Jot("")
 	}
 	return run, more, err
+}
+
+// errCleared says that the device keeps nothing any more, though nobody has signed out.
+var errCleared = sentence("This browser has cleared what Starling kept on this device. Sign out and sign in again")
+
+// update changes what is kept. The caller holds vaultMu and has made sure that the run is the current one.
+func (e *Engine) update(ctx context.Context, change func(*Kept)) error {
+	took := false
+	err := e.vault.Update(ctx, func(k *Kept) { took = true; change(k) })
+	e.mu.Lock()
+	defer e.unlock()
+	if err == nil && !took && e.keeps && e.kept != nil {
+		err = errCleared
+	}
+	return err
+}
+
+// saveNow writes what save was told; afterwards it stands on the device, or unkept says that it does not.
+func (e *Engine) saveNow(ctx context.Context) {
+	if run, _, err := e.saveChanges(ctx); err != nil {
+		e.notKept(run, err)
+	}
+}
+
+func (e *Engine) notKept(run int, err error) {
+	e.applyIn(run, state.NoticeAdded{Text: "This device could not keep a change: " + err.Error() + ". It is sent as long as this page stays open."})
 }
 
 // Open opens a conversation, or none with the empty id.
@@ -575,6 +621,9 @@ func (e *Engine) Filter(text string) { e.apply(state.FilterChanged{Text: text}) 
 
 // UnreadOnly shows only the conversations with something unread, or all of them.
 func (e *Engine) UnreadOnly(on bool) { e.apply(state.UnreadOnly{On: on}) }
+
+// Say shows words in a notice.
+func (e *Engine) Say(words string) { e.apply(state.NoticeAdded{Text: words}) }
 
 // Dismiss removes a notice.
 func (e *Engine) Dismiss(id int) {

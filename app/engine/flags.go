@@ -188,44 +188,102 @@ func (e *Engine) sendFlag(run int, id ozeki.ConversationID, flag state.Flag) {
 	e.applyLocked(state.FlagSent{ID: id, Flag: flag, Seq: seq})
 	e.unlock()
 	e.goIn(run, func(ctx context.Context, run int) {
-		c, err := e.callFlag(ctx, id, flag, value)
-		if err != nil && e.failed(run, err) {
-			return
+		e.saveNow(ctx) // what is said to be kept is
+		again := false
+		// One tab sends a flag at a time. After an error the program ends.
+		_ = e.locks.Hold(ctx, "starling."+string(flag)+"."+string(id), func() { again = e.postFlag(ctx, run, id, flag, value, seq) })
+		if again {
+			e.sendFlag(run, id, flag)
 		}
-		unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)
-		var ev state.Event
-		switch {
-		case err == nil:
-			ev = state.FlagAnswered{ID: id, Flag: flag, Seq: seq, Value: value, Conversation: *c}
-		case unreached:
-			ev = state.FlagUnreached{ID: id, Flag: flag, Seq: seq}
-		default:
-			ev = state.FlagRefused{ID: id, Flag: flag, Seq: seq, Words: Words(err)}
-		}
-		e.mu.Lock()
-		if run != e.run {
-			e.unlock()
-			return
-		}
-		e.applyLocked(ev)
-		e.syncUndo()
-		doubtful := e.state.Doubtful(id, flag)
-		e.unlock()
-		e.keepWish(id, flag)
-		if unreached {
-			return // sent again by the next poll that succeeds
-		}
-		if doubtful {
-			e.changed(run, []ozeki.ConversationID{id}, nil)
-		}
-		e.sendFlag(run, id, flag)
 	})
+}
+
+// postFlag sends a flag, and reports whether there may be more to send of it. The caller holds the flag's lock.
+func (e *Engine) postFlag(ctx context.Context, run int, id ozeki.ConversationID, flag state.Flag, value string, seq uint64) (again bool) {
+	if e.wishGone(ctx, id, flag, value) {
+		e.applyIn(run, state.FlagDropped{ID: id, Flag: flag, Seq: seq})
+		return true
+	}
+	c, err := e.callFlag(ctx, id, flag, value)
+	if err != nil && e.failed(run, err) {
+		return false
+	}
+	unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)
+	var ev state.Event
+	switch {
+	case err == nil:
+		ev = state.FlagAnswered{ID: id, Flag: flag, Seq: seq, Value: value, Conversation: *c}
+	case unreached:
+		ev = state.FlagUnreached{ID: id, Flag: flag, Seq: seq}
+	default:
+		ev = state.FlagRefused{ID: id, Flag: flag, Seq: seq, Words: Words(err)}
+	}
+	e.mu.Lock()
+	if run != e.run {
+		e.unlock()
+		return false
+	}
+	e.applyLocked(ev)
+	e.syncUndo()
+	doubtful := e.state.Doubtful(id, flag)
+	e.unlock()
+	if !unreached {
+		e.keepAnswer(id, flag, value)
+		e.saveNow(ctx) // before another tab has its turn
+	}
+	if doubtful {
+		e.changed(run, []ozeki.ConversationID{id}, nil)
+	}
+	return !unreached // else sent again by the next poll that succeeds
+}
+
+// wishGone reports whether another tab has sent a wish meanwhile, or the user wants something else since.
+func (e *Engine) wishGone(ctx context.Context, id ozeki.ConversationID, flag state.Flag, value string) bool {
+	e.mu.Lock()
+	sure := e.keeps && !e.unkept
+	e.unlock()
+	if !sure {
+		return false
+	}
+	kept, err := e.vault.Load(ctx)
+	if err != nil || kept == nil {
+		return false
+	}
+	now, wanted := kept.Wishes[id][flag]
+	return !wanted || now != value
+}
+
+// keepAnswer takes a wish away that the server has answered, unless the user wants something else since.
+func (e *Engine) keepAnswer(id ozeki.ConversationID, flag state.Flag, sent string) {
+	e.mu.Lock()
+	_, wanted := e.state.WishOf(id, flag)
+	e.unlock()
+	if wanted {
+		return
+	}
+	e.save(func(k *Kept) {
+		if now, kept := k.Wishes[id][flag]; kept && now == sent {
+			k.Wishes = withWish(k.Wishes, id, flag, "", false)
+		}
+	})
+}
+
+// wishAt is a flag of a conversation.
+type wishAt struct {
+	id   ozeki.ConversationID
+	flag state.Flag
 }
 
 // keepWish keeps what the user wants a flag to be until the server has confirmed it.
 func (e *Engine) keepWish(id ozeki.ConversationID, flag state.Flag) {
 	e.mu.Lock()
 	value, wanted := e.state.WishOf(id, flag)
+	if e.wishing == nil {
+		e.wishing = map[wishAt]string{}
+	}
+	if e.wishing[wishAt{id, flag}] = value; !wanted {
+		delete(e.wishing, wishAt{id, flag})
+	}
 	e.unlock()
 	e.save(func(k *Kept) { k.Wishes = withWish(k.Wishes, id, flag, value, wanted) })
 }

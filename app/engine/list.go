@@ -92,7 +92,7 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 	// read then has to do.
 	kept, _ := e.vault.Load(ctx)
 	if kept != nil {
-		e.jottedDrafts(ctx, kept)
+		e.takeJot(ctx, kept)
 	}
 	e.mu.Lock()
 	defer e.unlock()
@@ -108,7 +108,10 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 	}
 	e.applyLocked(state.WishesKept{Wishes: kept.Wishes}, e.restoreRead(kept), state.DraftsKept{IDs: slices.Collect(maps.Keys(kept.Drafts))})
 	if waiting := kept.Waiting; len(waiting) > 0 {
-		e.goIn(run, func(ctx context.Context, run int) { e.restore(ctx, run, waiting) })
+		e.goIn(run, func(ctx context.Context, run int) {
+			e.restore(ctx, run, waiting)
+			e.flush(run)
+		})
 	}
 	return true
 }
@@ -341,10 +344,13 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 	}
 	e.poll.busy = false
 	if err != nil {
-		next := min(max(2*e.poll.delay, PollActive), maxPollDelay)
-		e.poll.delay = next
+		d := min(max(2*e.poll.delay, PollActive), maxPollDelay)
+		e.poll.delay = d
 		e.unlock()
-		return next
+		if d > PollActive {
+			d = d/2 + e.jitter(d/2) // many clients must not come at once
+		}
+		return d
 	}
 	e.poll.delay = 0
 	named := len(a.ConversationListChangedOf) + len(a.ConversationChangedOf) + len(a.FriendAvailabilitiesOf)
@@ -404,8 +410,55 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 	if len(a.FriendAvailabilitiesOf) > 0 || !e.Snapshot().Blocklist.Loaded {
 		e.refreshBlocklist(run) // another device may have blocked somebody
 	}
+	e.goIn(run, e.sendLeft)
 	e.flush(run)
 	return next
+}
+
+// sendLeft takes over what another tab has left on the device: what was there at the poll before already, and this tab does
+// not send. Where that tab only takes its time, the locks see to it that one of the two sends.
+func (e *Engine) sendLeft(ctx context.Context, run int) {
+	kept, err := e.vault.Load(ctx)
+	if err != nil || kept == nil {
+		return // nothing is left, or it is seen at the next poll
+	}
+	left := map[string]bool{}
+	var messages []Waiting
+	wishes := state.Wishes{}
+	e.mu.Lock()
+	if run != e.run || !e.restored {
+		e.unlock()
+		return
+	}
+	for _, w := range kept.Waiting {
+		if o := e.sender[w.Conversation]; o == nil || o.sealed[w.ID].data == "" {
+			left[string(w.ID)] = true
+			if e.left[string(w.ID)] {
+				messages = append(messages, w)
+			}
+		}
+	}
+	for id, of := range kept.Wishes {
+		for flag, value := range of {
+			if _, wanted := e.state.WishOf(id, flag); wanted {
+				continue
+			}
+			name := string(id) + string(flag) + value
+			left[name] = true
+			if e.left[name] {
+				wishes = withWish(wishes, id, flag, value, true)
+			}
+		}
+	}
+	e.left = left
+	if len(wishes) > 0 {
+		e.applyLocked(state.WishesKept{Wishes: wishes})
+	}
+	e.unlock()
+	e.restore(ctx, run, messages)
+	if len(messages)+len(wishes) > 0 {
+		e.flush(run)
+	}
 }
 
 // changed fetches what changed: entries of the list, and messages. Of conversations whose messages are not at hand the

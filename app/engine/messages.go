@@ -21,6 +21,7 @@ type outbox struct {
 	waiting      []draft
 	busy         bool
 	gone         bool // the conversation is: nothing more is kept
+	again        bool // there is something to send when that is done
 	// sealed holds what was sent of messages that the server has not confirmed. A repeat is the same bytes: sealed anew
 	// it would be another message under the same id, which the server refuses.
 	sealed map[ozeki.MessageID]sealedText
@@ -38,6 +39,8 @@ type draft struct {
 	files   []ozeki.FileID
 	content *ozeki.Content // what is sealed, the files aside
 	until   time.Time      // when it expires, zero for never
+	kept    bool           // it stands on the device; the others of the outbox wait until they do, or are loose
+	loose   bool           // the device does not keep it: it is sent as long as this page stays open
 }
 
 type sealedText struct {
@@ -79,7 +82,13 @@ type Writing struct {
 	Files []Attachment  // at most ozeki.MaxFiles; with files the text may be empty
 	Reply *ozeki.Reply  // what it answers, nil for nothing
 	Keep  time.Duration // how long it lasts from now on, 0 for ever
+	// Done is called once, with nil as soon as the message stands on the device, from where it is sent whatever happens; or
+	// with what is wrong if the device does not keep it: then it is not sent and shown no more. It may be nil.
+	Done func(error)
 }
+
+// ErrNotKept says that the device could not keep a message.
+var ErrNotKept = errors.New("this device could not keep the message until it has arrived. Free some space on it, and send it again")
 
 // Write is Send for a message with more than a text. It waits for its files: they are encrypted, kept on the device and
 // sent one after the other, and then the message is.
@@ -103,15 +112,98 @@ func (e *Engine) Write(id ozeki.ConversationID, w Writing) error {
 	run := e.run
 	d.content = &ozeki.Content{Version: 1, Text: text, From: e.state.UserID(), Reply: w.Reply}
 	o := e.outboxOf(id)
+	if n := len(o.waiting); n > 0 && !d.at.After(o.waiting[n-1].at) { // a browser's clock is coarse
+		d.at = o.waiting[n-1].at.Add(time.Millisecond)
+	}
 	e.applyLocked(state.MessageWritten{ID: d.id, Conversation: id, Text: text, Files: o.attach(&d, w.Files), At: d.at, Until: d.until, Content: d.content})
 	o.waiting = append(o.waiting, d)
 	e.unlock()
 	e.goIn(run, func(ctx context.Context, run int) {
-		// Kept on the device at once, also while others wait before it. What goes wrong here is said when it is sent.
-		_, _ = e.seal(ctx, o, d)
+		err := e.keepMessage(ctx, run, o, d)
+		if w.Done != nil && !errors.Is(err, context.Canceled) { // else nobody is there any more
+			w.Done(err)
+		}
 		e.sendMessages(run, o)
 	})
 	return nil
+}
+
+// keepMessage keeps a message on the device, also while others wait before it. One that the device does not take is dropped.
+func (e *Engine) keepMessage(ctx context.Context, run int, o *outbox, d draft) error {
+	data, _, err := e.seal(ctx, o, d)
+	loose := err != nil // which is said when it is sent
+	if err == nil {
+		for _, id := range d.files {
+			e.mu.Lock()
+			out := o.files[id]
+			loose = loose || out != nil && !out.kept
+			e.unlock()
+		}
+	}
+	if !loose {
+		loose, err = e.keepSealed(ctx, run, o, d, data)
+	} else {
+		err = nil
+	}
+	e.mu.Lock()
+	defer e.unlock()
+	if run != e.run || o.gone {
+		return context.Canceled
+	}
+	if err != nil {
+		o.waiting = slices.DeleteFunc(o.waiting, func(w draft) bool { return w.id == d.id })
+		delete(o.sealed, d.id)
+		e.applyLocked(state.MessageDropped{ID: d.id, Conversation: o.conversation})
+		files := d.files
+		e.goIn(run, func(ctx context.Context, _ int) { e.forgetFiles(ctx, o, files) })
+		return ErrNotKept
+	}
+	if i := o.index(d.id); i >= 0 {
+		o.waiting[i].kept, o.waiting[i].loose = !loose, loose
+	}
+	return nil
+}
+
+// index is the place of a message in the outbox, -1 if it is not there.
+func (o *outbox) index(id ozeki.MessageID) int {
+	return slices.IndexFunc(o.waiting, func(d draft) bool { return d.id == id })
+}
+
+// keepSealed keeps a sealed message on the device, before those that were written after it. loose: this device keeps
+// nothing, which was said at sign-in.
+func (e *Engine) keepSealed(ctx context.Context, run int, o *outbox, d draft, data string) (loose bool, err error) {
+	e.vaultMu.Lock()
+	defer e.vaultMu.Unlock()
+	e.mu.Lock()
+	i, loose := o.index(d.id), !e.keeps
+	gone := o.gone
+	var later []draft
+	if i >= 0 {
+		later = slices.Clone(o.waiting[i+1:])
+	}
+	current := run == e.run
+	e.unlock()
+	switch {
+	case !current || gone:
+		return false, context.Canceled
+	case i < 0 || loose: // deleted
+		return loose, nil
+	}
+	return false, e.update(ctx, func(k *Kept) {
+		waiting := slices.Clone(k.Waiting)
+		w := Waiting{Conversation: o.conversation, ID: d.id, Created: d.at, Data: data, Until: d.until}
+		if at := slices.IndexFunc(waiting, func(w Waiting) bool { return w.ID == d.id }); at >= 0 && waiting[at].Refused == "" {
+			waiting[at] = w
+		} else {
+			waiting = slices.DeleteFunc(waiting, func(w Waiting) bool { return w.ID == d.id })
+			at = slices.IndexFunc(waiting, func(w Waiting) bool { return slices.ContainsFunc(later, func(l draft) bool { return l.id == w.ID }) })
+			if at < 0 {
+				at = len(waiting)
+			}
+			waiting = slices.Insert(waiting, at, w)
+		}
+		k.Waiting = waiting
+	})
 }
 
 // Retry sends a message that was refused once more, under the same id.
@@ -136,7 +228,18 @@ func (e *Engine) Retry(id ozeki.ConversationID, message ozeki.MessageID) {
 	o.waiting = append(o.waiting, d)
 	e.applyLocked(state.MessageMoved{ID: message, Conversation: id, State: state.MessageSending})
 	e.unlock()
-	e.sendMessages(run, o)
+	e.goIn(run, func(ctx context.Context, run int) {
+		data, _, err := e.seal(ctx, o, d)
+		if err == nil {
+			_, err = e.keepSealed(ctx, run, o, d, data)
+		}
+		e.mu.Lock()
+		if i := o.index(d.id); i >= 0 {
+			o.waiting[i].kept, o.waiting[i].loose = err == nil && e.keeps, err != nil || !e.keeps
+		}
+		e.unlock()
+		e.sendMessages(run, o)
+	})
 }
 
 // Discard deletes a message that was refused, that waits for the connection, or whose files are being sent. One that is on
@@ -182,7 +285,6 @@ func (e *Engine) forget(message ozeki.MessageID) {
 
 // restore takes over the messages that an earlier run of the program, or a tab that was closed, could not send.
 func (e *Engine) restore(ctx context.Context, run int, kept []Waiting) {
-	kept = slices.SortedStableFunc(slices.Values(kept), func(a, b Waiting) int { return a.Created.Compare(b.Created) })
 	ids := make([]ozeki.ConversationID, 0, len(kept))
 	for _, w := range kept {
 		ids = append(ids, w.Conversation)
@@ -206,83 +308,197 @@ func (e *Engine) restore(ctx context.Context, run int, kept []Waiting) {
 		o := e.outboxOf(w.Conversation)
 		if _, known := o.sealed[w.ID]; !known {
 			o.sealed[w.ID], o.tried[w.ID] = sealedText{sealed[0].Key, w.Data}, true
-			d := draft{id: w.ID, text: content.Text, at: w.Created, content: &content, until: w.Until}
+			d := draft{id: w.ID, text: content.Text, at: w.Created, content: &content, until: w.Until, kept: true}
 			files := o.restoreFiles(&d, content.Files)
-			o.waiting = append(o.waiting, d)
 			e.applyLocked(state.MessageWritten{ID: w.ID, Conversation: w.Conversation, Text: content.Text, Files: files, At: w.Created, Until: w.Until, Content: &content})
+			if w.Refused == "" {
+				o.waiting = append(o.waiting, d)
+			} else {
+				e.applyLocked(state.MessageMoved{ID: w.ID, Conversation: w.Conversation, State: state.MessageFailed, Why: w.Refused})
+			}
 		}
 		e.unlock()
 	}
-	e.flush(run)
 }
 
+// sendMessages sends what waits in an outbox, one message after the other.
 func (e *Engine) sendMessages(run int, o *outbox) {
 	e.mu.Lock()
 	if run != e.run || o.busy || len(o.waiting) == 0 {
+		o.again = o.busy
 		e.unlock()
 		return
 	}
-	o.busy = true
-	d := o.waiting[0]
+	o.busy, o.again = true, false
 	e.unlock()
 	e.goIn(run, func(ctx context.Context, run int) {
-		err := e.post(ctx, run, o, d)
-		unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)
-		moved := state.MessageMoved{ID: d.id, Conversation: o.conversation, State: state.MessageSent}
-		switch {
-		case unreached:
-			moved.State = state.MessageQueued
-		case err != nil:
-			moved.State, moved.Why = state.MessageFailed, Words(err)
-		}
+		more := false
+		// One tab sends at a time. After an error the program ends.
+		_ = e.locks.Hold(ctx, "starling.send."+string(o.conversation), func() { more = e.sendNext(ctx, run, o) })
 		e.mu.Lock()
 		o.busy = false
-		delete(o.uploads, d.id)
-		if run != e.run {
-			e.unlock()
-			return
-		}
-		if len(o.waiting) == 0 || o.waiting[0].id != d.id { // deleted while its files were being sent
-			e.unlock()
+		more = more || o.again
+		e.unlock()
+		if more {
 			e.sendMessages(run, o)
-			return
 		}
-		events := []state.Event{moved}
-		if unreached {
-			for _, w := range o.waiting[1:] {
+	})
+}
+
+// sendNext sends the message of an outbox that is the next of all tabs, and reports whether there may be more to send. The
+// caller holds the conversation's lock.
+func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
+	d, ok := e.nextMessage(ctx, run, o)
+	if !ok {
+		return false
+	}
+	err := e.post(ctx, run, o, d)
+	unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)
+	moved := state.MessageMoved{ID: d.id, Conversation: o.conversation, State: state.MessageSent}
+	switch {
+	case unreached:
+		moved.State = state.MessageQueued
+	case err != nil:
+		moved.State, moved.Why = state.MessageFailed, Words(err)
+	}
+	e.mu.Lock()
+	delete(o.uploads, d.id)
+	if run != e.run {
+		e.unlock()
+		return false
+	}
+	if o.index(d.id) < 0 { // deleted while its files were being sent
+		e.unlock()
+		return true
+	}
+	events := []state.Event{moved}
+	if unreached {
+		for _, w := range o.waiting {
+			if w.id != d.id && (w.kept || w.loose) {
 				events = append(events, state.MessageMoved{ID: w.id, Conversation: o.conversation, State: state.MessageQueued})
 			}
-		} else {
-			o.waiting = o.waiting[1:]
 		}
-		if err == nil {
-			delete(o.sealed, d.id)
-			delete(o.tried, d.id)
+	} else if !errors.Is(err, ozeki.ErrSignature) {
+		o.waiting = slices.DeleteFunc(o.waiting, func(w draft) bool { return w.id == d.id })
+	}
+	if err == nil {
+		delete(o.sealed, d.id)
+		delete(o.tried, d.id)
+	}
+	e.applyLocked(events...)
+	e.unlock()
+	if err != nil && e.failed(run, err) {
+		return false // sent, under the same id, when the user has signed in again
+	}
+	switch {
+	case unreached:
+		return false // sent again, under the same id, by the next poll that succeeds
+	case err != nil && !d.loose:
+		e.refused(d.id, moved.Why)
+	case err == nil:
+		e.forget(d.id)
+		e.forgetFiles(ctx, o, d.files)
+	}
+	e.saveNow(ctx) // before another tab has its turn
+	if err == nil {
+		e.goIn(run, func(ctx context.Context, run int) { e.catchUp(ctx, run, o.conversation) }) // puts it into the server's order
+	}
+	return true
+}
+
+// refused keeps why the server has refused a message.
+func (e *Engine) refused(message ozeki.MessageID, why string) {
+	e.save(func(k *Kept) {
+		k.Waiting = slices.Clone(k.Waiting)
+		for i := range k.Waiting {
+			if k.Waiting[i].ID == message {
+				k.Waiting[i].Refused = why
+			}
 		}
-		e.applyLocked(events...)
-		e.unlock()
-		if err == nil {
-			e.forget(d.id)
-			e.forgetFiles(ctx, o, d.files)
-		}
-		if err != nil && e.failed(run, err) {
-			return
-		}
-		if unreached {
-			return // sent again, under the same id, by the next poll that succeeds
-		}
-		if err == nil {
-			e.catchUp(ctx, run, o.conversation) // puts it into the server's order
-		}
-		e.sendMessages(run, o)
 	})
+}
+
+// nextMessage is the message that is to be sent next: the oldest of the conversation that the device keeps, whichever tab
+// it was written in. What another tab has dealt with meanwhile leaves the outbox. The caller holds the conversation's lock.
+func (e *Engine) nextMessage(ctx context.Context, run int, o *outbox) (next draft, ok bool) {
+	kept, err := e.vault.Load(ctx)
+	e.mu.Lock()
+	if run != e.run || len(o.waiting) == 0 {
+		e.unlock()
+		return draft{}, false
+	}
+	first := o.waiting[0]
+	if err != nil || kept == nil || !e.keeps {
+		e.unlock()
+		return first, first.kept || first.loose // what this tab knows has to do
+	}
+	var mine []Waiting
+	for _, w := range kept.Waiting {
+		if w.Conversation == o.conversation {
+			mine = append(mine, w)
+		}
+	}
+	var events []state.Event
+	var gone []ozeki.MessageID
+	o.waiting = slices.DeleteFunc(o.waiting, func(d draft) bool {
+		i := slices.IndexFunc(mine, func(w Waiting) bool { return w.ID == d.id })
+		switch {
+		case !d.kept || i >= 0 && mine[i].Refused == "":
+			return false
+		case i >= 0:
+			events = append(events, state.MessageMoved{ID: d.id, Conversation: o.conversation, State: state.MessageFailed, Why: mine[i].Refused})
+		default:
+			delete(o.sealed, d.id)
+			gone = append(gone, d.id)
+		}
+		return true
+	})
+	e.applyLocked(events...)
+	e.unlock()
+	if len(gone) > 0 { // sent, or deleted
+		e.catchUp(ctx, run, o.conversation)
+		for _, id := range gone {
+			e.applyIn(run, state.MessageDropped{ID: id, Conversation: o.conversation})
+		}
+	}
+	for _, w := range mine {
+		if w.Refused != "" {
+			continue
+		}
+		e.mu.Lock()
+		here := o.index(w.ID) >= 0
+		e.unlock()
+		if !here {
+			e.restore(ctx, run, []Waiting{w}) // of another tab
+		}
+		e.mu.Lock()
+		i := o.index(w.ID)
+		if run != e.run || i >= 0 {
+			defer e.unlock()
+			if run != e.run {
+				return draft{}, false
+			}
+			if first := o.waiting[0]; !first.kept { // it was written before, and is being kept
+				return first, first.loose
+			}
+			return o.waiting[i], true
+		}
+		e.unlock() // its key is not there
+	}
+	e.mu.Lock()
+	defer e.unlock()
+	if run != e.run || len(o.waiting) == 0 {
+		return draft{}, false
+	}
+	first = o.waiting[0]
+	return first, first.loose
 }
 
 // errNoKey says that a conversation's key is not known on this device.
 var errNoKey = sentence("This conversation's key cannot be opened with your key, so nothing can be written here on this device.")
 
-// seal seals a message, once, and keeps it on the device.
-func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (string, error) {
+// seal seals a message, once: fresh is true for the first time, and when it has another key since.
+func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (data string, fresh bool, err error) {
 	o.sealing.Lock()
 	defer o.sealing.Unlock()
 	id := o.conversation
@@ -294,37 +510,33 @@ func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (string, error) {
 	e.unlock()
 	switch {
 	case session == nil:
-		return "", context.Canceled
+		return "", false, context.Canceled
 	case key == nil:
-		return "", errNoKey
+		return "", false, errNoKey
 	case bytes.Equal(sealed.key, key), tried && known:
-		return sealed.data, nil
+		return sealed.data, false, nil
 	}
 	content := *d.content
 	files, err := e.sealFiles(ctx, o, d)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	content.Files = files
 	plain, err := contentOf(content)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	data, err := e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, d.id), plain)
+	data, err = e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, d.id), plain)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	e.mu.Lock()
 	defer e.unlock()
 	if o.gone {
-		return "", context.Canceled
+		return "", false, context.Canceled
 	}
 	o.sealed[d.id] = sealedText{key, data}
-	e.saveLater(func(k *Kept) {
-		waiting := slices.DeleteFunc(slices.Clone(k.Waiting), func(w Waiting) bool { return w.ID == d.id })
-		k.Waiting = append(waiting, Waiting{Conversation: id, ID: d.id, Created: d.at, Data: data, Until: d.until})
-	})
-	return data, nil
+	return data, true, nil
 }
 
 // add sends one message, after its files.
@@ -337,9 +549,13 @@ func (e *Engine) add(ctx context.Context, run int, o *outbox, d draft) error {
 		o.uploads[d.id] = cancel
 		e.unlock()
 	}
-	data, err := e.seal(ctx, o, d)
+	data, fresh, err := e.seal(ctx, o, d)
 	if err != nil {
 		return err
+	}
+	if fresh && !d.loose {
+		// Under another key than before. Where the device does not take it, it keeps the one before.
+		_, _ = e.keepSealed(ctx, run, o, d, data)
 	}
 	e.mu.Lock()
 	_, instance := e.state.Key(o.conversation)

@@ -4,6 +4,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -103,4 +105,167 @@ func TestAnotherUserFindsNothingOfAnEndedSession(t *testing.T) {
 	if got := s.messages(a, id); len(got) != 0 {
 		t.Errorf("the server has %v", got)
 	}
+}
+
+// twoTabs are two tabs of one browser in which the person is signed in.
+func (s *server) twoTabs(a account) (p, q *person) {
+	s.t.Helper()
+	browser, vault, locks := &tabs{}, NewVault(), NewLocks()
+	first, second := browser.tab(), browser.tab()
+	p = s.device(a, vault, func(o *Options) { o.Neighbours, o.Locks = first, locks })
+	p.until("it asks to sign in", signedOut)
+	p.signIn()
+	q = s.device(a, vault, func(o *Options) { o.Neighbours, o.Locks = second, locks })
+	q.until("the second tab has the list", func(v *state.Snapshot) bool { return v.Loaded && q.allOpened() })
+	return p, q
+}
+
+// keepsWaiting waits until the device keeps so many messages that were not sent.
+func (p *person) keepsWaiting(n int) {
+	p.t.Helper()
+	eventually(p.t, "the messages are kept", func() bool {
+		k, err := p.vault.Load(context.Background())
+		return err == nil && k != nil && len(k.Waiting) == n
+	})
+}
+
+func TestTwoTabsSendEachMessageOnceAndInTheOrderWritten(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p, q := s.twoTabs(a)
+	p.reading(id)
+	q.reading(id)
+	p.wire.set(cut)
+	q.wire.set(cut)
+	var want []string
+	for n := range 6 {
+		want = append(want, fmt.Sprint("message ", n))
+		_ = []*person{p, q}[n%2].Send(id, want[n])
+		p.keepsWaiting(n + 1)
+	}
+	waits := func(v *state.Snapshot) bool {
+		return len(v.Open.Messages) >= 3 && !slices.ContainsFunc(v.Open.Messages, func(m state.Message) bool { return m.State != state.MessageQueued })
+	}
+	p.until("all wait", waits)
+	q.until("all wait", waits)
+	tried := p.wire.sent("chatconversation add") + q.wire.sent("chatconversation add")
+	p.wire.set(nil)
+	q.wire.set(nil)
+	eventually(t, "all are sent", func() bool {
+		p.Wake()
+		q.Wake()
+		return len(s.messages(a, id)) == 6 && shows(want...)(p.Snapshot()) && shows(want...)(q.Snapshot())
+	})
+	if n := p.wire.sent("chatconversation add") + q.wire.sent("chatconversation add") - tried; n != 6 {
+		t.Errorf("six messages were sent %d times", n)
+	}
+}
+
+func TestWhatAClosedTabLeavesIsSentByTheOther(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p, q := s.twoTabs(a)
+	p.reading(id)
+	ids := p.queued(id, "one", "two")
+	p.Close()
+	eventually(t, "the other tab has sent it", func() bool {
+		q.Wake()
+		return slices.Equal(s.messages(a, id), ids) && s.favorite(a, id)
+	})
+	q.keepsWaiting(0)
+	if n := q.wire.sent("chatconversation add"); n != 2 {
+		t.Errorf("two messages were sent %d times", n)
+	}
+}
+
+func TestWhatWasRefusedIsStillRefusedAfterARestart(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p := s.signedIn(a)
+	p.reading(id)
+	p.wire.set(only(fault{answer: refusing(ozeki.CodeForbidden, "You are blocked.")}, "chatconversation add"))
+	_ = p.Send(id, "no")
+	refused := func(v *state.Snapshot) bool {
+		return v.Open != nil && len(v.Open.Messages) > 0 && v.Open.Messages[0].State == state.MessageFailed && v.Open.Messages[0].Why == "You are blocked."
+	}
+	p.until("it is refused", refused)
+	eventually(t, "the refusal is kept", func() bool {
+		k, _ := p.vault.Load(context.Background())
+		return len(k.Waiting) == 1 && k.Waiting[0].Refused != ""
+	})
+	p.Close()
+	q := s.device(a, p.vault)
+	q.reading(id)
+	v := q.until("it is still refused", refused)
+	_ = q.Send(id, "yes")
+	q.until("the next is sent all the same", func(v *state.Snapshot) bool { return len(s.messages(a, id)) == 1 && v.Unsent == 1 })
+	if n := q.wire.sent("chatconversation add"); n != 1 {
+		t.Errorf("%d messages were sent", n)
+	}
+	q.Retry(id, v.Open.Messages[0].ID)
+	q.until("both are sent", shows("yes", "no"))
+	q.keepsWaiting(0)
+}
+
+// crowdedVault has no room for another message.
+type crowdedVault struct{ Vault }
+
+func (c crowdedVault) Update(ctx context.Context, change func(*Kept)) error {
+	k, err := c.Load(ctx)
+	if err != nil {
+		return err
+	}
+	n := len(k.Waiting)
+	if change(k); len(k.Waiting) > n {
+		return errors.New("quota exceeded")
+	}
+	return c.Vault.Update(ctx, change)
+}
+
+func TestAMessageThatTheDeviceHasNoRoomForIsGivenBack(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p := s.device(a, crowdedVault{NewVault()})
+	p.until("it asks to sign in", signedOut)
+	p.signIn()
+	p.reading(id)
+	done := make(chan error, 2)
+	if err := p.Write(id, Writing{Text: "no room", Files: []Attachment{note("notes.txt")}, Done: func(err error) { done <- err }}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, ErrNotKept) {
+		t.Errorf("it gives %v", err)
+	}
+	v := p.until("it is not shown", func(v *state.Snapshot) bool { return len(v.Open.Messages) == 0 })
+	if v.Unsent != 0 || p.wire.sent("chatconversation add") != 0 {
+		t.Errorf("unsent: %d, sent: %d", v.Unsent, p.wire.sent("chatconversation add"))
+	}
+	eventually(t, "its file is forgotten", func() bool { return !keepsFiles(p.vault.(crowdedVault).Vault) && !p.Uploading() })
+}
+
+func TestAStarSurvivesThePageThatGoesAtOnce(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	first := s.signedIn(a)
+	vault := first.vault
+	first.Close()
+	going := s.device(a, cutVault{vault})
+	going.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded })
+	going.Star(id, true)
+	going.Leaving()
+	going.Close()
+	again := s.device(a, vault)
+	again.until("the star is there and sent", settled(id, true))
+	if !s.favorite(a, id) {
+		t.Error("the server does not have it")
+	}
+	eventually(t, "nothing is kept of it", func() bool {
+		k, err := vault.Load(t.Context())
+		return err == nil && len(k.Wishes) == 0 && vault.Jotted() == ""
+	})
 }

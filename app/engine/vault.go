@@ -44,6 +44,8 @@ type Waiting struct {
 	Created      time.Time            `json:"created"`
 	Data         string               `json:"data"`
 	Until        time.Time            `json:"until,omitzero"` // when the message expires
+	// Refused is why the server has refused it, empty if it has not: it is not sent until the user says so.
+	Refused string `json:"refused,omitempty"`
 }
 
 // keptWishes are Kept's wishes on the device. An earlier version kept stars alone, as true or false.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"starling/app/state"
 	"starling/ozeki"
@@ -161,7 +162,7 @@ func TestClosingEndsAllWorkAtOnce(t *testing.T) {
 func TestPollsComeLessOftenWhileNobodyLooksOrTheServerIsDown(t *testing.T) {
 	s := newServer(t)
 	a := s.account(0)
-	p := s.signedIn(a)
+	p := s.signedIn(a, func(o *Options) { o.Jitter = func(most time.Duration) time.Duration { return most / 2 } })
 	polled := func() { // the poll that is scheduled, and the next being scheduled
 		t.Helper()
 		n := p.wire.sent("poll")
@@ -185,7 +186,7 @@ func TestPollsComeLessOftenWhileNobodyLooksOrTheServerIsDown(t *testing.T) {
 		polled()
 		delays = append(delays, next())
 	}
-	if got := fmt.Sprint(delays); got != "[[2s] [4s] [8s] [16s] [30s] [30s]]" {
+	if got := fmt.Sprint(delays); got != "[[2s] [3s] [6s] [12s] [22.5s] [22.5s]]" {
 		t.Errorf("while the server is down: %s", got)
 	}
 	if !p.Snapshot().Offline {

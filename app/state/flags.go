@@ -313,6 +313,21 @@ func (e FlagUnreached) apply(s *State) {
 	}
 }
 
+// FlagDropped: the wish of this sequence is not to be sent: another tab has sent it, or one that came later. What became of
+// it is told by the server.
+type FlagDropped struct {
+	ID   ozeki.ConversationID
+	Flag Flag
+	Seq  uint64
+}
+
+func (e FlagDropped) apply(s *State) {
+	if c, f := s.landed(e.ID, e.Flag, e.Seq); c != nil && f.wish != nil && f.wish.seq == e.Seq {
+		f.wish = nil
+		s.refresh(c)
+	}
+}
+
 // WishElsewhere: the user set the flag in another tab, which sends it. An older wish that waits here is void.
 type WishElsewhere struct {
 	ID   ozeki.ConversationID
