@@ -282,7 +282,7 @@ func TestLinkOpensTheConversationAfterSignIn(t *testing.T) {
 }
 
 // A device whose clock is a day wrong works all the same: requests are signed with the server's clock.
-func TestAWrongClockDoesNotMatter(t *testing.T) {
+func TestFaultAWrongClockDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	server := startDemo(t)
 	for name, days := range map[string]int{"fast": 1, "slow": -1} {

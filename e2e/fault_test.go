@@ -1,0 +1,454 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/storage"
+	"github.com/chromedp/chromedp"
+)
+
+// What goes wrong around a page: its process, its storage, its line and its session.
+
+// ids are the ids of the messages that went over the line, in the order of their first try.
+func (l *line) ids(t *testing.T) (ids []string) {
+	t.Helper()
+	for _, s := range l.all("add") {
+		var body struct{ Message string }
+		var message struct{ ID string }
+		if err := json.Unmarshal(s.Body, &body); err != nil {
+			t.Fatal(err)
+		}
+		if body.Message == "" {
+			continue // of another call
+		}
+		if err := json.Unmarshal([]byte(body.Message), &message); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(ids, message.ID) {
+			ids = append(ids, message.ID)
+		}
+	}
+	return ids
+}
+
+// ends says how the messages of the open conversation end.
+func (p *person) ends(want ...string) error {
+	all, err := p.messages()
+	if err == nil && (len(all) < len(want) || !slices.Equal(all[len(all)-len(want):], want)) {
+		err = fmt.Errorf("they end in %q", all[max(0, len(all)-len(want)-1):])
+	}
+	return err
+}
+
+// SeeEndOf waits until the messages of the open conversation end in these.
+func (p *person) SeeEndOf(want ...string) {
+	p.t.Helper()
+	p.eventually(fmt.Sprintf("the messages end in %q", want), func() error { return p.ends(want...) })
+}
+
+// The browser is killed while messages and a star wait: the next start has them, and sends them once.
+func TestFaultTheBrowserIsKilledWithAFullQueue(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	profile := t.TempDir()
+	start := func() (*person, func()) {
+		t.Helper()
+		root, stop, err := launch(profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(stop)
+		p := &person{t, openTab(t, root, ""), wire.URL}
+		allowConsole(t, p.ctx, "Failed to load resource")
+		return p, func() {
+			if err := chromedp.FromContext(root).Browser.Process().Kill(); err != nil {
+				t.Fatal(err)
+			}
+			<-chromedp.FromContext(root).Browser.LostConnection
+		}
+	}
+	p, kill := start()
+	newAlice(p)
+	p.OpenConversation("Bob Baker")
+	wire.on(func(*sent) fault { return cut })
+	p.Say("Bob Baker", "Before the kill, one")
+	p.Say("Bob Baker", "Before the kill, two")
+	p.Star("Priya Raman")
+	p.SeeWaiting("Before the kill, one")
+	p.SeeWaiting("Before the kill, two")
+	p.SeeQueued("Priya Raman")
+	kill()
+	wire.on(nil)
+	p, _ = start()
+	p.Visit("/")
+	p.SeeSidebar()
+	p.OpenConversation("Bob Baker")
+	p.SeeEndOf("Before the kill, one", "Before the kill, two")
+	p.SeeFavorite("Priya Raman")
+	p.SeeSettled("Priya Raman")
+	if ids := wire.ids(t); len(ids) != 2 {
+		t.Errorf("two messages were sent under the ids %q", ids)
+	}
+}
+
+// A message comes back from the server before the answer to its own sending: it is one bubble.
+func TestFaultTheEchoComesBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p := newAlice(newPerson(t, wire.URL))
+	p.OpenConversation("Bob Baker")
+	slow := newGate(t)
+	wire.on(to(slow.hold, "add"))
+	p.Say("Bob Baker", "Hello echo")
+	<-slow.held
+	p.SeeMessage("Hello echo") // which the socket tells of
+	slow.Open()
+	p.Say("Bob Baker", "And another")
+	p.SeeEndOf("Hello echo", "And another")
+}
+
+// The line swallows everything: what is written waits, says so, and arrives once when there is a way again.
+func TestFaultALineThatSwallowsEverything(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p := newPerson(t, wire.URL)
+	// The program gives a call twenty seconds; the fault is the same after two.
+	p.before(`(() => { const real = window.fetch; window.fetch = (url, o) => {
+		const early = new AbortController(); setTimeout(() => early.abort(), window.swallowed ? 2000 : 20000)
+		return real(url, {...o, signal: o?.signal ? AbortSignal.any([o.signal, early.signal]) : early.signal}) } })()`)
+	newAlice(p)
+	allowConsole(t, p.ctx, "Failed to load resource")
+	p.OpenConversation("Bob Baker")
+	p.js("window.swallowed = true", nil)
+	gone := make(chan struct{})
+	wire.on(func(*sent) fault {
+		return func(_ http.ResponseWriter, _ http.Handler, r *http.Request) {
+			select {
+			case <-r.Context().Done():
+			case <-gone:
+			}
+		}
+	})
+	t.Cleanup(func() { close(gone) })
+	p.Say("Bob Baker", "Into the black hole")
+	p.SeeWaiting("Into the black hole")
+	p.SeeOffline()
+	wire.on(nil)
+	p.SeeEndOf("Into the black hole")
+	p.SeeOnline()
+}
+
+// While the page hears nothing three hundred messages come; then it has them all, in order.
+func TestFaultThreeHundredMessagesWhileTheLineIsDown(t *testing.T) {
+	t.Parallel()
+	server := startDemo(t)
+	wire := newLine(t, server.URL)
+	p := newBob(newPerson(t, wire.URL))
+	allowConsole(t, p.ctx, "Failed to load resource")
+	allowConsole(t, p.ctx, "WebSocket connection to")
+	p.OpenConversation("Alice Ashford")
+	p.GoOffline()
+	p.js(`window.dispatchEvent(new Event("online"))`, nil) // makes it ask
+	p.SeeOffline()
+	other := newAlice(newPerson(t, server.URL))
+	other.OpenConversation("Bob Baker")
+	other.js(`(() => { const c = document.querySelector("#composer")
+		for (let n = 1; n <= 300; n++) {
+			c.value = "Message " + n
+			c.dispatchEvent(new Event("input", {bubbles: true}))
+			c.form.requestSubmit()
+		} })()`, nil)
+	other.SeeEndOf("Message 299", "Message 300")
+	p.GoOnline()
+	p.SeeOnline()
+	p.js(`document.querySelector("#log").scrollTo(0, 1e9)`, nil)
+	p.eventually("all are there up to the last", func() error {
+		all, err := p.messages()
+		if err != nil {
+			return err
+		}
+		first := len(all) - 1
+		for first > 0 && strings.HasPrefix(all[first-1], "Message ") {
+			first--
+		}
+		for i, text := range all[first:] {
+			if want := "Message " + strconv.Itoa(300-(len(all)-1-first)+i); text != want {
+				return fmt.Errorf("%q stands where %q should", text, want)
+			}
+		}
+		return nil
+	})
+}
+
+// A tab's process crashes while it sends: another tab sends what it has left, once.
+func TestFaultATabCrashesWhileItSends(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p := newAlice(newPerson(t, wire.URL))
+	allowConsole(t, p.ctx, "the page's process ended")
+	tab := p.anotherTab()
+	tab.Visit("/")
+	tab.SeeSidebar()
+	tab.OpenConversation("Bob Baker")
+	p.OpenConversation("Bob Baker")
+	slow := newGate(t)
+	wire.on(to(slow.hold, "add"))
+	p.Say("Bob Baker", "Half way")
+	p.Say("Bob Baker", "Not begun")
+	<-slow.held
+	p.eventually("both stand on the device", func() error { return p.queueIs(2) })
+	ctx, cancel := context.WithCancel(p.ctx)
+	go func() { _ = chromedp.Run(ctx, page.Crash()) }() // which is never answered
+	w := watchOf(t, p.ctx)
+	tab.eventually("the tab has crashed", func() error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !slices.ContainsFunc(w.problems, func(s string) bool { return strings.HasPrefix(s, "crash") }) {
+			return errNotYet
+		}
+		return nil
+	})
+	cancel()
+	wire.on(nil)
+	slow.Open()
+	tab.js(`window.dispatchEvent(new Event("online")); setTimeout(() => window.dispatchEvent(new Event("online")), 500)`, nil)
+	tab.SeeEndOf("Half way", "Not begun")
+	if ids := wire.ids(t); len(ids) != 2 {
+		t.Errorf("two messages were sent under the ids %q", ids)
+	}
+	tab.eventually("nothing is left", func() error { return tab.queueIs(0) })
+}
+
+// queueIs says whether the device keeps so many messages that were not sent.
+func (p *person) queueIs(n int) error {
+	var kept int
+	err := p.tryJS(`(async () => {
+		const done = r => new Promise((good, bad) => { r.onsuccess = () => good(r.result); r.onerror = bad })
+		const db = await done(indexedDB.open("starling"))
+		const record = await done(db.transaction("vault").objectStore("vault").get("session"))
+		db.close()
+		return (JSON.parse(record?.json ?? "{}").waiting ?? []).length })()`, &kept)
+	if err == nil && kept != n {
+		err = fmt.Errorf("%d are kept", kept)
+	}
+	return err
+}
+
+// Two tabs write without a connection: it arrives in the order written, and each message goes over the line once.
+func TestFaultTwoTabsShareOneQueue(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p := newAlice(newPerson(t, wire.URL))
+	tab := p.anotherTab()
+	tab.Visit("/")
+	tab.SeeSidebar()
+	both := []*person{p, tab}
+	for _, q := range both {
+		allowConsole(t, q.ctx, "Failed to load resource")
+		q.OpenConversation("Bob Baker")
+	}
+	wire.on(func(*sent) fault { return cut })
+	var want []string
+	for n := range 4 {
+		text := fmt.Sprintf("Message %d of two tabs", n)
+		want = append(want, text)
+		both[n%2].Say("Bob Baker", text)
+		p.eventually("it is kept", func() error { return p.queueIs(n + 1) })
+	}
+	p.SeeOffline()
+	tab.SeeOffline()
+	tried := len(wire.all("add"))
+	wire.on(nil)
+	for _, q := range both {
+		q.SeeEndOf(want...)
+	}
+	if n := len(wire.all("add")) - tried; n != 4 {
+		t.Errorf("four messages went over the line %d times", n)
+	}
+}
+
+// A device that is full gives the text back and says why; when there is room it is sent.
+func TestFaultTheDeviceIsFull(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p := newAlice(newPerson(t, wire.URL))
+	p.OpenConversation("Bob Baker")
+	p.run(storage.OverrideQuotaForOrigin(wire.URL).WithQuotaSize(1))
+	long := "Keep this, please " + strings.Repeat("x", 8000)
+	p.Say("Bob Baker", long)
+	p.SeeAlert("this device could not keep the message")
+	if text := p.see("textbox", "Message Bob Baker").value(); text != long {
+		t.Errorf("the composer holds %.40q", text)
+	}
+	if n := len(wire.ids(t)); n != 0 {
+		t.Errorf("%d messages were sent", n)
+	}
+	p.run(storage.OverrideQuotaForOrigin(wire.URL))
+	p.see("button", "Send").click()
+	p.SeeMessage(long)
+	if text := p.see("textbox", "Message Bob Baker").value(); text != "" {
+		t.Errorf("the composer still holds %.40q", text)
+	}
+}
+
+// The browser has cleared its storage under an open page: the page says so and gives the text back; then one signs in again.
+func TestFaultTheStorageIsEvicted(t *testing.T) {
+	t.Parallel()
+	server := startDemo(t)
+	p := newAlice(newPerson(t, server.URL))
+	p.OpenConversation("Bob Baker")
+	p.run(storage.ClearDataForOrigin(server.URL, "indexeddb,local_storage"))
+	p.Say("Bob Baker", "Am I kept?")
+	p.SeeAlert("this device could not keep the message")
+	if text := p.see("textbox", "Message Bob Baker").value(); text != "Am I kept?" {
+		t.Errorf("the composer holds %q", text)
+	}
+	p.Reload()
+	p.SeeSignIn()
+	p.SignIn(alice, demoPassword)
+	p.OpenConversation("Bob Baker")
+	p.Say("Bob Baker", "Here again")
+	p.SeeMessage("Here again")
+}
+
+// A tab is frozen, as phones do, and wakes later: it has what came meanwhile, and what it kept is sent by the other tab.
+func TestFaultAFrozenTabWakes(t *testing.T) {
+	t.Parallel()
+	server := startDemo(t)
+	p, other := newBob(newPerson(t, server.URL)), newAlice(newPerson(t, server.URL))
+	p.OpenConversation("Alice Ashford")
+	other.OpenConversation("Bob Baker")
+	p.run(page.SetWebLifecycleState(page.SetWebLifecycleStateStateFrozen))
+	for n := range 5 {
+		other.Say("Bob Baker", fmt.Sprintf("While you slept %d", n))
+		other.SeeMessage(fmt.Sprintf("While you slept %d", n))
+	}
+	p.run(page.SetWebLifecycleState(page.SetWebLifecycleStateStateActive))
+	p.SeeEndOf("While you slept 0", "While you slept 1", "While you slept 2", "While you slept 3", "While you slept 4")
+	p.Say("Alice Ashford", "Good morning")
+	other.SeeMessage("Good morning")
+}
+
+// The server ends the session in the middle of the queue: it waits, and goes on under the same ids after the sign-in.
+func TestFaultTheSessionEndsInTheMiddleOfTheQueue(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p := newAlice(newPerson(t, wire.URL))
+	allowConsole(t, p.ctx, "Failed to load resource")
+	p.OpenConversation("Bob Baker")
+	wire.on(func(*sent) fault { return cut })
+	want := []string{"Queue, one", "Queue, two", "Queue, three"}
+	for _, text := range want {
+		p.Say("Bob Baker", text)
+		p.SeeWaiting(text)
+	}
+	p.Star("Priya Raman")
+	p.SeeQueued("Priya Raman")
+	passed := 0
+	wire.on(func(s *sent) fault {
+		if s.Action == "add" {
+			if passed++; passed == 1 {
+				return nil
+			}
+			return answer(200, "application/json", `{"status":"ERROR","errorcode":"signature","errormessage":"The signature is not accepted."}`)
+		}
+		return nil
+	})
+	p.SeeSignIn()
+	p.SeeWords("What was not sent yet is kept on this device and sent then.")
+	first := wire.ids(t)
+	wire.on(nil)
+	p.SignIn(alice, demoPassword)
+	p.SeeConversation("Bob Baker")
+	p.SeeEndOf(want...)
+	p.SeeFavorite("Priya Raman")
+	p.SeeSettled("Priya Raman")
+	ids := wire.ids(t)
+	if len(ids) != 3 || !slices.Equal(ids[:len(first)], first) {
+		t.Errorf("before the sign-in the messages had the ids %q, after it %q", first, ids)
+	}
+}
+
+// A new version of the program is taken while the queue is full: it sends what the old one has left.
+func TestFaultANewVersionComesWhileTheQueueIsFull(t *testing.T) {
+	t.Parallel()
+	server := startDemo(t)
+	target, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := make(chan struct{})
+	pass := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Host = r.In.Host
+			r.Out.Header.Del("Accept-Encoding")
+		},
+		ModifyResponse: func(r *http.Response) error {
+			select {
+			case <-newer:
+			default:
+				return nil
+			}
+			if r.Request.URL.Path != "/app-worker.js" || r.StatusCode != http.StatusOK {
+				return nil
+			}
+			body, err := io.ReadAll(r.Body)
+			body = append(body, "\n// another version\n"...)
+			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+			r.Header.Del("Etag")
+			return err
+		},
+	}
+	proxy := httptest.NewServer(pass)
+	t.Cleanup(proxy.Close)
+	wire := newLine(t, proxy.URL)
+	p := newAlice(newPerson(t, wire.URL))
+	allowConsole(t, p.ctx, "Failed to load resource")
+	p.eventually("the worker controls the page", func() error { return p.holds("!!navigator.serviceWorker.controller") })
+	p.OpenConversation("Bob Baker")
+	wire.on(func(*sent) fault { return cut })
+	p.Say("Bob Baker", "Written in the old version")
+	p.SeeWaiting("Written in the old version")
+	p.Star("Priya Raman")
+	p.SeeQueued("Priya Raman")
+	close(newer)
+	p.js(`window.before = true; navigator.serviceWorker.getRegistration().then(r => r.update()).then(() => 1)`, nil)
+	p.SeeAlert("A new version of Starling is ready.")
+	p.see("button", "Reload").click()
+	p.eventually("the new version runs", func() error { return p.holds("!window.before && !!window.starling?.submit") })
+	wire.on(nil)
+	p.SeeSidebar()
+	p.SeeConversation("Bob Baker")
+	p.SeeEndOf("Written in the old version")
+	p.SeeFavorite("Priya Raman")
+	p.SeeSettled("Priya Raman")
+	if ids := wire.ids(t); len(ids) != 1 {
+		t.Errorf("one message was sent under the ids %q", ids)
+	}
+}
+
+// A star that is set in the very moment in which the page is left is not lost.
+func TestFaultAStarInTheMomentOfTheReload(t *testing.T) {
+	t.Parallel()
+	p := newAlice(newPerson(t, startDemo(t).URL))
+	p.js("window.before = true", nil)
+	p.star("Priya Raman").mustCall("function() { this.click(); location.reload() }", nil)
+	p.eventually("the page is new", func() error { return p.holds("!window.before && !!window.starling?.submit") })
+	p.SeeFavorite("Priya Raman")
+	p.SeeSettled("Priya Raman")
+}
