@@ -372,7 +372,7 @@ func TestFaultTheSessionEndsInTheMiddleOfTheQueue(t *testing.T) {
 	first := wire.ids(t)
 	wire.on(nil)
 	p.SignIn(alice, demoPassword)
-	p.SeeConversation("Bob Baker")
+	p.OpenConversation("Bob Baker")
 	p.SeeEndOf(want...)
 	p.SeeFavorite("Priya Raman")
 	p.SeeSettled("Priya Raman")

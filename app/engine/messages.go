@@ -26,6 +26,7 @@ type outbox struct {
 	// it would be another message under the same id, which the server refuses.
 	sealed map[ozeki.MessageID]sealedText
 	tried  map[ozeki.MessageID]bool // those that may have arrived
+	sent   map[ozeki.MessageID]bool // those that have, which the device may not have forgotten
 	files  map[ozeki.FileID]*outgoing
 	// uploads ends the sending of a message's files. Once the message itself is on its way it has no entry.
 	uploads map[ozeki.MessageID]context.CancelFunc
@@ -53,7 +54,7 @@ func (e *Engine) outboxOf(id ozeki.ConversationID) *outbox {
 	o := e.sender[id]
 	if o == nil {
 		o = &outbox{
-			conversation: id, sealed: map[ozeki.MessageID]sealedText{}, tried: map[ozeki.MessageID]bool{},
+			conversation: id, sealed: map[ozeki.MessageID]sealedText{}, tried: map[ozeki.MessageID]bool{}, sent: map[ozeki.MessageID]bool{},
 			files: map[ozeki.FileID]*outgoing{}, uploads: map[ozeki.MessageID]context.CancelFunc{},
 		}
 		e.sender[id] = o
@@ -306,7 +307,7 @@ func (e *Engine) restore(ctx context.Context, run int, kept []Waiting) {
 			return
 		}
 		o := e.outboxOf(w.Conversation)
-		if _, known := o.sealed[w.ID]; !known {
+		if _, known := o.sealed[w.ID]; !known && !o.sent[w.ID] {
 			o.sealed[w.ID], o.tried[w.ID] = sealedText{sealed[0].Key, w.Data}, true
 			d := draft{id: w.ID, text: content.Text, at: w.Created, content: &content, until: w.Until, kept: true}
 			files := o.restoreFiles(&d, content.Files)
@@ -363,7 +364,7 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 	}
 	e.mu.Lock()
 	delete(o.uploads, d.id)
-	if run != e.run {
+	if run != e.run || ctx.Err() != nil {
 		e.unlock()
 		return false
 	}
@@ -384,6 +385,7 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 	if err == nil {
 		delete(o.sealed, d.id)
 		delete(o.tried, d.id)
+		o.sent[d.id] = true
 	}
 	e.applyLocked(events...)
 	e.unlock()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"starling/app/state"
@@ -268,4 +269,45 @@ func TestAStarSurvivesThePageThatGoesAtOnce(t *testing.T) {
 		k, err := vault.Load(t.Context())
 		return err == nil && len(k.Wishes) == 0 && vault.Jotted() == ""
 	})
+}
+
+// stuckVault forgets no message any more once it is told so.
+type stuckVault struct {
+	Vault
+	stuck *atomic.Bool
+}
+
+func (v stuckVault) Update(ctx context.Context, change func(*Kept)) error {
+	k, err := v.Load(ctx)
+	if err != nil {
+		return err
+	}
+	n := len(k.Waiting)
+	if change(k); v.stuck.Load() && len(k.Waiting) < n {
+		return errors.New("read only")
+	}
+	return v.Vault.Update(ctx, change)
+}
+
+func TestAMessageThatTheDeviceDoesNotForgetIsSentOnce(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	vault := stuckVault{NewVault(), new(atomic.Bool)}
+	p := s.device(a, vault)
+	p.until("it asks to sign in", signedOut)
+	p.signIn()
+	p.reading(id)
+	vault.stuck.Store(true)
+	_ = p.Send(id, "one")
+	_ = p.Send(id, "two")
+	p.until("both are sent", shows("one", "two"))
+	for range 3 {
+		n := p.wire.sent("poll")
+		p.Wake()
+		eventually(t, "a poll is over", func() bool { return p.wire.sent("poll") > n && len(p.timers.polls()) == 1 })
+	}
+	if n := p.wire.sent("chatconversation add"); n != 2 {
+		t.Errorf("two messages were sent %d times", n)
+	}
 }
