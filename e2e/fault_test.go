@@ -328,24 +328,6 @@ func TestFaultTheStorageIsEvicted(t *testing.T) {
 	p.SeeMessage("Here again")
 }
 
-// A tab is frozen, as phones do, and wakes later: it has what came meanwhile, and what it kept is sent by the other tab.
-func TestFaultAFrozenTabWakes(t *testing.T) {
-	t.Parallel()
-	server := startDemo(t)
-	p, other := newBob(newPerson(t, server.URL)), newAlice(newPerson(t, server.URL))
-	p.OpenConversation("Alice Ashford")
-	other.OpenConversation("Bob Baker")
-	p.run(page.SetWebLifecycleState(page.SetWebLifecycleStateStateFrozen))
-	for n := range 5 {
-		other.Say("Bob Baker", fmt.Sprintf("While you slept %d", n))
-		other.SeeMessage(fmt.Sprintf("While you slept %d", n))
-	}
-	p.run(page.SetWebLifecycleState(page.SetWebLifecycleStateStateActive))
-	p.SeeEndOf("While you slept 0", "While you slept 1", "While you slept 2", "While you slept 3", "While you slept 4")
-	p.Say("Alice Ashford", "Good morning")
-	other.SeeMessage("Good morning")
-}
-
 // The server ends the session in the middle of the queue: it waits, and goes on under the same ids after the sign-in.
 func TestFaultTheSessionEndsInTheMiddleOfTheQueue(t *testing.T) {
 	t.Parallel()

@@ -446,6 +446,9 @@ func (e *Engine) ended(session *ozeki.Session) {
 			}
 			left = *k
 		})
+		if left.Ended {
+			e.clearShelf(ctx)
+		}
 		if err == nil && (left.Ended || left.Session.Station == "") && !left.waits() && e.vault.Jotted() == "" {
 			err = e.vault.Wipe(ctx)
 		}
