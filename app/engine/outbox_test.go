@@ -245,7 +245,7 @@ func TestAMessageThatTheDeviceHasNoRoomForIsGivenBack(t *testing.T) {
 	if v.Unsent != 0 || p.wire.sent("chatconversation add") != 0 {
 		t.Errorf("unsent: %d, sent: %d", v.Unsent, p.wire.sent("chatconversation add"))
 	}
-	eventually(t, "its file is forgotten", func() bool { return !keepsFiles(p.vault.(crowdedVault).Vault) && !p.Uploading() })
+	eventually(t, "its file is forgotten", func() bool { return !keepsFiles(p.vault.(crowdedVault).Vault) && !p.Unkept() })
 }
 
 func TestAStarSurvivesThePageThatGoesAtOnce(t *testing.T) {
