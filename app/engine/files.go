@@ -76,6 +76,7 @@ type outgoing struct {
 	plain  ozeki.Blob
 	sealed ozeki.Blob // nothing after a restart: the device keeps them
 	kept   bool       // by the device
+	given  bool       // it was kept before the message was written, and goes back with it
 }
 
 // maxContent is the size of the largest content of a message in bytes: sealed it has at most 64 KiB of base64.
@@ -86,7 +87,7 @@ func (o *outbox) attach(d *draft, files []Attachment) (shown []state.File) {
 	for _, a := range files {
 		out := &outgoing{plain: a.Data}
 		if a.Kept != nil {
-			out.file, out.plain, out.kept = *a.Kept, ozeki.Blob{}, true
+			out.file, out.plain, out.kept, out.given = *a.Kept, ozeki.Blob{}, true, true
 		} else {
 			out.file = a.describe()
 		}

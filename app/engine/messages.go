@@ -155,7 +155,14 @@ func (e *Engine) keepMessage(ctx context.Context, run int, o *outbox, d draft) e
 		o.waiting = slices.DeleteFunc(o.waiting, func(w draft) bool { return w.id == d.id })
 		delete(o.sealed, d.id)
 		e.applyLocked(state.MessageDropped{ID: d.id, Conversation: o.conversation})
-		files := d.files
+		var files []ozeki.FileID
+		for _, id := range d.files {
+			if out := o.files[id]; out != nil && out.given {
+				delete(o.files, id)
+				continue
+			}
+			files = append(files, id)
+		}
 		e.goIn(run, func(ctx context.Context, _ int) { e.forgetFiles(ctx, o, files) })
 		return ErrNotKept
 	}

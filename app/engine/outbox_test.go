@@ -246,6 +246,17 @@ func TestAMessageThatTheDeviceHasNoRoomForIsGivenBack(t *testing.T) {
 		t.Errorf("unsent: %d, sent: %d", v.Unsent, p.wire.sent("chatconversation add"))
 	}
 	eventually(t, "its file is forgotten", func() bool { return !keepsFiles(p.vault.(crowdedVault).Vault) && !p.Unkept() })
+	kept, err := p.KeepFile(t.Context(), id, note("kept.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Write(id, Writing{Files: []Attachment{{Name: kept.Name, Kept: kept}}, Done: func(err error) { done <- err }}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, ErrNotKept) {
+		t.Errorf("it gives %v", err)
+	}
+	eventually(t, "one that was kept before is given back", func() bool { return !p.Unkept() && keepsFiles(p.vault.(crowdedVault).Vault) })
 }
 
 func TestAStarSurvivesThePageThatGoesAtOnce(t *testing.T) {
