@@ -128,6 +128,7 @@ type settingsDialog struct {
 	Name    string
 	Unsent  int // messages that the server does not have yet
 	Unsaved int // changes of conversations that it does not have yet
+	Push    pushState
 	Actions *root
 }
 
@@ -154,6 +155,7 @@ func (d *settingsDialog) Render() goapp.UI {
 				)
 			}),
 		),
+		&notifications{State: d.Push, Actions: d.Actions},
 		el("h3").Text("People"),
 		el("button").Attr("type", "button").Class("secondary").Text("Workspaces").OnClick(d.workspaces),
 		el("h3").Text("Keyboard"),

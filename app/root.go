@@ -38,7 +38,10 @@ type root struct {
 	editing               state.Message                         // the message that stands in the composer to be changed, without an id for none
 	editingIn             ozeki.ConversationID
 
-	badge   int    // as told to the system: messages that are unread
+	badge   int // as told to the system: messages that are unread; negative: it has to be told
+	push    pushState
+	asks    launch // what is done when somebody is signed in
+	shared  string // waits for the conversation that is chosen next
 	said    int    // sequence of the last announcement given to the live region
 	phase   string // as told to the page
 	reason  string
@@ -67,6 +70,7 @@ func (r *root) OnMount(ctx goapp.Context) {
 
 func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	r.ctx, r.keys = ctx, parseKeymap(pref("shortcuts"))
+	r.badge = -1 // the worker may have set one
 	r.held, r.chosen = map[int]holder{}, map[ozeki.ConversationID][]chosenFile{}
 	r.list, r.log = newIsland(r), newTimeline(r)
 	o.OnChange = func(s *state.Snapshot) {
@@ -95,6 +99,8 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	onFiles(r.mayAttach, r.choose)
 	warnBeforeLeaving(r.unfinished)
 	r.engine.Visible(isVisible())
+	onWorker(r.goTo, func() { go r.renewPush() })
+	onLaunch(r.launched)
 	r.followInvite()
 	r.engine.Start()
 	r.show(openConversation())
@@ -132,12 +138,20 @@ func (r *root) take(s *state.Snapshot) {
 			r.keys = keymap{}
 			replaceAddress()
 			r.current = ""
+			r.badge, r.shared = -1, ""
+		}
+		if phase == "out" {
+			go endPush()
 		}
 		r.phase, r.reason = phase, s.Reason
 		setPhase(phase, r.signInReason())
 		r.offerInvitation()
 		if phase == "in" && s.Open == nil {
 			r.show(openConversation()) // of a link that was followed before signing in
+		}
+		if phase == "in" {
+			go r.renewPush()
+			r.begun()
 		}
 	}
 	if before != nil && before.Group != nil && s.Group == nil { // left on another device
@@ -149,9 +163,12 @@ func (r *root) take(s *state.Snapshot) {
 		announce(s.Announcement.Text)
 	}
 	setTitle(titleOf(s))
-	if s.Unread != r.badge {
+	if s.Unread != r.badge && (s.Loaded || s.Phase == state.SignedOut) {
 		r.badge = s.Unread
 		setBadge(s.Unread)
+		if s.Phase == state.SignedIn {
+			go closeRead(s)
+		}
 	}
 }
 
@@ -192,6 +209,7 @@ func (r *root) Render() goapp.UI {
 		el("nav").Class("sidebar").Aria("label", "Conversations").Body(
 			&sidebarHead{Name: s.User.Name, Trouble: s.Trouble, UnreadOnly: s.UnreadOnly, Actions: r},
 			el("div").ID("lists").Class("lists"),
+			&sharedLine{Text: r.shared, Actions: r},
 			&connectionLine{Offline: s.Offline && s.Phase == state.SignedIn},
 		),
 		&conversationPane{View: s.Open, Groups: s.Has(ozeki.ExtGroups), Empty: s.Loaded && s.Total == 0, About: r.about(s.Open), Refused: r.refused, Chosen: viewsOf(chosen), FileLimit: r.fileLimit, Actions: r},
@@ -205,7 +223,7 @@ func (r *root) Render() goapp.UI {
 			Name: r.invite.answer.Name, Inviter: r.invite.answer.InviterName, Members: r.invite.answer.Members, Member: r.invite.answer.Member,
 			Trouble: r.invite.trouble, Actions: r,
 		},
-		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unsaved: r.unsaved, Actions: r},
+		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unsaved: r.unsaved, Push: r.push, Actions: r},
 		&hiddenDialog{Rows: s.AllHidden, List: s.Blocklist, CanBlock: s.Has(ozeki.ExtBlock), Actions: r},
 		&askDialog{Title: r.question[0], Text: r.question[1], Yes: r.question[2], Number: r.questions, Actions: r},
 		&pictureDialog{Name: picture.name, Loaded: picture.loaded, Actions: r},
@@ -350,6 +368,7 @@ func (r *root) dismiss(n state.Notice) {
 // openSettings opens the settings, which tell what signing out would lose.
 func (r *root) openSettings() {
 	r.unsent, r.unsaved = r.engine.Unsaved()
+	go r.lookAtPush()
 	openDialog("settings")
 }
 
@@ -387,6 +406,9 @@ func (r *root) show(id ozeki.ConversationID) {
 	r.engine.Open(id)
 	if id != was {
 		r.compose(id)
+	}
+	if id != "" && r.shared != "" {
+		r.takeShared()
 	}
 	if id == "" && was != "" {
 		r.list.focusRow(was)

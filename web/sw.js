@@ -28,6 +28,55 @@ self.addEventListener("message", (e) => {
   if (e.data === "activate") self.skipWaiting();
 });
 
+// ---- Notifications. A push message says which conversation has something new, and nothing else.
+const windows = () => self.clients.matchAll({ type: "window", includeUncontrolled: true });
+
+self.addEventListener("push", (e) => {
+  e.waitUntil(
+    (async () => {
+      let id = "";
+      try {
+        id = String(e.data.json().conversation);
+      } catch {
+        // Not ours: the browser wants something shown all the same.
+      }
+      if (!/^[0-9a-f]{32}$/.test(id)) id = "";
+      const open = await windows();
+      if (open.some((w) => w.visibilityState === "visible" && w.focused)) return;
+      await self.registration.showNotification("Starling", {
+        body: "New message", icon: "[[asset "icon-192.png"]]", badge: "[[asset "icon-192.png"]]", tag: id, renotify: id !== "", data: { id },
+      });
+      // An open page knows the number; without one there is a mark without a number.
+      if (!open.length && navigator.setAppBadge) await navigator.setAppBadge().catch(() => {});
+    })(),
+  );
+});
+
+self.addEventListener("notificationclick", (e) => {
+  e.notification.close();
+  e.waitUntil(
+    (async () => {
+      const id = e.notification.data?.id ?? "";
+      const open = await windows();
+      const w = open.find((w) => w.visibilityState === "visible") ?? open[0];
+      if (!w) return self.clients.openWindow(id ? "/?c=" + id : "/");
+      if (id) w.postMessage({ open: id });
+      return w.focus();
+    })(),
+  );
+});
+
+// The server is told by the next page: only a page has the key that signs.
+self.addEventListener("pushsubscriptionchange", (e) => {
+  e.waitUntil(
+    (async () => {
+      const options = e.oldSubscription?.options;
+      if (!e.newSubscription && options) await self.registration.pushManager.subscribe(options);
+      for (const w of await windows()) w.postMessage({ resubscribed: true });
+    })(),
+  );
+});
+
 const cached = async (key, request) => (await (await caches.open(CACHE)).match(key)) || fetch(request);
 
 self.addEventListener("fetch", (e) => {
