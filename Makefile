@@ -19,7 +19,7 @@ demo: build ## the same with demo accounts and conversations
 
 test: deps build check race e2e ## everything
 
-check: build ## formatting, vet for both worlds, unit tests, fuzz seeds
+check: deps build ## formatting, vet for both worlds, unit tests, fuzz seeds
 	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); test -z "$$files" || { echo "not formatted, run make fmt: $$files"; exit 1; }
 	$(GO) vet ./...
 	GOOS=js GOARCH=wasm $(GO) vet ./app/... ./ozeki/... ./wasm
@@ -30,6 +30,11 @@ race: ## the packages that run several things at once, under the race detector
 
 e2e: deps build $(AXE) ## a real headless Chromium against the real binary
 	STARLING_BIN=$(CURDIR)/bin/starling AXE=$(CURDIR)/$(AXE) $(GO) test -count=1 -timeout 20m ./e2e
+
+faults: deps build ## the faults of docs/promises.md, those that repeat something many times more than in make test
+	$(GO) test -count=1 ./app/engine ./chatserver/store
+	$(GO) test -count=1 -timeout 20m -run 'Killed|Backup|Disk' . -kills 50
+	STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -timeout 20m -run TestFault ./e2e
 
 bench: deps build ## one JSON line for each figure
 	$(GO) run ./wasm/build -size
@@ -47,7 +52,7 @@ fmt:
 	gofmt -w $$(git ls-files -co --exclude-standard '*.go')
 
 # What the tests need beside Go, git and make: command:Debian package.
-NEEDED := chromium:chromium openssl:openssl npm:npm gcc:gcc
+NEEDED := chromium:chromium openssl:openssl npm:npm gcc:gcc strace:strace
 deps:
 	@missing=; for need in $(NEEDED); do command -v $${need%%:*} >/dev/null || missing="$$missing $${need#*:}"; done; \
 	if [ -n "$$missing" ]; then \

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"starling/chatserver"
+	"starling/chatserver/data"
 	"starling/chatserver/files"
 	"starling/chatserver/push"
 	"starling/chatserver/relay"
@@ -38,6 +39,7 @@ type Config struct {
 	MaxFilesPerUser  int64         // of one user's files together
 	StopTimeout      time.Duration // how long a stop waits for requests that are being served
 	Verbose          bool          // log every request
+	Replace          bool          // restore: what is in the data directory may be replaced
 
 	Users, Conversations, Messages int // of seed
 }
@@ -46,6 +48,8 @@ const usage = `Starling: a chat client in the browser, and its server.
 
   starling [serve]   serve the client with the embedded chat server, or in front of an Ozeki server (--upstream)
   starling demo      the same with two demo accounts and conversations to try it
+  starling backup FILE    write the embedded server's data into a new file, while it serves
+  starling restore FILE   put a backup into a data directory that no server uses
   starling seed      fill the embedded server's database for measurements
   starling version   print the version
   starling help      print this
@@ -71,7 +75,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if command == "help" {
 		args = []string{"--help"}
 	}
-	cfg, err := parse(args, getenv, stderr)
+	var file []*string
+	if command == "backup" || command == "restore" {
+		file = []*string{new(string)}
+	}
+	cfg, err := parse(args, getenv, stderr, file...)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -85,10 +93,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = serve(ctx, cfg, true, stdout, stderr)
 	case "seed":
 		err = seed(ctx, cfg, stdout)
+	case "backup":
+		err = backup(ctx, cfg, *file[0], stdout, stderr)
+	case "restore":
+		err = restore(ctx, cfg, *file[0], stdout, stderr)
 	case "version":
 		fmt.Fprintln(stdout, "starling", version())
 	default:
-		fmt.Fprintf(stderr, "starling: unknown command %q: try serve, demo, seed, version or help\n", command)
+		fmt.Fprintf(stderr, "starling: unknown command %q: try serve, demo, backup, restore, seed, version or help\n", command)
 		return 2
 	}
 	if err != nil {
@@ -101,7 +113,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return 0
 }
 
-func parse(args []string, getenv func(string) string, stderr io.Writer) (Config, error) {
+// parse reads the command line and the environment. operands takes what stands beside the flags, one each.
+func parse(args []string, getenv func(string) string, stderr io.Writer, operands ...*string) (Config, error) {
 	cfg := Config{Addr: "127.0.0.1:8000", Data: defaultData(getenv), Scheme: ozeki.DefaultScheme, MaxFile: chatserver.DefaultMaxFile, MaxFilesPerUser: chatserver.DefaultMaxFilesPerUser, Push: "on", StopTimeout: 10 * time.Second,
 		Users: 50, Conversations: 100, Messages: 20}
 	fs := flag.NewFlagSet("starling", flag.ContinueOnError)
@@ -118,6 +131,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 	fs.StringVar(&cfg.Push, "push", cfg.Push, "embedded server: web push: on, off, or the `hosts` of the push services to use, e.g. fcm.googleapis.com,*.push.apple.com")
 	fs.Var(&option[time.Duration]{&cfg.StopTimeout, duration, "write a duration like 10s or 2m"}, "stop-timeout", "longest `duration` that a stop waits for requests being served")
 	fs.Var(&option[bool]{&cfg.Verbose, strconv.ParseBool, "write true or false"}, "verbose", "log every request")
+	fs.Var(&option[bool]{&cfg.Replace, strconv.ParseBool, "write true or false"}, "replace", "restore: put the backup in the place of what is in the data directory, which is moved aside")
 	const number = "write a whole number like 20"
 	fs.Var(&option[int]{&cfg.Users, strconv.Atoi, number}, "users", "seed: `number` of accounts")
 	fs.Var(&option[int]{&cfg.Conversations, strconv.Atoi, number}, "conversations", "seed: `number` of conversations of the first account")
@@ -136,8 +150,17 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 		if err := fs.Parse(args); err != nil {
 			return cfg, err // said by the flag package
 		}
-		if fs.NArg() > 0 {
+		for fs.NArg() > 0 && len(operands) > 0 {
+			*operands[0], operands = fs.Arg(0), operands[1:]
+			if err := fs.Parse(fs.Args()[1:]); err != nil {
+				return cfg, err
+			}
+		}
+		switch {
+		case fs.NArg() > 0:
 			bad = fmt.Errorf("unexpected argument %q", fs.Arg(0))
+		case len(operands) > 0:
+			bad = errors.New("name the backup's file, like starling-2026-01-31.tar")
 		}
 	}
 	if bad != nil {
@@ -241,7 +264,7 @@ func serve(ctx context.Context, cfg Config, demo bool, stdout, stderr io.Writer)
 			}
 			fmt.Fprintf(stdout, "Sign in as %s or %s with the password %s\n", info.Emails[0], info.Emails[1], info.Password)
 		}
-		kept, err := files.OpenDir(filepath.Join(cfg.Data, "files"))
+		kept, err := files.OpenDir(data.Files(cfg.Data))
 		if err != nil {
 			return err
 		}
@@ -271,14 +294,16 @@ func serve(ctx context.Context, cfg Config, demo bool, stdout, stderr io.Writer)
 }
 
 func openStore(ctx context.Context, cfg Config) (store.Store, func(), error) {
-	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("the data directory cannot be made: %w; choose another with --data", err)
-	}
-	st, err := store.OpenSQLite(ctx, filepath.Join(cfg.Data, "starling.db"))
+	release, err := data.Use(cfg.Data)
 	if err != nil {
 		return nil, nil, err
 	}
-	return st, func() { st.Close() }, nil
+	st, err := store.OpenSQLite(ctx, data.Database(cfg.Data))
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return st, func() { st.Close(); release() }, nil
 }
 
 // pushOf is what --push chooses: the sender of web push messages, nil for none, and the hosts that it may use, none for all.
@@ -316,4 +341,31 @@ func seed(ctx context.Context, cfg Config, stdout io.Writer) error {
 		Users: cfg.Users, Conversations: cfg.Conversations, Messages: cfg.Messages, Now: time.Now(),
 		Progress: func(s string) { fmt.Fprintln(stdout, s) },
 	})
+}
+
+func backup(ctx context.Context, cfg Config, file string, stdout, stderr io.Writer) error {
+	sum, err := data.Backup(ctx, cfg.Data, file)
+	if err != nil {
+		return err
+	}
+	for _, id := range sum.Missing {
+		fmt.Fprintf(stderr, "starling: warning: the file %s was not there any more: people cannot open it\n", id)
+	}
+	fmt.Fprintf(stdout, "%s has the database and %d files, %d bytes\n", file, sum.Files, sum.Bytes)
+	return nil
+}
+
+func restore(ctx context.Context, cfg Config, file string, stdout, stderr io.Writer) error {
+	sum, err := data.Restore(ctx, file, cfg.Data, cfg.Replace)
+	if err != nil {
+		return err
+	}
+	for _, id := range sum.Missing {
+		fmt.Fprintf(stderr, "starling: warning: the backup was made without the file %s: people cannot open it\n", id)
+	}
+	fmt.Fprintf(stdout, "%s has the database and %d files of %s\n", cfg.Data, sum.Files, sum.Made.Local().Format(time.DateTime))
+	if sum.Replaced != "" {
+		fmt.Fprintf(stdout, "What was there before is in %s\n", sum.Replaced)
+	}
+	return nil
 }

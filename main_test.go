@@ -18,7 +18,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // environment is a getenv for tests: names and values in turn.
 func environment(pairs ...string) func(string) string {
@@ -51,7 +56,7 @@ func flagNames(t *testing.T) []string {
 
 func TestEveryOptionHasAnEnvironmentTwin(t *testing.T) {
 	for _, name := range flagNames(t) {
-		value := map[string]string{"stop-timeout": "77s", "max-file": "77777", "max-files-per-user": "777777", "verbose": "true", "users": "77", "conversations": "77", "messages": "77"}[name]
+		value := map[string]string{"stop-timeout": "77s", "max-file": "77777", "max-files-per-user": "777777", "verbose": "true", "replace": "true", "users": "77", "conversations": "77", "messages": "77"}[name]
 		if value == "" {
 			value = "value-77"
 		}
@@ -71,7 +76,7 @@ func TestEveryOptionHasAnEnvironmentTwin(t *testing.T) {
 		if byEnv == usual || byEnv != byFlag {
 			t.Errorf("%s gives %+v, --%s gives %+v", twin, byEnv, name, byFlag)
 		}
-		if name == "verbose" {
+		if name == "verbose" || name == "replace" {
 			continue
 		}
 		other := strings.ReplaceAll(value, "77", "88")

@@ -122,12 +122,20 @@ func (d *Dir) Open(_ context.Context, id ozeki.FileID) (Content, error) {
 	return openFile{f, info.Size()}, nil
 }
 
-// Delete implements Store.
+// Delete implements Store. ErrHeld (see Hold).
 func (d *Dir) Delete(_ context.Context, id ozeki.FileID) error {
 	place, err := d.place(id)
 	if err != nil {
 		return err
 	}
+	unlock, ok, err := LockDir(d.path, false)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return ErrHeld
+	}
+	defer unlock()
 	switch err := os.Remove(place); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
