@@ -5,7 +5,7 @@ AXE  := .cache/axe/package/axe.min.js
 AXE_VERSION := 4.10.3
 export CGO_ENABLED ?= 0
 
-.PHONY: build run demo test check race e2e bench size fmt deps clean
+.PHONY: build run demo test check race e2e faults bench size fmt deps clean
 
 build: ## the one binary, with the browser program in it: bin/starling
 	$(GO) run ./wasm/build

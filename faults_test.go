@@ -300,7 +300,7 @@ func TestABackupOfAServingServerIsRestored(t *testing.T) {
 			}
 			if n%3 == 2 {
 				gone := files.acked[len(files.acked)-1]
-				if _, err := files.DeleteMessage(ctx, ozeki.MessageDeleteRequest{ConversationID: files.conv.ID, MessageID: gone}); err != nil {
+				if _, err := files.DeleteMessage(ctx, ozeki.MessageDeleteRequest{ConversationID: files.conv.ID, Instance: files.conv.Instance, MessageID: gone}); err != nil {
 					t.Error(err)
 					return
 				}
@@ -394,7 +394,9 @@ func TestADiskThatDoesNotSyncAcknowledgesNothing(t *testing.T) {
 		_ = strace.Wait() // its status says how it was ended
 	})
 	defer detach()
-	waitFor(t, "strace is attached", func() bool { return strings.Contains(said.String(), "attached") || strings.Contains(said.String(), "Operation not permitted") })
+	waitFor(t, "strace is attached", func() bool {
+		return strings.Contains(said.String(), "attached") || strings.Contains(said.String(), "Operation not permitted")
+	})
 	if strings.Contains(said.String(), "not permitted") {
 		needs(t, "strace may not attach", errors.New(said.String()))
 	}
