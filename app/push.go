@@ -31,10 +31,10 @@ func (p pushState) words() string {
 		return "The browser blocks notifications of this site. Allow them in the browser's settings of this site, beside its address, and open these settings again."
 	case pushOn:
 		return "This device is notified of new messages while nobody looks at Starling. A notification shows no name and no text."
-	case pushOff:
+	case pushOff, "": // not known yet: it takes the room of what it most likely is
 		return "Be notified of new messages on this device while nobody looks at Starling. A notification shows no name and no text."
 	}
-	return "Looking…"
+	return ""
 }
 
 // notifications is the part of the settings that turns notifications on and off.
@@ -52,13 +52,13 @@ func (n *notifications) OnMount(ctx goapp.Context) { n.ctx = ctx }
 
 // Render draws what the state is and the button that changes it.
 func (n *notifications) Render() goapp.UI {
-	label := map[pushState]string{pushOff: "Turn on notifications", pushOn: "Turn off notifications"}[n.State]
+	label := map[pushState]string{"": "Turn on notifications", pushOff: "Turn on notifications", pushOn: "Turn off notifications"}[n.State]
 	return el("div").Body(
 		el("h3").Text("Notifications"),
 		el("p").Class("hint").Attr("role", "status").Text(n.State.words()),
 		n.trouble(),
 		el("div").Body(goapp.If(label != "",
-			el("button").ID("notifications").Attr("type", "button").Class("secondary").Aria("busy", boolText(n.busy)).Text(label).OnClick(n.toggle),
+			el("button").ID("notifications").Attr("type", "button").Class("secondary").Aria("busy", boolText(n.busy || n.State == "")).Text(label).OnClick(n.toggle),
 		)),
 	)
 }
@@ -71,6 +71,9 @@ func boolText(b bool) string {
 }
 
 func (n *notifications) toggle(goapp.Context, goapp.Event) {
+	if n.State == "" {
+		return
+	}
 	do := n.Actions.turnPushOn
 	if n.State == pushOn {
 		do = n.Actions.turnPushOff
