@@ -57,7 +57,7 @@ func (n *notifications) Render() goapp.UI {
 		el("h3").Text("Notifications"),
 		el("p").Class("hint").Attr("role", "status").Text(n.State.words()),
 		n.trouble(),
-		el("div").Body(goapp.If(label != "",
+		el("p").Body(goapp.If(label != "",
 			el("button").ID("notifications").Attr("type", "button").Class("secondary").Aria("busy", boolText(n.busy || n.State == "")).Text(label).OnClick(n.toggle),
 		)),
 	)
@@ -78,14 +78,13 @@ func (n *notifications) toggle(goapp.Context, goapp.Event) {
 	if n.State == pushOn {
 		do = n.Actions.turnPushOff
 	}
-	n.work(do, nil)
+	n.work(do, func() { go n.Actions.lookAtPush() })
 }
 
 // turnPushOn asks the user for the permission, the browser for a subscription, and tells the server of it. It blocks.
 func (r *root) turnPushOn() error {
 	ctx := context.Background()
 	if !askToNotify() {
-		r.lookAtPush()
 		return nil // the state says that it is blocked, or the user has not decided
 	}
 	key, err := r.engine.PushKey(ctx)
@@ -101,7 +100,6 @@ func (r *root) turnPushOn() error {
 		return err
 	}
 	setPref("pushed", s.Endpoint)
-	r.lookAtPush()
 	return nil
 }
 
@@ -111,8 +109,8 @@ func (r *root) turnPushOff() error {
 		return err
 	}
 	setPref("pushed", "")
-	r.lookAtPush()
-	return r.engine.UnsubscribePush(context.Background()) // where this fails, the push service tells the server
+	_ = r.engine.UnsubscribePush(context.Background()) // where this fails, the push service tells the server with the next push
+	return nil
 }
 
 // lookAtPush finds out what the state of notifications is. It blocks.

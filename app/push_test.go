@@ -29,7 +29,7 @@ func TestAnAddressSaysWhatTheProgramIsOpenedFor(t *testing.T) {
 
 func TestEveryStateOfNotificationsHasItsWords(t *testing.T) {
 	seen := map[string]bool{}
-	for _, is := range []pushState{"", pushUnsupported, pushUnoffered, pushBlocked, pushOff, pushOn} {
+	for _, is := range []pushState{pushUnsupported, pushUnoffered, pushBlocked, pushOff, pushOn} {
 		if words := is.words(); words == "" || seen[words] {
 			t.Errorf("%q says %q", is, words)
 		} else {

@@ -72,7 +72,7 @@ func TestANotificationComesAndGoes(t *testing.T) {
 	var icon string
 	p.js(`document.querySelector("link[rel=icon]").getAttribute("href")`, &icon)
 	var conversation string
-	p.js(`new URL([...document.querySelectorAll("nav li a")].find(a => a.innerText.includes("Bob Miller")).href).searchParams.get("c")`, &conversation)
+	p.js(`new URL([...document.querySelectorAll("nav li a")].find(a => a.innerText.includes("Bob Baker")).href).searchParams.get("c")`, &conversation)
 	p.run(chromedp.Navigate("about:blank"))
 	mu.Lock()
 	id := registration
@@ -89,6 +89,7 @@ func TestANotificationComesAndGoes(t *testing.T) {
 	deliver(fmt.Sprintf(`{"conversation":%q}`, conversation))
 	deliver(fmt.Sprintf(`{"conversation":%q}`, conversation))
 	deliver(`{"conversation":"not one"}`)
+	allowConsole(t, p.ctx, "/favicon.ico") // which the browser wants for a bare picture
 	p.run(chromedp.Navigate(server.URL + icon))
 	shown := `navigator.serviceWorker.getRegistration("/").then(r => r.getNotifications()).then(list => list.map(n => [n.title, n.body, n.tag].join("|")).sort().join("; "))`
 	p.eventually("one notification for each conversation", func() error {
@@ -104,7 +105,7 @@ func TestANotificationComesAndGoes(t *testing.T) {
 
 	p.Visit("/")
 	p.SeeSidebar()
-	p.OpenConversation("Bob Miller")
+	p.OpenConversation("Bob Baker")
 	p.eventually("what has been read is not told of any more", func() error {
 		return p.holds(shown + `.then(text => !text.includes("` + conversation + `"))`)
 	})
@@ -119,7 +120,7 @@ func TestWhatIsSharedGoesToTheConversationThatIsChosen(t *testing.T) {
 	p.Visit("/?title=News&text=Look+at+this&url=https%3A%2F%2Fexample.com%2Fa")
 	p.SignIn(alice, demoPassword)
 	p.see("status", "Shared")
-	p.OpenConversation("Bob Miller")
+	p.OpenConversation("Bob Baker")
 	p.eventually("it stands in the composer", func() error {
 		return p.holds(`document.getElementById("composer").value === "News\nLook at this\nhttps://example.com/a"`)
 	})
