@@ -5,7 +5,7 @@ AXE  := .cache/axe/package/axe.min.js
 AXE_VERSION := 4.10.3
 export CGO_ENABLED ?= 0
 
-.PHONY: build run demo test check race e2e faults bench size fmt deps clean
+.PHONY: build run demo test check race e2e faults bench size screens fmt deps clean
 
 build: ## the one binary, with the browser program in it: bin/starling
 	$(GO) run ./wasm/build
@@ -47,6 +47,9 @@ $(AXE):
 
 size: ## accept that the browser program has become as large as it is (a test fails when it grows by more than 2 %)
 	$(GO) run ./wasm/build -accept
+
+screens: build ## the manifest's screenshots
+	SCREENS=$(CURDIR)/web STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -run TestScreenshots ./e2e
 
 fmt:
 	gofmt -w $$(git ls-files -co --exclude-standard '*.go')

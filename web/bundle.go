@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"text/template"
@@ -23,7 +24,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-//go:embed *.html *.js *.css *.svg *.png *.webmanifest all:wasm
+//go:embed *.html *.js *.css *.svg *.png *.webp *.webmanifest all:wasm
 var embedded embed.FS
 
 // ErrNoProgram says that app.wasm was not built into the binary.
@@ -52,7 +53,7 @@ type Bundle map[string]*File
 
 var types = map[string]string{
 	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-	".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json", ".wasm": ProgramType,
+	".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp", ".webmanifest": "application/manifest+json", ".wasm": ProgramType,
 }
 
 // ProgramType is the Content-Type of the program alone.
@@ -130,6 +131,8 @@ func Load(cfg PageConfig) (Bundle, error) {
 		}
 		cfg.Version = hex.EncodeToString(all.Sum(nil)[:6])
 	}
+	// The screenshots are for who looks at the manifest before installing: the worker does not keep them.
+	urls = slices.DeleteFunc(urls, func(url string) bool { return path.Ext(url) == ".webp" })
 	config, err := json.Marshal(cfg)
 	if err != nil {
 		return nil, err
@@ -197,7 +200,7 @@ func policy(page []byte) string {
 // compress makes the compressed forms of a small file, those that are smaller.
 func compress(name string, content []byte) (*File, error) {
 	f := &File{Forms: map[string][]byte{"": content}}
-	if ext := path.Ext(name); ext == ".png" {
+	if ext := path.Ext(name); ext == ".png" || ext == ".webp" {
 		return f, nil
 	}
 	for coding, pack := range Best {
