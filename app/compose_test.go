@@ -68,7 +68,7 @@ func TestMessagesSayHowLongTheyLast(t *testing.T) {
 	if got := words(messageParts(entry{Message: m})...); !strings.Contains(got, "edited") {
 		t.Errorf("an edited message: %q", got)
 	}
-	t.Cleanup(func() { clear(prefs) })
+	t.Cleanup(func() { prefs.Clear() })
 	r := &root{current: annaID}
 	r.setKeep("86400")
 	if r.keep(annaID) != 24*time.Hour || r.keep("another") != 0 {

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"sync"
 	"time"
 
 	"starling/ozeki"
@@ -10,7 +11,7 @@ import (
 
 // The native twin of page_js.go: a page that is not there. Components are tested over it.
 
-var prefs = map[string]string{}
+var prefs sync.Map // of strings, by name
 
 func readConfig() (pageConfig, string)       { return pageConfig{}, "" }
 func onSubmit(func(submission))              {}
@@ -19,8 +20,7 @@ func setPhase(phase, reason string)          {}
 func setTitle(string)                        {}
 func setBadge(int)                           {}
 func announce(string)                        {}
-func pref(name string) string                { return prefs[name] }
-func setPref(name, value string)             { prefs[name] = value }
+func setPref(name, value string)             { prefs.Store(name, value) }
 func setTheme(string)                        {}
 func isTouch() bool                          { return false }
 func openDialog(string)                      {}
@@ -58,3 +58,9 @@ func guardLinks(func(ozeki.ConversationID))  {}
 
 // showEmoji shows nothing: there is no page.
 func showEmoji(string, func(string)) {}
+
+func pref(name string) string {
+	value, _ := prefs.Load(name)
+	text, _ := value.(string)
+	return text
+}

@@ -125,7 +125,7 @@ func TestTheListOfShortcutsTellsTheTruth(t *testing.T) {
 
 func TestPeopleChooseTheirOwnKeys(t *testing.T) {
 	r := keyboard(t)
-	t.Cleanup(func() { clear(prefs) })
+	t.Cleanup(func() { prefs.Clear() })
 	press := func(k key) { r.key(k) }
 	change := func(id string, k key) string {
 		r.recording = id

@@ -312,6 +312,16 @@ func TestFlagsOnTheWire(t *testing.T) {
 	p.SeeColour(name, "#bae1ff")
 	p.SetColour(name, "No colour")
 	p.FromMenu(name, "Hide")
+	sent := func(action string) {
+		t.Helper()
+		p.eventually(action+" is sent", func() error {
+			if len(wire.all(action)) == 0 {
+				return errNotYet
+			}
+			return nil
+		})
+	}
+	sent("hide") // before it is taken back: a wish that is taken back in time is not sent at all
 	p.see("button", "Undo").click()
 	for _, c := range []struct {
 		action string
@@ -321,12 +331,7 @@ func TestFlagsOnTheWire(t *testing.T) {
 		{"setlistitembackgroundcolor", map[string]any{"color": "#bae1ff"}},
 		{"hide", map[string]any{"hideid": nil}},
 	} {
-		p.eventually(c.action+" is sent", func() error {
-			if len(wire.all(c.action)) == 0 {
-				return errNotYet
-			}
-			return nil
-		})
+		sent(c.action)
 		all := wire.all(c.action)
 		r := all[0]
 		if r.URI != "/ozeki/index.php?srv=chatserver&api=chatconversation" {
