@@ -431,7 +431,7 @@ func (e *Engine) sendLeft(ctx context.Context, run int) {
 		return
 	}
 	for _, w := range kept.Waiting {
-		if o := e.sender[w.Conversation]; o == nil || o.sealed[w.ID].data == "" && !o.sent[w.ID] {
+		if o := e.sender[w.Conversation]; o == nil || o.sealed[w.ID].data == "" && !o.done[w.ID] {
 			left[string(w.ID)] = true
 			if e.left[string(w.ID)] {
 				messages = append(messages, w)

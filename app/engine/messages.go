@@ -26,7 +26,7 @@ type outbox struct {
 	// it would be another message under the same id, which the server refuses.
 	sealed map[ozeki.MessageID]sealedText
 	tried  map[ozeki.MessageID]bool // those that may have arrived
-	sent   map[ozeki.MessageID]bool // those that have, which the device may not have forgotten
+	done   map[ozeki.MessageID]bool // those that have, or were deleted, which the device may not have forgotten yet
 	files  map[ozeki.FileID]*outgoing
 	// uploads ends the sending of a message's files. Once the message itself is on its way it has no entry.
 	uploads map[ozeki.MessageID]context.CancelFunc
@@ -54,7 +54,7 @@ func (e *Engine) outboxOf(id ozeki.ConversationID) *outbox {
 	o := e.sender[id]
 	if o == nil {
 		o = &outbox{
-			conversation: id, sealed: map[ozeki.MessageID]sealedText{}, tried: map[ozeki.MessageID]bool{}, sent: map[ozeki.MessageID]bool{},
+			conversation: id, sealed: map[ozeki.MessageID]sealedText{}, tried: map[ozeki.MessageID]bool{}, done: map[ozeki.MessageID]bool{},
 			files: map[ozeki.FileID]*outgoing{}, uploads: map[ozeki.MessageID]context.CancelFunc{},
 		}
 		e.sender[id] = o
@@ -197,7 +197,7 @@ func (e *Engine) keepSealed(ctx context.Context, run int, o *outbox, d draft, da
 	case i < 0 || loose: // deleted
 		return loose, nil
 	}
-	return false, e.update(ctx, func(k *Kept) {
+	err = e.update(ctx, func(k *Kept) {
 		waiting := slices.Clone(k.Waiting)
 		w := Waiting{Conversation: o.conversation, ID: d.id, Created: d.at, Data: data, Until: d.until}
 		if at := slices.IndexFunc(waiting, func(w Waiting) bool { return w.ID == d.id }); at >= 0 && waiting[at].Refused == "" {
@@ -212,6 +212,13 @@ func (e *Engine) keepSealed(ctx context.Context, run int, o *outbox, d draft, da
 		}
 		k.Waiting = waiting
 	})
+	e.mu.Lock()
+	deleted := run == e.run && o.done[d.id] // meanwhile
+	e.unlock()
+	if deleted {
+		e.forget(d.id)
+	}
+	return false, err
 }
 
 // Retry sends a message that was refused once more, under the same id.
@@ -277,6 +284,7 @@ func (e *Engine) Discard(id ozeki.ConversationID, message ozeki.MessageID) {
 	}
 	o.waiting = slices.DeleteFunc(o.waiting, func(d draft) bool { return d.id == message })
 	delete(o.sealed, message)
+	o.done[message] = true
 	e.applyLocked(state.MessageDropped{ID: message, Conversation: id})
 	e.goIn(e.run, func(ctx context.Context, _ int) {
 		e.forget(message)
@@ -314,7 +322,7 @@ func (e *Engine) restore(ctx context.Context, run int, kept []Waiting) {
 			return
 		}
 		o := e.outboxOf(w.Conversation)
-		if _, known := o.sealed[w.ID]; !known && !o.sent[w.ID] {
+		if _, known := o.sealed[w.ID]; !known && !o.done[w.ID] {
 			o.sealed[w.ID], o.tried[w.ID] = sealedText{sealed[0].Key, w.Data}, true
 			d := draft{id: w.ID, text: content.Text, at: w.Created, content: &content, until: w.Until, kept: true}
 			files := o.restoreFiles(&d, content.Files)
@@ -377,6 +385,8 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 	}
 	if o.index(d.id) < 0 { // deleted while its files were being sent
 		e.unlock()
+		e.forget(d.id)
+		e.saveNow(ctx) // before another tab has its turn
 		return true
 	}
 	events := []state.Event{moved}
@@ -392,7 +402,7 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 	if err == nil {
 		delete(o.sealed, d.id)
 		delete(o.tried, d.id)
-		o.sent[d.id] = true
+		o.done[d.id] = true
 	}
 	e.applyLocked(events...)
 	e.unlock()
