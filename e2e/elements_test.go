@@ -268,9 +268,12 @@ func (e *element) point() (x, y float64, err error) {
 		Hit  bool
 		By   string
 	}
-	err = e.call(`function() {
+	err = e.call(`async function() {
 		this.scrollIntoView({block: "center"})
+		const before = this.getBoundingClientRect()
+		await new Promise(done => document.hidden ? done() : requestAnimationFrame(() => requestAnimationFrame(done)))
 		const r = this.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2
+		if (r.x !== before.x || r.y !== before.y) return {X: x, Y: y, By: "itself, moving"}
 		const on = document.elementFromPoint(x, y)
 		return {X: x, Y: y, Hit: r.width > 0 && !!on && (this.contains(on) || on.contains(this) || on.closest("label")?.control === this), By: on ? on.outerHTML.slice(0, 120) : ""}
 	}`, &at)

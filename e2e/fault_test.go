@@ -196,6 +196,7 @@ func TestFaultATabCrashesWhileItSends(t *testing.T) {
 	wire := newLine(t, startDemo(t).URL)
 	p := newAlice(newPerson(t, wire.URL))
 	allowConsole(t, p.ctx, "the page's process ended")
+	allowConsole(t, p.ctx, "net::ERR_FAILED") // its requests, which end with it
 	tab := p.anotherTab()
 	tab.Visit("/")
 	tab.SeeSidebar()
