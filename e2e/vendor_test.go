@@ -172,8 +172,9 @@ func (v *vendor) Fill(n int) {
 	}
 }
 
-// SetOnline lets Dora come or go.
+// SetOnline lets Dora come or go, which the sockets tell.
 func (v *vendor) SetOnline(on bool) {
+	defer v.Tell("changed")
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.online[dora] = on
@@ -234,8 +235,9 @@ func (v *vendor) Favorite() bool {
 	return v.conversations[0].favorite
 }
 
-// SetFavorite changes it, as another device of the user's does.
+// SetFavorite changes it, as another device of the user's does, which the sockets tell.
 func (v *vendor) SetFavorite(on bool) {
+	defer v.Tell("changed")
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.conversations[0].favorite, v.listChanged = on, true
