@@ -60,7 +60,9 @@ type Engine struct {
 	undo   map[int]*undoTimer
 	sender map[ozeki.ConversationID]*outbox
 	poll   poller
-	link   link
+	// catching are the conversations whose news are on their way, with what is closed once those who asked meanwhile have theirs.
+	catching map[catching]chan struct{}
+	link     link
 	// attendance is what the server is told of the user's presence.
 	attendance attendance
 	friends    friendsLoad
@@ -120,6 +122,7 @@ func New(o Options) *Engine {
 		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]*typing{},
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
 		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{}, shelf: shelf{all: true, written: idSet{}},
+		catching: map[catching]chan struct{}{},
 	}
 	if e.vault == nil {
 		e.vault = NewVault()
@@ -446,6 +449,9 @@ func (e *Engine) ended(session *ozeki.Session) {
 			}
 			left = *k
 		})
+		if now, err := e.vault.Load(ctx); err == nil && now != nil {
+			left = *now // with its queue
+		}
 		if left.Ended {
 			e.clearShelf(ctx)
 		}

@@ -239,7 +239,7 @@ func TestARefusedFileCanBeTriedAgainOrDeleted(t *testing.T) {
 	if len(s.messages(alice.account, id)) != 1 {
 		t.Error("what was deleted was sent")
 	}
-	eventually(t, "the device keeps no file", func() bool { return len(alice.vault.(*memory).kept.Waiting) == 0 && !keepsFiles(alice.vault) })
+	eventually(t, "the device keeps no file", func() bool { return len(alice.vault.(*memory).queue) == 0 && !keepsFiles(alice.vault) })
 }
 
 func keepsFiles(v Vault) bool {

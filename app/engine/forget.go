@@ -48,15 +48,20 @@ func (e *Engine) forgetConversation(gone state.Gone) {
 	maps.DeleteFunc(e.wishing, func(at wishAt, _ string) bool { return at.id == id })
 	delete(e.read, id)
 	e.saveLater(func(k *Kept) {
-		k.Waiting = slices.DeleteFunc(slices.Clone(k.Waiting), func(w Waiting) bool { return w.Conversation == id })
 		k.Drafts = withDrafts(k.Drafts, map[ozeki.ConversationID]string{id: ""})
 		k.Read, k.Wishes = maps.Clone(k.Read), maps.Clone(k.Wishes)
 		delete(k.Read, id)
 		delete(k.Wishes, id)
 	})
-	if len(files) > 0 {
+	if e.kept != nil {
 		e.goIn(e.run, func(ctx context.Context, _ int) {
-			_ = e.vault.ForgetFiles(ctx, files) // encrypted under keys that are gone: what stays goes when the user signs out
+			e.vaultMu.Lock()
+			defer e.vaultMu.Unlock()
+			// What stays, encrypted under keys that are gone, goes at the next start or when the user signs out.
+			_ = e.vault.UnqueueAll(ctx, id)
+			if len(files) > 0 {
+				_ = e.vault.ForgetFiles(ctx, files)
+			}
 		})
 	}
 	if gone.Unsent > 0 {
@@ -78,14 +83,14 @@ func goneWords(gone state.Gone) string {
 
 // forgetLost forgets what an earlier run of the program kept for conversations that the whole list, which has just been
 // loaded, does not know any more. The caller holds mu.
-func (e *Engine) forgetLost(kept *Kept) {
+func (e *Engine) forgetLost(kept *Kept, waiting []Waiting) {
 	lost := map[ozeki.ConversationID]int{}
 	see := func(id ozeki.ConversationID, unsent int) {
 		if !e.state.Timeline(id).Known {
 			lost[id] += unsent
 		}
 	}
-	for _, w := range kept.Waiting {
+	for _, w := range waiting {
 		see(w.Conversation, 1)
 	}
 	for id := range kept.Drafts {

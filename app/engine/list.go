@@ -91,6 +91,7 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 	// Read again: another tab may have changed its mind about a flag since this one began. Where it cannot be read, what was
 	// read then has to do.
 	kept, _ := e.vault.Load(ctx)
+	waiting, _ := e.vault.Queued(ctx)
 	if kept != nil {
 		e.takeJot(ctx, kept)
 	}
@@ -104,10 +105,10 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 	}
 	e.restored = true
 	if whole {
-		e.forgetLost(kept)
+		e.forgetLost(kept, waiting)
 	}
 	e.applyLocked(state.WishesKept{Wishes: kept.Wishes}, e.restoreRead(kept), state.DraftsKept{IDs: slices.Collect(maps.Keys(kept.Drafts))})
-	if waiting := kept.Waiting; len(waiting) > 0 {
+	if len(waiting) > 0 {
 		e.goIn(run, func(ctx context.Context, run int) {
 			e.restore(ctx, run, waiting)
 			e.flush(run)
@@ -423,7 +424,7 @@ func (e *Engine) sendLeft(ctx context.Context, run int) {
 		return // nothing is left, or it is seen at the next poll
 	}
 	left := map[string]bool{}
-	var messages []Waiting
+	again := false // some of them were left at the poll before
 	wishes := state.Wishes{}
 	e.mu.Lock()
 	if run != e.run || !e.restored {
@@ -433,9 +434,7 @@ func (e *Engine) sendLeft(ctx context.Context, run int) {
 	for _, w := range kept.Waiting {
 		if o := e.sender[w.Conversation]; o == nil || o.sealed[w.ID].data == "" && !o.done[w.ID] {
 			left[string(w.ID)] = true
-			if e.left[string(w.ID)] {
-				messages = append(messages, w)
-			}
+			again = again || e.left[string(w.ID)]
 		}
 	}
 	for id, of := range kept.Wishes {
@@ -450,11 +449,21 @@ func (e *Engine) sendLeft(ctx context.Context, run int) {
 			}
 		}
 	}
+	before := e.left
 	e.left = left
 	if len(wishes) > 0 {
 		e.applyLocked(state.WishesKept{Wishes: wishes})
 	}
 	e.unlock()
+	var messages []Waiting
+	if again {
+		all, _ := e.vault.Queued(ctx) // where it cannot be read it is at a later poll
+		for _, w := range all {
+			if left[string(w.ID)] && before[string(w.ID)] {
+				messages = append(messages, w)
+			}
+		}
+	}
 	e.restore(ctx, run, messages)
 	if len(messages)+len(wishes) > 0 {
 		e.flush(run)

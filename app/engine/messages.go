@@ -30,6 +30,7 @@ type outbox struct {
 	files  map[ozeki.FileID]*outgoing
 	// uploads ends the sending of a message's files. Once the message itself is on its way it has no entry.
 	uploads map[ozeki.MessageID]context.CancelFunc
+	place   int64      // the last one that was given out or seen
 	sealing sync.Mutex // held while a message is sealed, so that each is sealed once
 }
 
@@ -40,6 +41,7 @@ type draft struct {
 	files   []ozeki.FileID
 	content *ozeki.Content // what is sealed, the files aside
 	until   time.Time      // when it expires, zero for never
+	place   int64          // in the queue of the device
 	kept    bool           // it stands on the device; the others of the outbox wait until they do, or are loose
 	loose   bool           // the device does not keep it: it is sent as long as this page stays open
 }
@@ -60,6 +62,18 @@ func (e *Engine) outboxOf(id ozeki.ConversationID) *outbox {
 		e.sender[id] = o
 	}
 	return o
+}
+
+// turn is the next place in the queue: by the clock that all tabs of the device have, and behind what this one has seen. The
+// caller holds mu.
+func (o *outbox) turn() int64 {
+	o.place = max(time.Now().UnixMicro(), o.place+1)
+	return o.place
+}
+
+// waitingOf is a draft as the device keeps it.
+func (o *outbox) waitingOf(d draft, data string) Waiting {
+	return Waiting{Conversation: o.conversation, ID: d.id, Place: d.place, Created: d.at, Data: data, Until: d.until}
 }
 
 // MaxMessage is the length of the longest message, in bytes.
@@ -116,6 +130,7 @@ func (e *Engine) Write(id ozeki.ConversationID, w Writing) error {
 	if n := len(o.waiting); n > 0 && !d.at.After(o.waiting[n-1].at) { // a browser's clock is coarse
 		d.at = o.waiting[n-1].at.Add(time.Millisecond)
 	}
+	d.place = o.turn()
 	e.applyLocked(state.MessageWritten{ID: d.id, Conversation: id, Text: text, Files: o.attach(&d, w.Files), At: d.at, Until: d.until, Content: d.content})
 	o.waiting = append(o.waiting, d)
 	e.unlock()
@@ -185,9 +200,10 @@ func (e *Engine) keepSealed(ctx context.Context, run int, o *outbox, d draft, da
 	e.mu.Lock()
 	i, loose := o.index(d.id), !e.keeps
 	gone := o.gone
-	var later []draft
+	before := false // what was written later is kept already
 	if i >= 0 {
-		later = slices.Clone(o.waiting[i+1:])
+		d.kept, d.place = o.waiting[i].kept, o.waiting[i].place
+		before = slices.ContainsFunc(o.waiting[i+1:], func(later draft) bool { return later.kept && later.place > d.place })
 	}
 	current := run == e.run
 	e.unlock()
@@ -196,29 +212,27 @@ func (e *Engine) keepSealed(ctx context.Context, run int, o *outbox, d draft, da
 		return false, context.Canceled
 	case i < 0 || loose: // deleted
 		return loose, nil
+	case d.kept:
+		return false, e.vault.Requeue(ctx, o.waitingOf(d, data))
 	}
-	err = e.update(ctx, func(k *Kept) {
-		waiting := slices.Clone(k.Waiting)
-		w := Waiting{Conversation: o.conversation, ID: d.id, Created: d.at, Data: data, Until: d.until}
-		if at := slices.IndexFunc(waiting, func(w Waiting) bool { return w.ID == d.id }); at >= 0 && waiting[at].Refused == "" {
-			waiting[at] = w
-		} else {
-			waiting = slices.DeleteFunc(waiting, func(w Waiting) bool { return w.ID == d.id })
-			at = slices.IndexFunc(waiting, func(w Waiting) bool { return slices.ContainsFunc(later, func(l draft) bool { return l.id == w.ID }) })
-			if at < 0 {
-				at = len(waiting)
-			}
-			waiting = slices.Insert(waiting, at, w)
-		}
-		k.Waiting = waiting
-	})
+	place, ok, err := e.vault.Queue(ctx, o.waitingOf(d, data), !before)
+	if err != nil {
+		return false, err
+	}
+	if !ok {
+		return false, errCleared
+	}
 	e.mu.Lock()
-	deleted := run == e.run && o.done[d.id] // meanwhile
-	e.unlock()
-	if deleted {
-		e.forget(d.id)
+	o.place = max(o.place, place)
+	i = o.index(d.id)
+	if i >= 0 {
+		o.waiting[i].place = place
 	}
-	return false, err
+	e.unlock()
+	if d.place = place; i < 0 { // deleted meanwhile
+		return false, e.vault.Unqueue(ctx, o.waitingOf(d, data))
+	}
+	return false, nil
 }
 
 // Retry sends a message that was refused once more, under the same id.
@@ -231,7 +245,7 @@ func (e *Engine) Retry(id ozeki.ConversationID, message ozeki.MessageID) {
 		return
 	}
 	o := e.outboxOf(id)
-	d := draft{id: m.ID, text: m.Text, at: m.Created, content: m.Content, until: m.Until}
+	d := draft{id: m.ID, text: m.Text, at: m.Created, content: m.Content, until: m.Until, place: o.turn()}
 	if m.Files != nil {
 		for _, f := range *m.Files {
 			d.files = append(d.files, f.ID)
@@ -282,21 +296,28 @@ func (e *Engine) Discard(id ozeki.ConversationID, message ozeki.MessageID) {
 		e.applyLocked(state.NoticeAdded{Text: "This message may have arrived already, so it cannot be deleted. It is sent when the connection is back."})
 		return
 	}
-	o.waiting = slices.DeleteFunc(o.waiting, func(d draft) bool { return d.id == message })
+	w := Waiting{Conversation: id, ID: message}
+	if i := o.index(message); i >= 0 {
+		w.Place = o.waiting[i].place
+		o.waiting = slices.Delete(o.waiting, i, i+1)
+	}
 	delete(o.sealed, message)
 	o.done[message] = true
 	e.applyLocked(state.MessageDropped{ID: message, Conversation: id})
-	e.goIn(e.run, func(ctx context.Context, _ int) {
-		e.forget(message)
+	e.goIn(e.run, func(ctx context.Context, run int) {
+		e.forget(ctx, run, w, "It may still be sent.")
 		e.forgetFiles(ctx, o, files)
 	})
 }
 
-// forget removes a message from what the device keeps.
-func (e *Engine) forget(message ozeki.MessageID) {
-	e.save(func(k *Kept) {
-		k.Waiting = slices.DeleteFunc(slices.Clone(k.Waiting), func(w Waiting) bool { return w.ID == message })
-	})
+// forget removes a message from what the device keeps, and says what it means if that cannot be done.
+func (e *Engine) forget(ctx context.Context, run int, w Waiting, means string) {
+	e.vaultMu.Lock()
+	err := e.vault.Unqueue(ctx, w)
+	e.vaultMu.Unlock()
+	if err != nil {
+		e.applyIn(run, state.NoticeAdded{Text: "This device could not take a message out of its queue: " + err.Error() + ". " + means})
+	}
 }
 
 // restore takes over the messages that an earlier run of the program, or a tab that was closed, could not send.
@@ -324,7 +345,8 @@ func (e *Engine) restore(ctx context.Context, run int, kept []Waiting) {
 		o := e.outboxOf(w.Conversation)
 		if _, known := o.sealed[w.ID]; !known && !o.done[w.ID] {
 			o.sealed[w.ID], o.tried[w.ID] = sealedText{sealed[0].Key, w.Data}, true
-			d := draft{id: w.ID, text: content.Text, at: w.Created, content: &content, until: w.Until, kept: true}
+			o.place = max(o.place, w.Place)
+			d := draft{id: w.ID, text: content.Text, at: w.Created, content: &content, until: w.Until, place: w.Place, kept: true}
 			files := o.restoreFiles(&d, content.Files)
 			e.applyLocked(state.MessageWritten{ID: w.ID, Conversation: w.Conversation, Text: content.Text, Files: files, At: w.Created, Until: w.Until, Content: &content})
 			if w.Refused == "" {
@@ -385,8 +407,7 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 	}
 	if o.index(d.id) < 0 { // deleted while its files were being sent
 		e.unlock()
-		e.forget(d.id)
-		e.saveNow(ctx) // before another tab has its turn
+		e.forget(ctx, run, o.waitingOf(d, ""), "It may still be sent.") // before another tab has its turn
 		return true
 	}
 	events := []state.Event{moved}
@@ -413,12 +434,11 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 	case unreached:
 		return false // sent again, under the same id, by the next poll that succeeds
 	case err != nil && !d.loose:
-		e.refused(d.id, moved.Why)
-	case err == nil:
-		e.forget(d.id)
+		e.refused(ctx, run, o, d, moved.Why)
+	case err == nil: // before another tab has its turn
+		e.forget(ctx, run, o.waitingOf(d, ""), "After a restart it is sent again, which changes nothing.")
 		e.forgetFiles(ctx, o, d.files)
 	}
-	e.saveNow(ctx) // before another tab has its turn
 	if err == nil {
 		e.goIn(run, func(ctx context.Context, run int) { e.catchUp(ctx, run, o.conversation) }) // puts it into the server's order
 	}
@@ -426,46 +446,102 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 }
 
 // refused keeps why the server has refused a message.
-func (e *Engine) refused(message ozeki.MessageID, why string) {
-	e.save(func(k *Kept) {
-		k.Waiting = slices.Clone(k.Waiting)
-		for i := range k.Waiting {
-			if k.Waiting[i].ID == message {
-				k.Waiting[i].Refused = why
-			}
-		}
-	})
+func (e *Engine) refused(ctx context.Context, run int, o *outbox, d draft, why string) {
+	e.mu.Lock()
+	w := o.waitingOf(d, o.sealed[d.id].data)
+	e.unlock()
+	w.Refused = why
+	e.vaultMu.Lock()
+	err := e.vault.Requeue(ctx, w)
+	e.vaultMu.Unlock()
+	if err != nil {
+		e.notKept(run, err)
+	}
 }
 
-// nextMessage is the message that is to be sent next: the oldest of the conversation that the device keeps, whichever tab
+// nextMessage is the message that is to be sent next: the first of the conversation that the device keeps, whichever tab
 // it was written in. What another tab has dealt with meanwhile leaves the outbox. The caller holds the conversation's lock.
 func (e *Engine) nextMessage(ctx context.Context, run int, o *outbox) (next draft, ok bool) {
-	kept, err := e.vault.Load(ctx)
+	w, err := e.vault.NextQueued(ctx, o.conversation, 0)
 	e.mu.Lock()
 	if run != e.run || len(o.waiting) == 0 {
 		e.unlock()
 		return draft{}, false
 	}
 	first := o.waiting[0]
-	if err != nil || kept == nil || !e.keeps {
+	if err != nil || !e.keeps {
 		e.unlock()
 		return first, first.kept || first.loose // what this tab knows has to do
 	}
-	var mine []Waiting
-	for _, w := range kept.Waiting {
-		if w.Conversation == o.conversation {
-			mine = append(mine, w)
+	passed := slices.ContainsFunc(o.waiting, func(d draft) bool { return d.kept && (w == nil || d.place < w.Place) })
+	e.unlock()
+	if passed {
+		e.dealtWith(ctx, run, o)
+	}
+	for w != nil {
+		e.mu.Lock()
+		here, done := o.index(w.ID) >= 0, o.done[w.ID]
+		e.unlock()
+		if done { // and could not be forgotten, which was said
+			_ = e.vault.Unqueue(ctx, *w)
+		} else if !here {
+			e.restore(ctx, run, []Waiting{*w}) // of another tab
 		}
+		e.mu.Lock()
+		i := o.index(w.ID)
+		if run != e.run {
+			e.unlock()
+			return draft{}, false
+		}
+		if i >= 0 {
+			o.waiting[i].place = w.Place
+			next = o.waiting[i]
+			if first := o.waiting[0]; !first.kept { // it was written before, and is being kept
+				next, ok = first, first.loose
+			} else {
+				ok = true
+			}
+			e.unlock()
+			return next, ok
+		}
+		e.unlock() // its key is not there
+		if w, err = e.vault.NextQueued(ctx, o.conversation, w.Place); err != nil {
+			return draft{}, false
+		}
+	}
+	e.mu.Lock()
+	defer e.unlock()
+	if run != e.run || len(o.waiting) == 0 {
+		return draft{}, false
+	}
+	first = o.waiting[0]
+	return first, first.loose
+}
+
+// dealtWith takes out of an outbox what another tab has sent, deleted or seen refused.
+func (e *Engine) dealtWith(ctx context.Context, run int, o *outbox) {
+	all, err := e.vault.Queued(ctx)
+	if err != nil {
+		return // it is seen at the next try
+	}
+	mine := map[ozeki.MessageID]Waiting{}
+	for _, w := range all {
+		mine[w.ID] = w
+	}
+	e.mu.Lock()
+	if run != e.run {
+		e.unlock()
+		return
 	}
 	var events []state.Event
 	var gone []ozeki.MessageID
 	o.waiting = slices.DeleteFunc(o.waiting, func(d draft) bool {
-		i := slices.IndexFunc(mine, func(w Waiting) bool { return w.ID == d.id })
+		w, there := mine[d.id]
 		switch {
-		case !d.kept || i >= 0 && mine[i].Refused == "":
+		case !d.kept || there && w.Refused == "":
 			return false
-		case i >= 0:
-			events = append(events, state.MessageMoved{ID: d.id, Conversation: o.conversation, State: state.MessageFailed, Why: mine[i].Refused})
+		case there:
+			events = append(events, state.MessageMoved{ID: d.id, Conversation: o.conversation, State: state.MessageFailed, Why: w.Refused})
 		default:
 			delete(o.sealed, d.id)
 			gone = append(gone, d.id)
@@ -480,37 +556,6 @@ func (e *Engine) nextMessage(ctx context.Context, run int, o *outbox) (next draf
 			e.applyIn(run, state.MessageDropped{ID: id, Conversation: o.conversation})
 		}
 	}
-	for _, w := range mine {
-		if w.Refused != "" {
-			continue
-		}
-		e.mu.Lock()
-		here := o.index(w.ID) >= 0
-		e.unlock()
-		if !here {
-			e.restore(ctx, run, []Waiting{w}) // of another tab
-		}
-		e.mu.Lock()
-		i := o.index(w.ID)
-		if run != e.run || i >= 0 {
-			defer e.unlock()
-			if run != e.run {
-				return draft{}, false
-			}
-			if first := o.waiting[0]; !first.kept { // it was written before, and is being kept
-				return first, first.loose
-			}
-			return o.waiting[i], true
-		}
-		e.unlock() // its key is not there
-	}
-	e.mu.Lock()
-	defer e.unlock()
-	if run != e.run || len(o.waiting) == 0 {
-		return draft{}, false
-	}
-	first = o.waiting[0]
-	return first, first.loose
 }
 
 // errNoKey says that a conversation's key is not known on this device.
@@ -635,18 +680,23 @@ func (e *Engine) loadNewest(ctx context.Context, run int, id ozeki.ConversationI
 
 // loadPage loads the newest page of a conversation, which was asked for.
 func (e *Engine) loadPage(ctx context.Context, run int, id ozeki.ConversationID, instance ozeki.Instance) {
+	if e.loadNewestPage(ctx, run, id, instance) {
+		e.catchUp(ctx, run, id)
+	}
+}
+
+// loadNewestPage does the work of loadPage, and reports whether something was written while the page was on its way.
+func (e *Engine) loadNewestPage(ctx context.Context, run int, id ozeki.ConversationID, instance ozeki.Instance) (more bool) {
 	a, err := e.client.DownloadPartial(ctx, ozeki.DownloadPartialRequest{ConversationID: id, Instance: instance, Limit: pageSize})
 	if err != nil {
 		e.pageFailed(run, id, err)
-		return
+		return false
 	}
 	e.applyIn(run, state.PageLoaded{
 		ID: id, Instance: instance, Messages: e.openMessages(ctx, id, a.Messages), Reports: a.Reports, Newest: true, More: len(a.Messages) >= pageSize,
 		Revision: a.Revision,
 	})
-	if e.takeDue(run, id) {
-		e.catchUp(ctx, run, id) // something was written while the page was on its way
-	}
+	return e.takeDue(run, id)
 }
 
 // Older loads the page before the oldest message of a conversation that is at hand.
@@ -746,13 +796,56 @@ func (e *Engine) AtEnd(id ozeki.ConversationID, is bool) {
 	e.state.Apply(state.ReaderMoved{ID: id, AtEnd: is}) // changes nothing that is shown
 }
 
-// catchUp loads what came after the newest message that is known, if the conversation was loaded at all.
+// catching is a conversation whose news are being loaded.
+type catching struct {
+	run int
+	id  ozeki.ConversationID
+}
+
+// catchUp loads what came after the newest message that is known, if the conversation was loaded at all. One such load of a
+// conversation is on its way at a time. It may be too late for what is asked for meanwhile: all who asked get one more.
 func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) {
+	at := catching{run, id}
+	e.mu.Lock()
+	if next, busy := e.catching[at]; busy {
+		if next == nil {
+			next = make(chan struct{})
+			e.catching[at] = next
+		}
+		e.unlock()
+		select {
+		case <-next:
+		case <-ctx.Done():
+		}
+		return
+	}
+	e.catching[at] = nil
+	e.unlock()
+	for served := (chan struct{})(nil); ; {
+		for e.catchUpOnce(ctx, run, id) {
+		}
+		if served != nil {
+			close(served)
+		}
+		e.mu.Lock()
+		served = e.catching[at]
+		if delete(e.catching, at); served != nil {
+			e.catching[at] = nil
+		}
+		e.unlock()
+		if served == nil {
+			return
+		}
+	}
+}
+
+// catchUpOnce does the work of catchUp, and reports whether there may be more.
+func (e *Engine) catchUpOnce(ctx context.Context, run int, id ozeki.ConversationID) (more bool) {
 	e.mu.Lock()
 	known := e.state.Timeline(id)
-	if run != e.run || !known.Known {
+	if run != e.run || !known.Known || ctx.Err() != nil {
 		e.unlock()
-		return
+		return false
 	}
 	if !known.Loaded || known.Cut {
 		switch {
@@ -765,13 +858,12 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 		}
 		e.unlock()
 		e.catchUpChanges(ctx, run, id)
-		return
+		return false
 	}
 	revision := e.revisionOf(known)
 	e.unlock()
 	if known.Last.ID == "" && known.More {
-		e.loadPage(ctx, run, id, known.Instance) // nothing is left at hand to go on from
-		return
+		return e.loadNewestPage(ctx, run, id, known.Instance) // nothing is left at hand to go on from
 	}
 	a, err := e.client.Download(ctx, ozeki.DownloadRequest{
 		ConversationID: id, Instance: known.Instance,
@@ -786,13 +878,12 @@ func (e *Engine) catchUp(ctx context.Context, run int, id ozeki.ConversationID) 
 			e.unlock()
 			e.wakeLater(run)
 		}
-		return
+		return false
 	}
 	e.applyIn(run, state.PageLoaded{ID: id, Instance: known.Instance, Messages: e.openMessages(ctx, id, a.Messages), Reports: a.Reports, Next: known.Last.ID})
-	more := e.takeChanges(ctx, run, id, known, a)
-	if n := len(a.Messages); more || n > pageSize && a.Messages[n-1].ID != known.Last.ID {
-		e.catchUp(ctx, run, id) // a server gives so many at once: there may be more
-	}
+	more = e.takeChanges(ctx, run, id, known, a)
+	n := len(a.Messages)
+	return more || n > pageSize && a.Messages[n-1].ID != known.Last.ID // a server gives so many at once
 }
 
 // takeDue reports whether news of a conversation is still to be fetched, and takes the mark away.

@@ -512,9 +512,9 @@ func TestWaitingMessagesSurviveTheProgramAndStandOnTheDeviceSealed(t *testing.T)
 		k, err := p.vault.Load(context.Background())
 		return err == nil && k != nil && len(k.Waiting) == 3
 	})
-	k, _ := p.vault.Load(context.Background())
-	for _, w := range k.Waiting {
-		if strings.Contains(w.Data, "one") || !w.ID.Valid() || w.Conversation != id {
+	queue, _ := p.vault.Queued(context.Background())
+	for _, w := range queue {
+		if w.Data == "" || strings.Contains(w.Data, "one") || !w.ID.Valid() || w.Conversation != id {
 			t.Errorf("kept: %+v", w)
 		}
 	}

@@ -194,8 +194,8 @@ func TestWhatWasRefusedIsStillRefusedAfterARestart(t *testing.T) {
 	}
 	p.until("it is refused", refused)
 	eventually(t, "the refusal is kept", func() bool {
-		k, _ := p.vault.Load(context.Background())
-		return len(k.Waiting) == 1 && k.Waiting[0].Refused != ""
+		queue, _ := p.vault.Queued(context.Background())
+		return len(queue) == 1 && queue[0].Refused != ""
 	})
 	p.Close()
 	q := s.device(a, p.vault)
@@ -214,16 +214,8 @@ func TestWhatWasRefusedIsStillRefusedAfterARestart(t *testing.T) {
 // crowdedVault has no room for another message.
 type crowdedVault struct{ Vault }
 
-func (c crowdedVault) Update(ctx context.Context, change func(*Kept)) error {
-	k, err := c.Load(ctx)
-	if err != nil {
-		return err
-	}
-	n := len(k.Waiting)
-	if change(k); len(k.Waiting) > n {
-		return errors.New("quota exceeded")
-	}
-	return c.Vault.Update(ctx, change)
+func (crowdedVault) Queue(context.Context, Waiting, bool) (int64, bool, error) {
+	return 0, false, errors.New("quota exceeded")
 }
 
 func TestAMessageThatTheDeviceHasNoRoomForIsGivenBack(t *testing.T) {
@@ -288,16 +280,11 @@ type stuckVault struct {
 	stuck *atomic.Bool
 }
 
-func (v stuckVault) Update(ctx context.Context, change func(*Kept)) error {
-	k, err := v.Load(ctx)
-	if err != nil {
-		return err
-	}
-	n := len(k.Waiting)
-	if change(k); v.stuck.Load() && len(k.Waiting) < n {
+func (v stuckVault) Unqueue(ctx context.Context, ws ...Waiting) error {
+	if v.stuck.Load() {
 		return errors.New("read only")
 	}
-	return v.Vault.Update(ctx, change)
+	return v.Vault.Unqueue(ctx, ws...)
 }
 
 func TestAMessageThatTheDeviceDoesNotForgetIsSentOnce(t *testing.T) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -15,9 +16,11 @@ type Kept struct {
 	Session ozeki.Session
 	Name    string
 	Cursor  int64
-	Order   []ozeki.ConversationID        // the user's own order of favorites
-	Wishes  state.Wishes                  // flags that the server has not confirmed; never changed in place
-	Waiting []Waiting                     // messages that the server has not confirmed, oldest first
+	Order   []ozeki.ConversationID // the user's own order of favorites
+	Wishes  state.Wishes           // flags that the server has not confirmed; never changed in place
+	// Waiting are the messages of the queue, without what they hold (see Queued). They are filled in by Load alone: Save and
+	// Update leave the queue as it is.
+	Waiting []Waiting
 	Read    map[ozeki.ConversationID]Read // up to where conversations were viewed, where the server does not know it
 	// ReadSince is when the device began to keep it, zero where the server keeps it: what was not used since then counts
 	// as viewed.
@@ -32,20 +35,26 @@ func (k *Kept) waits() bool {
 	return len(k.Wishes)+len(k.Waiting)+len(k.Read)+len(k.Drafts) > 0
 }
 
-// takeOver takes over what the same user's session before has left, all but the session itself.
+// takeOver takes over what the same user's session before has left beside its queue, all but the session itself.
 func (k *Kept) takeOver(was *Kept) {
-	k.Order, k.Wishes, k.Waiting, k.Drafts, k.Read, k.ReadSince = was.Order, was.Wishes, was.Waiting, was.Drafts, was.Read, was.ReadSince
+	k.Order, k.Wishes, k.Drafts, k.Read, k.ReadSince = was.Order, was.Wishes, was.Drafts, was.Read, was.ReadSince
 }
 
 // Waiting is a message that the server has not confirmed, sealed as it is sent: the device keeps no text in clear.
 type Waiting struct {
 	Conversation ozeki.ConversationID `json:"conversation"`
 	ID           ozeki.MessageID      `json:"id"`
+	Place        int64                `json:"place,omitempty"` // in the conversation: what has the least is sent first
 	Created      time.Time            `json:"created"`
 	Data         string               `json:"data"`
 	Until        time.Time            `json:"until,omitzero"` // when the message expires
 	// Refused is why the server has refused it, empty if it has not: it is not sent until the user says so.
 	Refused string `json:"refused,omitempty"`
+}
+
+// inOrder compares messages of the queue: those of a conversation stand in their order.
+func inOrder(a, b Waiting) int {
+	return cmp.Or(cmp.Compare(a.Conversation, b.Conversation), cmp.Compare(a.Place, b.Place), cmp.Compare(a.ID, b.ID))
 }
 
 // keptWishes are Kept's wishes on the device. An earlier version kept stars alone, as true or false.
@@ -74,11 +83,27 @@ func (w *keptWishes) UnmarshalJSON(b []byte) error {
 type Vault interface {
 	// Load returns what is kept, nil if nothing is. Something unreadable counts as nothing and is an error as well.
 	Load(ctx context.Context) (*Kept, error)
-	// Save replaces what is kept. After an error the old is still there.
+	// Save replaces what is kept. What waits in the queue stays if it is the same user's, and goes if it is another's or nobody
+	// can tell whose it is. After an error the old is still there.
 	Save(ctx context.Context, k *Kept) error
 	// Update changes what is kept, in one step with regard to the other tabs; where nothing is kept, nothing is changed.
 	// After an error the old is still there. change must not use the Kept after it returns.
 	Update(ctx context.Context, change func(*Kept)) error
+	// Queue keeps a message that is to be sent, each in a record of its own, so that it costs the same however many wait. With last
+	// it goes behind all that wait in its conversation, by a later place than its own if it must be; place is where it is. What was
+	// refused of it is replaced. Where no session is kept nothing is changed, and ok is false.
+	Queue(ctx context.Context, w Waiting, last bool) (place int64, ok bool, err error)
+	// Requeue changes what is kept of a message in its place; one that is not in the queue any more stays out of it. With a
+	// refusal it is not the next of its conversation any more.
+	Requeue(ctx context.Context, w Waiting) error
+	// Unqueue takes messages out of the queue, of which conversation, place and id count. A repeat changes nothing.
+	Unqueue(ctx context.Context, ws ...Waiting) error
+	// UnqueueAll takes all messages of a conversation out of the queue. A repeat changes nothing.
+	UnqueueAll(ctx context.Context, id ozeki.ConversationID) error
+	// NextQueued returns the first message of a conversation behind a place that was not refused; nil if there is none.
+	NextQueued(ctx context.Context, id ozeki.ConversationID, after int64) (*Waiting, error)
+	// Queued returns all messages of the queue, those of a conversation in their order.
+	Queued(ctx context.Context) ([]Waiting, error)
 	// KeepFile keeps the encrypted bytes of a file that is to be sent, so that it can be sent after a restart.
 	KeepFile(ctx context.Context, id ozeki.FileID, sealed ozeki.Blob) error
 	// File returns what KeepFile kept; ok is false if nothing is.

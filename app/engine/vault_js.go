@@ -33,8 +33,15 @@ const (
 	jotKey = "starling.jot"
 )
 
-// idb is the browser's Vault: one record in IndexedDB. The two CryptoKeys are stored as such (structured clone keeps
-// them non-extractable), the rest as JSON beside them.
+// A message of the queue is a record beside the session, in the same transactions, under an array: [waitingKey, conversation,
+// place, id], or [refusedKey, conversation, id] once the server has refused it.
+const (
+	waitingKey = "waiting"
+	refusedKey = "refused"
+)
+
+// idb is the browser's Vault: a record for the session in IndexedDB, and one for each message of the queue. The two CryptoKeys
+// are stored as such (structured clone keeps them non-extractable), the rest as JSON beside them.
 type idb struct{}
 
 // NewVault returns the platform's Vault.
@@ -47,27 +54,29 @@ func markSignedIn(call string, args ...any) {
 }
 
 type keptJSON struct {
-	UserID     ozeki.UserID                    `json:"userid"`
-	Station    ozeki.StationID                 `json:"station"`
-	PublicKey  string                          `json:"publickey"`
-	Extensions []string                        `json:"extensions,omitempty"`
-	URLs       map[string]string               `json:"urls,omitempty"`
-	Limits     map[string]int64                `json:"limits,omitempty"`
-	Name       string                          `json:"name"`
-	Cursor     int64                           `json:"cursor"`
-	Order      []ozeki.ConversationID          `json:"order,omitempty"`
-	Wishes     keptWishes                      `json:"wishes,omitempty"`
-	Waiting    []Waiting                       `json:"waiting,omitempty"`
-	Read       map[ozeki.ConversationID]Read   `json:"read,omitempty"`
-	ReadSince  time.Time                       `json:"readsince,omitzero"`
-	Drafts     map[ozeki.ConversationID]string `json:"drafts,omitempty"`
-	Ended      bool                            `json:"ended,omitempty"`
+	UserID     ozeki.UserID           `json:"userid"`
+	Station    ozeki.StationID        `json:"station"`
+	PublicKey  string                 `json:"publickey"`
+	Extensions []string               `json:"extensions,omitempty"`
+	URLs       map[string]string      `json:"urls,omitempty"`
+	Limits     map[string]int64       `json:"limits,omitempty"`
+	Name       string                 `json:"name"`
+	Cursor     int64                  `json:"cursor"`
+	Order      []ozeki.ConversationID `json:"order,omitempty"`
+	Wishes     keptWishes             `json:"wishes,omitempty"`
+	// Waiting was the queue before its messages had records of their own. A tab of that version may still write it.
+	Waiting   []Waiting                       `json:"waiting,omitempty"`
+	Read      map[ozeki.ConversationID]Read   `json:"read,omitempty"`
+	ReadSince time.Time                       `json:"readsince,omitzero"`
+	Drafts    map[ozeki.ConversationID]string `json:"drafts,omitempty"`
+	Ended     bool                            `json:"ended,omitempty"`
 }
 
-func (idb) Load(ctx context.Context) (*Kept, error) {
-	var record js.Value
+func (v idb) Load(ctx context.Context) (*Kept, error) {
+	var record, queue js.Value
 	err := withStore(ctx, dbName, dbStore, "readonly", func(store js.Value) {
 		onResult(store.Call("get", dbKey), func(v js.Value) { record = v })
+		onResult(store.Call("getAllKeys", wholeQueue()), func(v js.Value) { queue = v })
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the kept session: %w", err)
@@ -76,26 +85,39 @@ func (idb) Load(ctx context.Context) (*Kept, error) {
 		markSignedIn("remove", signedInMark)
 		return nil, nil
 	}
-	k, err := fromRecord(record)
-	if err == nil && k.Ended {
+	k, old, err := fromRecord(record)
+	if err != nil {
+		return nil, err
+	}
+	if len(old) > 0 {
+		if err := v.Update(ctx, func(*Kept) {}); err != nil {
+			return nil, err
+		}
+		return v.Load(ctx)
+	}
+	if k.Ended {
 		markSignedIn("remove", signedInMark)
 	}
-	return k, err
+	for i := range queue.Length() {
+		k.Waiting = append(k.Waiting, outlineOf(queue.Index(i)))
+	}
+	return k, nil
 }
 
-func fromRecord(record js.Value) (*Kept, error) {
+// fromRecord reads a session's record. old is the queue that an earlier version has left in it.
+func fromRecord(record js.Value) (kept *Kept, old []Waiting, err error) {
 	var k keptJSON
 	sign, unwrap := record.Get("sign"), record.Get("unwrap")
 	if record.Get("json").Type() != js.TypeString {
-		return nil, errors.New("the kept session is damaged")
+		return nil, nil, errors.New("the kept session is damaged")
 	}
 	if err := json.Unmarshal([]byte(record.Get("json").String()), &k); err != nil {
-		return nil, fmt.Errorf("the kept session is damaged: %w", err)
+		return nil, nil, fmt.Errorf("the kept session is damaged: %w", err)
 	}
 	var key *ozeki.PrivateKey
 	if !k.Ended {
 		if !sign.Truthy() || !unwrap.Truthy() {
-			return nil, errors.New("the kept session is damaged")
+			return nil, nil, errors.New("the kept session is damaged")
 		}
 		key = ozeki.PrivateKeyFromHandles(sign, unwrap)
 	}
@@ -104,15 +126,15 @@ func fromRecord(record js.Value) (*Kept, error) {
 			UserID: k.UserID, Station: k.Station, Key: key,
 			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs, Limits: k.Limits,
 		},
-		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: state.Wishes(k.Wishes), Waiting: k.Waiting, Drafts: k.Drafts,
+		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: state.Wishes(k.Wishes), Drafts: k.Drafts,
 		Read: k.Read, ReadSince: k.ReadSince, Ended: k.Ended,
-	}, nil
+	}, k.Waiting, nil
 }
 
 func toRecord(k *Kept) (js.Value, error) {
 	b, err := json.Marshal(keptJSON{
 		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs, Limits: k.Session.Limits,
-		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: keptWishes(k.Wishes), Waiting: k.Waiting, Drafts: k.Drafts,
+		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: keptWishes(k.Wishes), Drafts: k.Drafts,
 		Read: k.Read, ReadSince: k.ReadSince, Ended: k.Ended,
 	})
 	if err != nil {
@@ -131,7 +153,21 @@ func toRecord(k *Kept) (js.Value, error) {
 func (idb) Save(ctx context.Context, k *Kept) error {
 	record, err := toRecord(k)
 	if err == nil {
-		err = withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) { store.Call("put", record, dbKey) })
+		err = withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) {
+			onResult(store.Call("get", dbKey), func(v js.Value) {
+				var was *Kept
+				var old []Waiting
+				if v.Truthy() {
+					was, old, _ = fromRecord(v)
+				}
+				if was == nil || was.Session.UserID != k.Session.UserID {
+					store.Call("delete", wholeQueue())
+					old = nil
+				}
+				store.Call("put", record, dbKey)
+				queueAll(store, old)
+			})
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("keep the session on this device: %w", err)
@@ -154,12 +190,13 @@ func (idb) Update(ctx context.Context, change func(*Kept)) error {
 			if !v.Truthy() {
 				return
 			}
-			k, err := fromRecord(v)
+			k, old, err := fromRecord(v)
 			if err == nil {
 				change(k)
 				var record js.Value
 				if record, err = toRecord(k); err == nil {
 					store.Call("put", record, dbKey)
+					queueAll(store, old)
 				}
 			}
 			failed = err
@@ -372,11 +409,17 @@ func (idb) ForgetFiles(ctx context.Context, ids []ozeki.FileID) error {
 	return nil
 }
 
-// onResult calls f with the result of a request, within its transaction.
+// onResult calls f with the result of a request, within its transaction. A request of f that throws ends the transaction.
 func onResult(request js.Value, f func(js.Value)) {
 	var fn js.Func
 	fn = js.FuncOf(func(js.Value, []js.Value) any {
 		fn.Release()
+		defer func() {
+			if recover() != nil {
+				defer func() { _ = recover() }() // it has ended already
+				request.Get("transaction").Call("abort")
+			}
+		}()
 		f(request.Get("result"))
 		return nil
 	})

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"starling/ozeki"
@@ -13,6 +14,7 @@ import (
 type memory struct {
 	mu    sync.Mutex
 	kept  *Kept
+	queue []Waiting // by conversation and place
 	files map[ozeki.FileID]ozeki.Blob
 	jot   string
 	shelf map[string]shelved
@@ -35,12 +37,19 @@ func (m *memory) Load(context.Context) (*Kept, error) {
 		return nil, nil
 	}
 	k := *m.kept
+	k.Waiting = nil
+	for _, w := range m.queue {
+		k.Waiting = append(k.Waiting, Waiting{Conversation: w.Conversation, Place: w.Place, ID: w.ID})
+	}
 	return &k, nil
 }
 
 func (m *memory) Save(_ context.Context, k *Kept) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.kept == nil || m.kept.Session.UserID != k.Session.UserID {
+		m.queue = nil
+	}
 	c := *k
 	m.kept = &c
 	return nil
@@ -55,6 +64,80 @@ func (m *memory) Update(_ context.Context, change func(*Kept)) error {
 		m.kept = &c
 	}
 	return nil
+}
+
+func (m *memory) Queue(_ context.Context, w Waiting, last bool) (place int64, ok bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.kept == nil {
+		return 0, false, nil
+	}
+	m.unqueue(w)
+	for _, other := range m.queue {
+		if last && other.Conversation == w.Conversation && other.Refused == "" {
+			w.Place = max(w.Place, other.Place+1)
+		}
+	}
+	m.put(w)
+	return w.Place, true, nil
+}
+
+// put puts a message into its place of the queue.
+func (m *memory) put(w Waiting) {
+	at, _ := slices.BinarySearchFunc(m.queue, w, inOrder)
+	m.queue = slices.Insert(m.queue, at, w)
+}
+
+// unqueue takes a message out of the queue, and reports whether it was there.
+func (m *memory) unqueue(w Waiting) (was bool) {
+	m.queue = slices.DeleteFunc(m.queue, func(x Waiting) bool {
+		is := x.Conversation == w.Conversation && x.ID == w.ID && (x.Place == w.Place || x.Refused != "")
+		was = was || is
+		return is
+	})
+	return was
+}
+
+func (m *memory) Requeue(_ context.Context, w Waiting) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.unqueue(w) {
+		m.put(w)
+	}
+	return nil
+}
+
+func (m *memory) Unqueue(_ context.Context, ws ...Waiting) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range ws {
+		m.unqueue(w)
+	}
+	return nil
+}
+
+func (m *memory) UnqueueAll(_ context.Context, id ozeki.ConversationID) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.queue = slices.DeleteFunc(m.queue, func(w Waiting) bool { return w.Conversation == id })
+	return nil
+}
+
+func (m *memory) NextQueued(_ context.Context, id ozeki.ConversationID, after int64) (*Waiting, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.queue {
+		if w.Conversation == id && w.Place > after && w.Refused == "" {
+			return &w, nil
+		}
+	}
+	return nil, nil
+}
+
+func (m *memory) Queued(context.Context) ([]Waiting, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.queue), nil
 }
 
 func (m *memory) Jot(text string) {
@@ -72,7 +155,7 @@ func (m *memory) Jotted() string {
 func (m *memory) Wipe(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.kept, m.jot = nil, ""
+	m.kept, m.queue, m.jot = nil, nil, ""
 	clear(m.files)
 	clear(m.shelf)
 	return nil

@@ -5,6 +5,7 @@ package vaulttest
 import (
 	"context"
 	"os"
+	"strings"
 	"syscall/js"
 	"testing"
 
@@ -82,7 +83,8 @@ func TestWhatAnEarlierVersionKeptIsTakenOver(t *testing.T) {
 	record := map[string]any{
 		"sign": keys.Index(0).Get("privateKey"), "unwrap": keys.Index(1).Get("privateKey"),
 		"json": `{"userid":"aa68d2204cb2bb85f2de3b9aad0d86d7","station":"` + station + `","publickey":"MIIB","extensions":["cursor"],"name":"Alice","cursor":4711,` +
-			`"wishes":{"` + conversation + `":true},"waiting":[{"conversation":"` + conversation + `","id":"fc2515cb-e483-4f64-936b-98f680565c96","created":"2024-03-08T14:12:48Z","data":"sealed"}]}`,
+			`"wishes":{"` + conversation + `":true},"waiting":[{"conversation":"` + conversation + `","id":"fc2515cb-e483-4f64-936b-98f680565c96","created":"2024-03-08T14:12:48Z","data":"sealed"},` +
+			`{"conversation":"` + conversation + `","id":"ac2515cb-e483-4f64-936b-98f680565c96","created":"2024-03-08T14:12:49Z","data":"sealed later"}]}`,
 	}
 	request(t, db.Call("transaction", "vault", "readwrite").Call("objectStore", "vault").Call("put", record, "session"))
 	// The tab of that version stays open, and lets its connection stand.
@@ -94,8 +96,12 @@ func TestWhatAnEarlierVersionKeptIsTakenOver(t *testing.T) {
 			t.Fatal("nothing is taken over: ", err)
 		}
 		if k.Name != "Alice" || k.Session.Station != station || k.Cursor != 4711 || k.Wishes[conversation][state.FlagFavorite] != state.On ||
-			len(k.Waiting) != 1 || k.Waiting[0].Data != "sealed" || k.Session.Key == nil {
+			len(k.Waiting) != 2 || k.Session.Key == nil {
 			t.Errorf("taken over: %+v", k)
+		}
+		all, err := v.Queued(ctx)
+		if err != nil || len(all) != 2 || all[0].Data != "sealed" || all[1].Data != "sealed later" || all[0].Place >= all[1].Place || all[0].Created.IsZero() {
+			t.Errorf("taken over: %+v, %v", all, err)
 		}
 	}
 	check()
@@ -107,6 +113,21 @@ func TestWhatAnEarlierVersionKeptIsTakenOver(t *testing.T) {
 		t.Error(err)
 	}
 	check()
+
+	// It goes on writing as it did, beside a tab of this one.
+	session := request(t, db.Call("transaction", "vault").Call("objectStore", "vault").Call("get", "session"))
+	if text := session.Get("json").String(); strings.Contains(text, "sealed") {
+		t.Errorf("what was taken over still stands in the session: %s", text)
+	}
+	session.Set("json", strings.TrimSuffix(session.Get("json").String(), "}")+
+		`,"waiting":[{"conversation":"`+conversation+`","id":"bc2515cb-e483-4f64-936b-98f680565c96","created":"2024-03-08T14:12:50Z","data":"of the old tab"}]}`)
+	request(t, db.Call("transaction", "vault", "readwrite").Call("objectStore", "vault").Call("put", session, "session"))
+	if k, err := v.Load(ctx); err != nil || len(k.Waiting) != 3 {
+		t.Errorf("of the old tab is taken over: %+v, %v", k, err)
+	}
+	if all, err := v.Queued(ctx); err != nil || len(all) != 3 || all[2].Data != "of the old tab" {
+		t.Errorf("the queue: %+v, %v", all, err)
+	}
 	db.Call("close")
 }
 
