@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"starling/app/state"
 	"starling/ozeki"
 )
 
 // forgetConversation forgets what this device holds of a conversation that is gone: messages that wait to be sent with their
-// files, the draft, what was viewed, flags that were wished. Messages that are lost are told of in a notice. A repeat changes
-// nothing. The caller holds mu.
+// files, the draft, what was viewed, flags that were wished. A notice gives back the texts of messages that were not sent. A
+// repeat changes nothing. The caller holds mu.
 func (e *Engine) forgetConversation(gone state.Gone) {
 	id := gone.ID
 	files := idsOf(gone.Files)
@@ -69,7 +70,7 @@ func (e *Engine) forgetConversation(gone state.Gone) {
 	}
 }
 
-// goneWords says what was lost with a conversation.
+// goneWords says what was lost with a conversation, with the texts as far as they are at hand.
 func goneWords(gone state.Gone) string {
 	name, lost := "A conversation", "a message of yours that was not sent"
 	if gone.Name != "" {
@@ -78,8 +79,22 @@ func goneWords(gone state.Gone) string {
 	if gone.Unsent > 1 {
 		lost = fmt.Sprint(gone.Unsent, " messages of yours that were not sent")
 	}
-	return name + " is not among your conversations any more. With it went " + lost + "."
+	words := name + " is not among your conversations any more. With it went " + lost
+	if len(gone.Texts) == 0 {
+		return words + "."
+	}
+	words += ":"
+	for _, text := range gone.Texts {
+		words += " “" + text + "”"
+		if len(words) > maxGoneWords {
+			return strings.ToValidUTF8(words[:maxGoneWords], "") + "…"
+		}
+	}
+	return words
 }
+
+// maxGoneWords is the length of the longest notice of what went with a conversation, in bytes.
+const maxGoneWords = 1200
 
 // forgetLost forgets what an earlier run of the program kept for conversations that the whole list, which has just been
 // loaded, does not know any more. The caller holds mu.

@@ -66,7 +66,7 @@ func TestWhatWaitsInAGroupGoesWhenAnotherDeviceLeavesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	phone.Wake()
-	phone.until("it says what was lost", tells("“Team”", "2 messages"))
+	phone.until("it says what was lost, and gives it back", tells("“Team”", "2 messages", "“after it”"))
 	if phone.Unkept() || phone.Snapshot().Unsent != 0 {
 		t.Error("something is still being sent")
 	}
@@ -116,6 +116,58 @@ func TestWhatWasKeptForAGroupGoesWhereItWasLeftMeanwhile(t *testing.T) {
 	again := s.device(bob.account, bob.vault)
 	again.until("it says what was lost", tells("a message"))
 	eventually(t, "nothing of it is kept", func() bool { return holdsNothing(again) })
+}
+
+// A server that once says nothing of a conversation, after a restart or because of a proxy, takes nothing away that waits.
+func TestAWrongListLosesNothingThatWaits(t *testing.T) {
+	s, id, alice, _ := people(t)
+	alice.wire.set(only(fault{before: true}, "chatconversation add"))
+	if err := alice.Send(id, "not sent yet"); err != nil {
+		t.Fatal(err)
+	}
+	alice.until("it waits", func(v *state.Snapshot) bool { return last(v).State == state.MessageQueued })
+	alice.SetDraft(id, &state.Draft{Text: "I was about to"})
+	alice.KeepDrafts()
+	eventually(t, "both are kept", func() bool { k := keptOf(alice); return len(k.Waiting) == 1 && len(k.Drafts) == 1 })
+
+	nothing := &ozeki.Response{Status: 200, ContentType: "application/json", Body: []byte(`{"status":"OK","conversations":[]}`)}
+	wrongOnce := func() func(string, int) fault {
+		wrong := true
+		return func(call string, _ int) fault {
+			switch {
+			case call == "chatconversation add":
+				return fault{before: true}
+			case call == "chatconversation list" && wrong:
+				wrong = false
+				return fault{answer: nothing}
+			}
+			return fault{}
+		}
+	}
+	asked := alice.wire.sent("chatconversation list")
+	alice.wire.set(wrongOnce())
+	alice.Reload()
+	eventually(t, "the list is asked for twice", func() bool { return alice.wire.sent("chatconversation list") == asked+2 })
+	alice.until("the list has come", func(v *state.Snapshot) bool {
+		alice.mu.Lock()
+		defer alice.unlock()
+		return !alice.poll.listBusy
+	})
+	if v := alice.Snapshot(); len(texts(v)) == 0 || last(v).Text != "not sent yet" || alice.Draft(id) == nil {
+		t.Fatalf("there are %q and the draft %v", texts(v), alice.Draft(id))
+	}
+	alice.Close()
+
+	// Nor does it at the start, when nothing of it is open yet.
+	again := s.device(alice.account, alice.vault, func(o *Options) {
+		o.Client = ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: scheme, Transport: &wire{
+			inner: ozeki.NewTransport(), count: map[string]int{}, now: map[string]int{}, most: map[string]int{}, fault: wrongOnce(),
+		}})
+	})
+	again.Open(id)
+	again.until("both are there again", func(v *state.Snapshot) bool {
+		return slices.Contains(texts(v), "not sent yet") && v.Open.Draft != nil && v.Open.Draft.Text == "I was about to"
+	})
 }
 
 func TestWhoLeavesAgainSaysSoAgain(t *testing.T) {

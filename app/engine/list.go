@@ -118,13 +118,37 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 }
 
 // askList asks for the named conversations, or for all: for what has changed since the version of an earlier list, if there
-// is one.
+// is one. An answer without a conversation in which something waits to be sent is believed when it comes twice.
 func (e *Engine) askList(ctx context.Context, version string, only []ozeki.ConversationID) (*ozeki.ConversationsAnswer, error) {
-	if len(only) == 0 {
-		return e.client.ListSince(ctx, version)
+	ask := func() (*ozeki.ConversationsAnswer, error) {
+		if len(only) == 0 {
+			return e.client.ListSince(ctx, version)
+		}
+		list, err := e.client.Conversations(ctx, only...)
+		return &ozeki.ConversationsAnswer{Conversations: list}, err
 	}
-	list, err := e.client.Conversations(ctx, only...)
-	return &ozeki.ConversationsAnswer{Conversations: list}, err
+	a, err := ask()
+	if err == nil && !a.Partial && e.wouldLose(a.Conversations, only) {
+		return ask()
+	}
+	return a, err
+}
+
+// wouldLose reports whether messages or drafts would be lost with a list: all conversations, or those that only names.
+func (e *Engine) wouldLose(list []ozeki.Conversation, only []ozeki.ConversationID) bool {
+	e.mu.Lock()
+	stake := e.state.AtStake()
+	if k := e.kept; k != nil && !e.restored {
+		for _, w := range k.Waiting {
+			stake = append(stake, w.Conversation)
+		}
+		stake = slices.AppendSeq(stake, maps.Keys(k.Drafts))
+	}
+	e.unlock()
+	return slices.ContainsFunc(stake, func(id ozeki.ConversationID) bool {
+		return (len(only) == 0 || slices.Contains(only, id)) &&
+			!slices.ContainsFunc(list, func(c ozeki.Conversation) bool { return c.ID == id })
+	})
 }
 
 // Reload asks for the list of conversations again.

@@ -7,6 +7,7 @@ type Gone struct {
 	ID     ozeki.ConversationID
 	Name   string
 	Unsent int          // messages in it that the server does not have
+	Texts  []string     // what was written in them
 	Files  []ozeki.File // of its draft
 }
 
@@ -15,6 +16,11 @@ func (s *State) drop(c *conversation) {
 	gone := Gone{ID: c.id, Name: c.name, Unsent: c.timeline.unsent()}
 	if c.draft != nil {
 		gone.Files = c.draft.Files
+	}
+	for _, m := range c.timeline.pending {
+		if m.Text != "" && m.State != MessageSent {
+			gone.Texts = append(gone.Texts, m.Text)
+		}
 	}
 	s.gone = append(s.gone, gone)
 	delete(s.conversations, c.id)
@@ -34,6 +40,16 @@ func (s *State) TakeGone() []Gone {
 	gone := s.gone
 	s.gone = nil
 	return gone
+}
+
+// AtStake lists the conversations with which something would be lost if they went: messages that were not sent, or a draft.
+func (s *State) AtStake() (ids []ozeki.ConversationID) {
+	for id, c := range s.conversations {
+		if c.draft != nil || c.sealedDraft || c.timeline.unsent() > 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // ConversationLeft: the user has left a conversation.
