@@ -74,7 +74,7 @@ func assetOf(t *testing.T, s *site, pattern string) string {
 func TestEveryAnswerIsSafeInABrowser(t *testing.T) {
 	s := siteFor(t)
 	for _, r := range []struct{ method, path string }{
-		{"GET", "/"}, {"HEAD", "/"}, {"GET", "/nothing"}, {"POST", "/"}, {"GET", assetOf(t, s, `boot\.[0-9a-f]+\.js`)}, {"GET", "/sw.js"},
+		{"GET", "/"}, {"HEAD", "/"}, {"GET", "/nothing"}, {"POST", "/"}, {"GET", assetOf(t, s, `wasm_exec\.[0-9a-f]+\.js`)}, {"GET", "/sw.js"},
 		{"GET", "/healthz"}, {"GET", "/readyz"}, {"POST", apiPath}, {"GET", apiPath}, {"GET", "//double"}, {"GET", "/a/../b"}, {"DELETE", "/healthz"},
 	} {
 		res := ask(s, r.method, r.path)

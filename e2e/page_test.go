@@ -63,11 +63,14 @@ func TestPageIsServedGuarded(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"default-src": "'none'", "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'",
-		"style-src": "'self'", "connect-src": "'self'", "require-trusted-types-for": "'script'",
+		"connect-src": "'self'", "require-trusted-types-for": "'script'",
 	} {
 		if policy[name] != want {
 			t.Errorf("Content-Security-Policy: %s %s, want %s", name, policy[name], want)
 		}
+	}
+	if !regexp.MustCompile(`^'self' 'sha256-[\w+/=]+'$`).MatchString(policy["style-src"]) {
+		t.Errorf("Content-Security-Policy: style-src %s, want 'self' and one hash", policy["style-src"])
 	}
 	for _, banned := range []string{"'unsafe-inline'", "'unsafe-eval'", "*", "http:", "data:"} {
 		for _, v := range strings.Fields(policy["script-src"]) {

@@ -152,19 +152,22 @@
   };
 
   // ---- The program.
-  const go = new Go();
   const failed = (err) => {
     console.error("Starling has stopped", err);
     pageNotice("Starling has stopped because of an error. What you sent is safe.", () => location.reload());
   };
-  const instantiate = async () => {
+  const parsed = new Promise((done) => document.addEventListener("DOMContentLoaded", done)); // wasm_exec.js has run then
+  const start = async () => {
+    await parsed;
+    const go = new Go();
     // The response is used as it is, not wrapped, so that the browser can keep its compiled code.
     const response = await window.starlingProgram;
     if (!response.ok) throw new Error("HTTP " + response.status);
-    return WebAssembly.instantiateStreaming(response, go.importObject);
+    const { instance } = await WebAssembly.instantiateStreaming(response, go.importObject);
+    return () => go.run(instance);
   };
-  instantiate().then(
-    ({ instance }) => go.run(instance).then(() => failed("the program ended"), failed),
+  start().then(
+    (run) => run().then(() => failed("the program ended"), failed),
     (err) => {
       console.error("Starling could not be loaded", err);
       for (const form of Object.values(forms)) if (form?.classList.contains("busy")) busy(form, false);

@@ -69,8 +69,14 @@ func (b Bundle) Program() *File {
 	return nil // Load does not make such a bundle
 }
 
-// inlineScript matches the page's one inline script, which the policy allows by its hash.
-var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+// The page's inline scripts and styles, which the policy allows by their hashes.
+var (
+	inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+	inlineStyle  = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
+)
+
+// inlined are the files that stand in the page itself, so that the sign-in form needs one answer of the server.
+var inlined = []string{"boot.js", "styles.css"}
 
 // Load prepares the embedded files. ErrNoProgram if app.wasm was not built.
 func Load(cfg PageConfig) (Bundle, error) {
@@ -97,7 +103,7 @@ func Load(cfg PageConfig) (Bundle, error) {
 	names = append(names, "wasm/wasm_exec.js")
 	templates := map[string]bool{"index.html": true, "sw.js": true, "app.webmanifest": true}
 	for _, name := range names {
-		if templates[name] {
+		if templates[name] || slices.Contains(inlined, name) {
 			continue
 		}
 		content, err := embedded.ReadFile(name)
@@ -122,7 +128,7 @@ func Load(cfg PageConfig) (Bundle, error) {
 	if cfg.Version == "" {
 		all := sha256.New()
 		fmt.Fprintf(all, "%q %+v", urls, cfg)
-		for _, name := range []string{"app.webmanifest", "index.html", "sw.js"} {
+		for _, name := range append([]string{"app.webmanifest", "index.html", "sw.js"}, inlined...) {
 			content, err := embedded.ReadFile(name)
 			if err != nil {
 				return nil, err
@@ -169,6 +175,10 @@ func render(name string, data any, hashed map[string]string) ([]byte, error) {
 			}
 			return "", fmt.Errorf("no file %q in web/", name)
 		},
+		"inline": func(name string) (string, error) {
+			b, err := embedded.ReadFile(name)
+			return string(b), err
+		},
 		"json": func(v any) (string, error) {
 			b, err := json.Marshal(v)
 			return string(b), err
@@ -182,16 +192,19 @@ func render(name string, data any, hashed map[string]string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// policy is the page's Content-Security-Policy: nothing but this origin's files, the one inline script by its hash, and
-// no string may become script (Trusted Types; the boot script's policy only names the service worker).
+// policy is the page's Content-Security-Policy: nothing but this origin's files, the page's own scripts and styles by their
+// hashes, and no string may become script (Trusted Types; the boot script's policy only names the service worker).
 func policy(page []byte) string {
-	script := "script-src 'self' 'wasm-unsafe-eval'"
-	for _, m := range inlineScript.FindAllSubmatch(page, -1) {
-		sum := sha256.Sum256(m[1])
-		script += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	hashes := func(of *regexp.Regexp) (list string) {
+		for _, m := range of.FindAllSubmatch(page, -1) {
+			sum := sha256.Sum256(m[1])
+			list += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		}
+		return list
 	}
+	script, style := "script-src 'self' 'wasm-unsafe-eval'"+hashes(inlineScript), "style-src 'self'"+hashes(inlineStyle)
 	return strings.Join([]string{
-		"default-src 'none'", script, "style-src 'self'", "img-src 'self' data: blob:", "connect-src 'self'", "font-src 'self'",
+		"default-src 'none'", script, style, "img-src 'self' data: blob:", "connect-src 'self'", "font-src 'self'",
 		"manifest-src 'self'", "worker-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
 		"require-trusted-types-for 'script'", "trusted-types starling-sw",
 	}, "; ")
