@@ -146,7 +146,7 @@ func TestABrowserGetsTheSmallestFormThatItTakes(t *testing.T) {
 
 func TestWhatABrowserHasIsNotSentAgain(t *testing.T) {
 	s := siteFor(t)
-	for _, path := range []string{"/", assetOf(t, s, `styles\.[0-9a-f]+\.css`), "/app.webmanifest"} {
+	for _, path := range []string{"/", assetOf(t, s, `wasm_exec\.[0-9a-f]+\.js`), "/app.webmanifest"} {
 		first := ask(s, "GET", path, "Accept-Encoding", "br")
 		etag := first.Header.Get("ETag")
 		if !regexp.MustCompile(`^"[0-9a-f]+-br"$`).MatchString(etag) {
