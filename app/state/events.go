@@ -455,6 +455,13 @@ func (e MessageMoved) apply(s *State) {
 		}
 		m.State, m.Why = e.State, e.Why
 		c.timeline.set(m)
+		if e.State == MessageSent {
+			s.tick++
+			if c.timeline.sent == nil {
+				c.timeline.sent = map[ozeki.MessageID]uint64{}
+			}
+			c.timeline.sent[e.ID] = s.tick
+		}
 		s.reread(c)
 	}
 }

@@ -159,6 +159,7 @@ func (s *State) takeOverview(c *conversation, in *ozeki.Conversation, askedAt ui
 	if says && askedAt >= c.seenAt {
 		c.served, c.servedTo, c.viewed = *in.Unread, in.LastMessageID, in.Viewed
 	}
+	c.timeline.listed(askedAt)
 	s.reread(c)
 }
 

@@ -280,3 +280,32 @@ func TestWhereTheServerDoesNotCountTheDeviceDoes(t *testing.T) {
 	s.Apply(Counted{ID: idOf(1), Instance: "another", Last: msg(9, userOf(1)), Unread: 2})
 	wantSidebar(t, s, "0 text 4")
 }
+
+// A message that was sent out of the queue of a conversation that is not open is not what the row says any longer, once the
+// list says what came after it. It is then loaded like any other.
+func TestTheRowSaysWhatIsLastThoughAQueuedMessageWasSentHere(t *testing.T) {
+	s := overviewed(conv(0, "Anna", says(0, "", "m1")))
+	s.Apply(KeysOpened{[]OpenedKey{{ID: idOf(0), Secret: "secret0", Key: []byte("k"), Name: "Anna"}}})
+	openLast(s, userOf(1))
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s.Apply(MessageWritten{ID: "mine", Conversation: idOf(0), Text: "mine", At: at})
+	before := s.Tick()
+	s.Apply(MessageMoved{ID: "mine", Conversation: idOf(0), State: MessageSent})
+	preview := func() string { r, _ := rowIn(s.Snapshot(), idOf(0)); return r.Preview }
+	s.Apply(ListLoaded{Conversations: []ozeki.Conversation{conv(0, "Anna", says(0, "", "m1"))}, Of: []ozeki.ConversationID{idOf(0)}, AskedAt: before})
+	if got := preview(); got != "You: mine" {
+		t.Errorf("after a list that is older than the sending it says %q", got)
+	}
+	listed(s, conv(0, "Anna", says(0, "", "m3")))
+	openLast(s, userOf(1))
+	if got := preview(); got != "text of m3" {
+		t.Errorf("it says %q", got)
+	}
+	s.Apply(Opened{ID: idOf(0)})
+	s.Apply(PageLoaded{ID: idOf(0), Instance: s.Timeline(idOf(0)).Instance, Newest: true, Messages: []Message{
+		{ID: "mine", Text: "mine", Created: at, From: me}, {ID: "m3", Text: "m3", Created: at.Add(-time.Hour), From: userOf(1)},
+	}})
+	if m := s.Snapshot().Open.Messages; len(m) != 2 || m[0].ID != "mine" {
+		t.Errorf("it shows %+v", m)
+	}
+}

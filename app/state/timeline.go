@@ -82,11 +82,12 @@ type timeline struct {
 	later     bool
 	away      bool // the reader is not at the end
 	trouble   string
-	marks     map[ozeki.UserID]marks // of the others
-	people    int                    // how many others there are
-	behind    bool                   // what is here was kept by the device, and later ones are known of
-	restarted bool                   // it began anew: what was kept of it is of no use
-	revision  int64                  // the highest of the changes that are known, where the server tells of them
+	marks     map[ozeki.UserID]marks     // of the others
+	people    int                        // how many others there are
+	behind    bool                       // what is here was kept by the device, and later ones are known of
+	restarted bool                       // it began anew: what was kept of it is of no use
+	revision  int64                      // the highest of the changes that are known, where the server tells of them
+	sent      map[ozeki.MessageID]uint64 // of pending, those that the server has taken: when, in logical time
 }
 
 // restart begins a new run of the history; what the user wrote and the server has not stored stays.
@@ -98,6 +99,19 @@ func (t *timeline) restart() {
 		}
 	}
 	*t = timeline{pending: unsent, people: t.people, restarted: true}
+}
+
+// listed takes out what the server has taken by the logical time of a list, which says what is last there: where no messages are
+// at hand nothing else would put it into its place among those of others.
+func (t *timeline) listed(askedAt uint64) {
+	if t.loaded || t.loading {
+		return
+	}
+	for id, at := range t.sent {
+		if askedAt >= at {
+			t.drop(id)
+		}
+	}
 }
 
 func (t *timeline) view() []Message {
@@ -210,6 +224,7 @@ func (t *timeline) set(m Message) {
 }
 
 func (t *timeline) drop(id ozeki.MessageID) {
+	delete(t.sent, id)
 	for i, m := range t.pending {
 		if m.ID == id {
 			t.all = nil
