@@ -130,6 +130,14 @@ func (c *Client) ClockOffset() time.Duration {
 	return c.offset
 }
 
+// SetClockOffset says what ClockOffset was earlier, before anything is measured: requests are signed with it until an answer
+// says otherwise.
+func (c *Client) SetClockOffset(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offset = d
+}
+
 type requestIDKey struct{}
 
 // WithRequestID gives the next call under ctx this request id (a UUID), for a repeat that must take effect only once.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 
 	"starling/app/state"
 	"starling/ozeki"
@@ -20,8 +21,25 @@ func (e *Engine) loadBlocklist(ctx context.Context, run int) error {
 	a, err := e.client.Blocklist(ctx)
 	if err == nil {
 		e.applyIn(run, state.BlocklistLoaded{Users: a.Users(), Conversations: a.Conversations()})
+		e.keepBlocked(ctx, run)
 	}
 	return err
+}
+
+// keepBlocked keeps whom the user has blocked, so that it is known without a connection, too. What the device does not take
+// is asked for.
+func (e *Engine) keepBlocked(ctx context.Context, run int) {
+	e.mu.Lock()
+	session := e.client.Session()
+	b, err := json.Marshal(e.state.BlockedUsers())
+	same := string(b) == e.shelf.blocked
+	if run == e.run {
+		e.shelf.blocked = string(b)
+	}
+	e.unlock()
+	if session != nil && err == nil && !same {
+		_ = e.put(ctx, run, string(session.Station), Record{Name: shelfBlocked, Data: b, Used: e.client.Now()})
+	}
 }
 
 // refreshBlocklist is LoadBlocklist for what nobody has asked for, where somebody can be blocked: it fails in silence and
@@ -62,6 +80,7 @@ func (e *Engine) setBlocked(ctx context.Context, run int, user ozeki.UserID, on 
 		return err
 	}
 	e.applyIn(run, state.Blocked{User: user, On: on})
+	e.keepBlocked(ctx, run)
 	return nil
 }
 

@@ -159,3 +159,23 @@ func TestAFavoriteGoesToItsPlaceAndStaysThere(t *testing.T) {
 	q := s.device(a, p.vault)
 	q.until("it is there at the next start", func(v *state.Snapshot) bool { return slices.Equal(order(v), want) })
 }
+
+func TestWhoIsBlockedIsKnownWithoutAConnection(t *testing.T) {
+	s := newServer(t)
+	alice, bob := s.account(0), s.account(1)
+	id := s.direct(alice, bob)
+	a := s.signedIn(alice)
+	if err := a.Block(t.Context(), bob.id); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the list is kept", func() bool {
+		a.timers.run(ShelvePause, ShelvePause)
+		data, err := a.vault.Shelved(t.Context(), string(a.client.Session().Station), shelfHead, shelfBlocked)
+		return err == nil && data[0] != nil && strings.Contains(string(data[1]), string(bob.id))
+	})
+	a.Close()
+	again := s.device(alice, a.vault, func(o *Options) {
+		o.Client = ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: scheme, Transport: &wire{fault: cut, count: map[string]int{}, now: map[string]int{}, most: map[string]int{}}})
+	})
+	again.until("he is marked offline", func(v *state.Snapshot) bool { return v.Offline && row(v, id).Blocked && !v.Blocklist.Loaded })
+}

@@ -55,7 +55,8 @@ type Engine struct {
 	mu     sync.Mutex
 	state  *state.State
 	snap   *state.Snapshot
-	run    int // grows with each sign-in and sign-out: work of an earlier run is dropped
+	offset time.Duration // of the clock, as the device keeps it
+	run    int           // grows with each sign-in and sign-out: work of an earlier run is dropped
 	kept   *Kept
 	undo   map[int]*undoTimer
 	sender map[ozeki.ConversationID]*outbox
@@ -175,6 +176,7 @@ func (e *Engine) resume() {
 			e.applyIn(run, state.SignOutDone{Reason: endedWords(kept)})
 			return
 		}
+		e.client.SetClockOffset(kept.Offset)
 		e.begin(run, kept, true)
 	})
 }
@@ -282,7 +284,7 @@ func (e *Engine) begin(run int, kept *Kept, keeps bool) {
 	e.client.SetSession(&session)
 	e.run++
 	run = e.run
-	e.kept, e.restored = kept, false
+	e.kept, e.restored, e.offset = kept, false, kept.Offset
 	e.keeps, e.unkept, e.left = keeps, false, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
@@ -323,7 +325,7 @@ func (e *Engine) SignInWithKey(ctx context.Context, apiKey, encryptionPassword s
 	if name == "" {
 		name = answer.Nick
 	}
-	kept := &Kept{Session: *e.client.Session(), Name: name}
+	kept := &Kept{Session: *e.client.Session(), Name: name, Offset: e.client.ClockOffset()}
 	err = e.keepSession(ctx, kept)
 	if err != nil {
 		// The session works without being kept; say what will happen.

@@ -280,6 +280,9 @@ type poller struct {
 	listVersion string
 }
 
+// clockStep is by how much the measured clock moves before it is kept anew.
+const clockStep = 2 * time.Second
+
 func (p *poller) cancel() {
 	if p.timer != nil {
 		p.timer()
@@ -400,6 +403,10 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 		e.poll.cursor = a.Cursor
 	}
 	due = due || back
+	if offset := e.client.ClockOffset(); (offset - e.offset).Abs() > clockStep {
+		e.offset = offset
+		e.saveLater(func(k *Kept) { k.Offset = offset })
+	}
 	e.poll.taking = true
 	if wasOffline {
 		e.applyLocked(state.Connection{})

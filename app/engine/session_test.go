@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"starling/app/state"
 	"starling/chatserver/store"
@@ -276,5 +277,34 @@ func TestTheLastClickOfTwoTabsWins(t *testing.T) {
 	})
 	if s.favorite(a, id) {
 		t.Error("the older click won")
+	}
+}
+
+func TestTheNextStartSignsWithTheServersTimeFromTheFirstRequestOn(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	s.groups(a, 1)
+	late := func(w *wire) func(*Options) {
+		return func(o *Options) {
+			o.Client = ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: scheme, Transport: w, Clock: func() time.Time { return time.Now().Add(-3 * time.Hour) }})
+		}
+	}
+	line := func() *wire {
+		return &wire{inner: ozeki.NewTransport(), count: map[string]int{}, now: map[string]int{}, most: map[string]int{}}
+	}
+	second := line()
+	vault := NewVault()
+	p := s.device(a, vault, late(line()))
+	p.until("it asks to sign in", signedOut)
+	p.signIn()
+	p.Close()
+	k, err := vault.Load(t.Context())
+	if err != nil || (k.Offset-3*time.Hour).Abs() > time.Minute {
+		t.Errorf("kept: %+v, %v", k, err)
+	}
+	q := s.device(a, vault, late(second))
+	q.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded })
+	if n := second.sent("chatconversation list"); n != 1 {
+		t.Errorf("it asked for the list %d times", n)
 	}
 }

@@ -24,6 +24,7 @@ const (
 	shelfVersion  = 1
 	shelfAbout    = "about"
 	shelfHead     = "head"
+	shelfBlocked  = "blocked"   // whom the user has blocked
 	shelfMessages = "messages/" // and the conversation's id
 	headSize      = 64          // conversations
 	shelfPages    = 128
@@ -56,7 +57,8 @@ type shelf struct {
 	kept     int64  // that of what is kept
 	written  idSet  // whose messages are kept
 	tidy     func()
-	failed   bool // the user was told that nothing can be kept
+	blocked  string // whom the user has blocked, as it is kept
+	failed   bool   // the user was told that nothing can be kept
 }
 
 func (s *shelf) cancel() {
@@ -381,13 +383,17 @@ func (e *Engine) clearShelf(ctx context.Context) {
 // what has changed; 0 if all of the list has to be asked for.
 func (e *Engine) takeShelf(ctx context.Context, run int, session *ozeki.Session) (cursor int64, ok bool) {
 	owner := string(session.Station)
-	first, err := e.vault.Shelved(ctx, owner, shelfAbout, shelfHead)
+	first, err := e.vault.Shelved(ctx, owner, shelfAbout, shelfHead, shelfBlocked)
 	var what about
 	if err != nil || first[0] == nil || json.Unmarshal(first[0], &what) != nil || what.Version != shelfVersion {
 		return 0, false
 	}
 	now := e.client.Now()
-	list, ok := conversationsOf(first[1:])
+	list, ok := conversationsOf(first[1:2])
+	var blocked []ozeki.UserID
+	if first[2] != nil && json.Unmarshal(first[2], &blocked) == nil {
+		e.applyIn(run, state.BlocklistKept{Users: blocked})
+	}
 	if !ok || !e.applyIn(run, state.ListKept{Conversations: list, Now: now, All: !what.Pages}) {
 		return 0, false
 	}

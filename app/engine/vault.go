@@ -16,6 +16,7 @@ type Kept struct {
 	Session ozeki.Session
 	Name    string
 	Cursor  int64
+	Offset  time.Duration          // how far the server's clock was ahead of this device's
 	Order   []ozeki.ConversationID // the user's own order of favorites
 	Wishes  state.Wishes           // flags that the server has not confirmed; never changed in place
 	// Waiting are the messages of the queue, without what they hold (see Queued). They are filled in by Load alone: Save and

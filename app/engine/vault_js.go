@@ -62,6 +62,7 @@ type keptJSON struct {
 	Limits     map[string]int64       `json:"limits,omitempty"`
 	Name       string                 `json:"name"`
 	Cursor     int64                  `json:"cursor"`
+	Offset     time.Duration          `json:"offset,omitempty"`
 	Order      []ozeki.ConversationID `json:"order,omitempty"`
 	Wishes     keptWishes             `json:"wishes,omitempty"`
 	// Waiting was the queue before its messages had records of their own. A tab of that version may still write it.
@@ -126,7 +127,7 @@ func fromRecord(record js.Value) (kept *Kept, old []Waiting, err error) {
 			UserID: k.UserID, Station: k.Station, Key: key,
 			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs, Limits: k.Limits,
 		},
-		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: state.Wishes(k.Wishes), Drafts: k.Drafts,
+		Name: k.Name, Cursor: k.Cursor, Offset: k.Offset, Order: k.Order, Wishes: state.Wishes(k.Wishes), Drafts: k.Drafts,
 		Read: k.Read, ReadSince: k.ReadSince, Ended: k.Ended,
 	}, k.Waiting, nil
 }
@@ -134,7 +135,7 @@ func fromRecord(record js.Value) (kept *Kept, old []Waiting, err error) {
 func toRecord(k *Kept) (js.Value, error) {
 	b, err := json.Marshal(keptJSON{
 		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs, Limits: k.Session.Limits,
-		Name: k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: keptWishes(k.Wishes), Drafts: k.Drafts,
+		Name: k.Name, Cursor: k.Cursor, Offset: k.Offset, Order: k.Order, Wishes: keptWishes(k.Wishes), Drafts: k.Drafts,
 		Read: k.Read, ReadSince: k.ReadSince, Ended: k.Ended,
 	})
 	if err != nil {

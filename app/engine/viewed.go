@@ -38,9 +38,7 @@ func (e *Engine) Viewed(id ozeki.ConversationID, upTo ozeki.MessageID) {
 	if !due {
 		return
 	}
-	if session := e.client.Session(); session != nil && !session.Has(ozeki.ExtOverview) {
-		e.keepRead(id, r)
-	}
+	e.keepRead(id, r)
 	if p := e.reporterOf(id); !p.busy && p.stop == nil {
 		run := e.run
 		p.stop = e.after(ReportDelay, func() { e.report(run, id) })
@@ -99,13 +97,12 @@ func (e *Engine) report(run int, id ozeki.ConversationID) {
 			return
 		}
 		if errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable) {
-			e.keepRead(id, r) // reported by the next poll that succeeds, or by the next run of the program
-			return
+			return // reported by the next poll that succeeds, or by the next run of the program
 		}
 		// A refusal means that the server has no use for it: the conversation was cleared, the messages have expired.
 		e.applyLocked(state.Reported{ID: id, UpTo: r.UpTo})
-		if _, kept := e.read[id]; kept && e.client.Session().Has(ozeki.ExtOverview) {
-			e.forgetRead(id)
+		if e.read[id].Message == r.UpTo && e.client.Session().Has(ozeki.ExtOverview) {
+			e.forgetRead(id, r.UpTo)
 		}
 		if _, more := e.state.NextReport(id); more {
 			p.stop = e.after(ReportDelay, func() { e.report(run, id) })
@@ -132,12 +129,14 @@ func (e *Engine) keepRead(id ozeki.ConversationID, r state.Report) {
 	})
 }
 
-// forgetRead undoes keepRead. The caller holds mu.
-func (e *Engine) forgetRead(id ozeki.ConversationID) {
+// forgetRead undoes keepRead, unless another tab has kept more since. The caller holds mu.
+func (e *Engine) forgetRead(id ozeki.ConversationID, upTo ozeki.MessageID) {
 	delete(e.read, id)
 	e.saveLater(func(k *Kept) {
-		k.Read = maps.Clone(k.Read)
-		delete(k.Read, id)
+		if k.Read[id].Message == upTo {
+			k.Read = maps.Clone(k.Read)
+			delete(k.Read, id)
+		}
 	})
 }
 

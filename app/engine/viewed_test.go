@@ -358,3 +358,28 @@ func TestASenderLearnsWhatBecameOfAMessage(t *testing.T) {
 	alice.Wake()
 	alice.until("it is said to be viewed", receipt(state.ReceiptViewed))
 }
+
+func TestWhatWasViewedStandsOnTheDeviceBeforeItIsReported(t *testing.T) {
+	s := newServer(t)
+	a, b := s.account(0), s.account(1)
+	id := s.direct(a, b)
+	s.write(b, id, 3)
+	alice := s.signedIn(a)
+	alice.reading(id)
+	alice.Viewed(id, newestOf(alice.Snapshot()))
+	eventually(t, "the device keeps it", func() bool {
+		k, err := alice.vault.Load(t.Context())
+		return err == nil && k.Read[id].Message == newestOf(alice.Snapshot())
+	})
+	if n := s.overview(a, id).Unread; n != 3 {
+		t.Fatalf("it is reported at once: %d are unread", n)
+	}
+	alice.Close()
+	again := s.device(a, alice.vault)
+	again.until("nothing is unread after the restart", func(v *state.Snapshot) bool { return v.Loaded && row(v, id).Unread == 0 })
+	eventually(t, "the server is told, and the device forgets it", func() bool {
+		again.timers.run(ReportDelay, ReportDelay)
+		k, err := again.vault.Load(t.Context())
+		return s.overview(a, id).Unread == 0 && err == nil && len(k.Read) == 0
+	})
+}

@@ -41,6 +41,19 @@ func (e BlocklistLoaded) apply(s *State) {
 	s.markBlocked()
 }
 
+// BlocklistKept: the device has kept whom the user has blocked. Where the server has said it already, that counts.
+type BlocklistKept struct{ Users []ozeki.UserID }
+
+func (e BlocklistKept) apply(s *State) {
+	if !s.blocklist.loaded {
+		s.blocklist.users, s.blocklist.view = e.Users, nil
+		s.markBlocked()
+	}
+}
+
+// BlockedUsers lists whom the user has blocked, as far as it is known.
+func (s *State) BlockedUsers() []ozeki.UserID { return s.blocklist.users }
+
 // Blocked: the server has blocked a person for the user, or does not any more.
 type Blocked struct {
 	User ozeki.UserID
