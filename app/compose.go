@@ -366,10 +366,11 @@ func (r *root) askDelete(id ozeki.ConversationID, message ozeki.MessageID) {
 	})
 }
 
-// messageMenu opens the menu of a message at a point, or below what has the focus.
+// messageMenu opens the menu of a message at a point, or below what has the focus, if there is something to do with it.
 func (r *root) messageMenu(id ozeki.ConversationID, message ozeki.MessageID, at point) {
-	if m, _, ok := r.message(id, message); ok {
-		showMenu("Message actions", r.messageEntries(id, m), at)
+	m, _, ok := r.message(id, message)
+	if entries := r.messageEntries(id, m); ok && len(entries) > 0 {
+		showMenu("Message actions", entries, at)
 	}
 }
 

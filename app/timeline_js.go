@@ -50,6 +50,7 @@ type timeline struct {
 	read        ozeki.MessageID // the last message of others that was told to be seen
 	tools       js.Value        // the buttons of the message that the pointer or the focus is on
 	toolsAt     ozeki.MessageID
+	press       *press          // a finger on a message, nil for none
 	roving      ozeki.MessageID // the message that the Tab key goes to, empty for the last one
 	pointerX    float64         // where the pointer was last, on the screen
 	pointerY    float64
@@ -119,6 +120,7 @@ func (l *timeline) build() {
 	for event, f := range map[string]func(js.Value){"pointerover": l.pointed, "pointerleave": l.left, "focusin": l.focused, "focusout": l.left, "keydown": l.keydown, "contextmenu": l.contextMenu} {
 		l.log.Call("addEventListener", event, l.funcs.on(func(args []js.Value) { f(args[0]) }))
 	}
+	l.listenPress()
 	l.resize = js.Global().Get("ResizeObserver").New(l.funcs.on(l.resized))
 	l.resize.Call("observe", l.log)
 }
@@ -128,6 +130,7 @@ func (l *timeline) detach() {
 	if l.resize.Truthy() {
 		l.resize.Call("disconnect")
 	}
+	l.dropPress()
 	l.funcs.release()
 	l.root, l.snap = js.Undefined(), nil
 	l.headShown, l.footShown = part{}, part{}
@@ -144,6 +147,7 @@ func (l *timeline) reset() {
 	l.line.Call("remove")
 	l.nodes, l.days, l.heights = map[ozeki.MessageID]*messageNode{}, map[string]js.Value{}, map[ozeki.MessageID]float64{}
 	l.showTools(nil)
+	l.dropPress()
 	l.roving = ""
 	l.messages, l.entries, l.order, l.start, l.end = nil, nil, nil, 0, 0
 	l.anchor, l.stick, l.returning, l.unseen, l.read = anchor{}, true, false, 0, ""

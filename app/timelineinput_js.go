@@ -61,10 +61,13 @@ func (l *timeline) nodeOf(e js.Value) *messageNode {
 
 // pointed shows the buttons of the message that a mouse comes to; not of one that scrolls to where the mouse rests.
 func (l *timeline) pointed(e js.Value) {
+	if e.Get("pointerType").String() == "touch" {
+		return
+	}
 	x, y := e.Get("screenX").Float(), e.Get("screenY").Float()
 	moved := x != l.pointerX || y != l.pointerY
 	l.pointerX, l.pointerY = x, y
-	if moved && openMenu == nil && e.Get("pointerType").String() != "touch" {
+	if moved && openMenu == nil {
 		if n := l.nodeOf(e.Get("target")); n != nil {
 			l.showTools(n)
 		}
@@ -174,6 +177,7 @@ func (l *timeline) contextMenu(e js.Value) {
 		return
 	}
 	e.Call("preventDefault")
+	l.dropPress() // which the browser has made this of
 	n.article.Call("focus", map[string]any{"preventScroll": true})
 	at := point{}
 	if e.Get("clientX").Float() != 0 || e.Get("clientY").Float() != 0 {
