@@ -93,7 +93,7 @@ func (r *root) send() {
 	if o.Draft != nil {
 		w.Reply = o.Draft.Reply
 	}
-	if !o.CanWrite {
+	if !o.CanWrite || o.Opening {
 		r.refuse("Not sent yet: the conversation is still being opened. Try again in a moment.")
 		return
 	}
@@ -121,6 +121,7 @@ func (r *root) written(id ozeki.ConversationID, w engine.Writing, chosen []chose
 	}
 	r.engine.SetDraft(id, &state.Draft{Text: w.Text, Reply: w.Reply})
 	r.chosen[id] = append(chosen, r.chosen[id]...)
+	r.keepChosen(id)
 	words := "Not sent: " + err.Error() + "."
 	switch {
 	case r.current != id:
@@ -142,7 +143,9 @@ func (r *root) refuse(words string) {
 // typed keeps what stands in the composer as the conversation's draft, or as a change of a message beside it.
 func (r *root) typed(text string) {
 	r.sending = "" // there is more to say
-	if r.editing.ID == "" {
+	if r.opening() {
+		r.early = r.current
+	} else if r.editing.ID == "" {
 		r.setDraft(text, func(*state.Draft) {})
 	} else {
 		r.keepEdit(text)
@@ -179,6 +182,7 @@ func (r *root) compose(id ozeki.ConversationID) {
 		return
 	}
 	d := r.engine.Draft(id)
+	r.keepOnly(id, d)
 	if d == nil {
 		setValue("composer", "")
 		return
@@ -190,6 +194,56 @@ func (r *root) compose(id ozeki.ConversationID) {
 	}
 	r.editing, r.editingIn = state.Message{ID: d.Edit.ID, Text: d.Edit.Was}, id
 	setValue("composer", d.Edit.Now)
+}
+
+// opening reports whether a draft of the current conversation, kept by an earlier run of the program, is still to be opened.
+func (r *root) opening() bool {
+	o := r.engine.Snapshot().Open
+	return o != nil && o.Row.ID == r.current && o.Opening
+}
+
+// joinEarly puts what was written before the draft was opened behind it.
+func (r *root) joinEarly() {
+	id := r.early
+	if id == "" || r.opening() {
+		return
+	}
+	r.early = ""
+	r.changeDraft(id, func(d *state.Draft) { d.Text = joinLines(d.Text, value("composer")) })
+	r.compose(id)
+	focusEnd("composer")
+}
+
+// dropSent empties the composer whose draft, as the snapshot before showed it, another tab has sent.
+func (r *root) dropSent(before *state.Snapshot) {
+	id := r.current
+	if o := r.snap.Open; !hasDraft(before, id) || o == nil || o.Row.ID != id || r.engine.Draft(id) != nil || r.editing.ID != "" {
+		return
+	}
+	was := before.Open.Draft
+	if was.Text != "" && value("composer") == was.Text {
+		setValue("composer", "")
+	}
+	r.keepOnly(id, nil)
+}
+
+// joinLines puts one text below the other, if both are there.
+func joinLines(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "\n" + b
+}
+
+// standing is what stands in a conversation's composer, as far as it is known: the change of a message, or the draft.
+func (r *root) standing(id ozeki.ConversationID) string {
+	if r.editing.ID == "" || r.editingIn != id {
+		return r.draftText(id)
+	}
+	if d := r.engine.Draft(id); d != nil && d.Edit != nil {
+		return d.Edit.Now
+	}
+	return r.editing.Text
 }
 
 // draftText is the text of a conversation's draft as far as it is known.
@@ -211,7 +265,7 @@ func hasDraft(s *state.Snapshot, id ozeki.ConversationID) bool {
 // reply begins an answer to a message.
 func (r *root) reply(id ozeki.ConversationID, message ozeki.MessageID) {
 	m, _, ok := r.message(id, message)
-	if !ok {
+	if !ok || r.opening() {
 		return
 	}
 	r.stopEditing()
@@ -222,7 +276,7 @@ func (r *root) reply(id ozeki.ConversationID, message ozeki.MessageID) {
 // edit puts a message of the user's own into the composer.
 func (r *root) edit(id ozeki.ConversationID, message ozeki.MessageID) {
 	m, _, ok := r.message(id, message)
-	if !ok || !canChange(m, r.snap) {
+	if !ok || !canChange(m, r.snap) || r.opening() {
 		return
 	}
 	r.editing, r.editingIn = m, id

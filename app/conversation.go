@@ -44,8 +44,8 @@ func (p *conversationPane) prepare(ctx goapp.Context) {
 	if id != "" {
 		ctx.Defer(func(goapp.Context) {
 			// As it is by now: the root could not put a draft that was opened meanwhile into a composer that was not there.
-			if v := p.View; v != nil && v.Row.ID == id && p.Actions.editing.ID == "" && value("composer") == "" {
-				setValue("composer", p.Actions.draftText(id))
+			if v := p.View; v != nil && v.Row.ID == id && value("composer") == "" {
+				setValue("composer", p.Actions.standing(id))
 			}
 			setValue("keep", keepValue(p.Actions.keep(id)))
 		})
@@ -53,8 +53,10 @@ func (p *conversationPane) prepare(ctx goapp.Context) {
 }
 
 // writable reports whether there is a composer. Text can be typed while the key is still being opened.
-func (p *conversationPane) writable() bool {
-	return p.View != nil && p.View.Known && !p.View.Row.Blocked && (p.View.CanWrite || !p.View.Row.Trouble)
+func (p *conversationPane) writable() bool { return canCompose(p.View) }
+
+func canCompose(o *state.Open) bool {
+	return o != nil && o.Known && !o.Row.Blocked && (o.CanWrite || !o.Row.Trouble)
 }
 
 // Render draws the pane.

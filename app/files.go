@@ -135,6 +135,16 @@ func (r *root) chosenBefore(id ozeki.ConversationID, d *state.Draft) {
 	}
 }
 
+// keepOnly takes the files that the device keeps out of the composer, but those of the draft: another tab has sent them.
+func (r *root) keepOnly(id ozeki.ConversationID, d *state.Draft) {
+	gone := func(f chosenFile) bool {
+		return f.Kept != nil && (d == nil || !slices.ContainsFunc(d.Files, func(k ozeki.File) bool { return k.ID == f.Kept.ID }))
+	}
+	if slices.ContainsFunc(r.chosen[id], gone) {
+		r.setChosen(id, slices.DeleteFunc(slices.Clone(r.chosen[id]), gone))
+	}
+}
+
 func (r *root) setChosen(id ozeki.ConversationID, files []chosenFile) {
 	r.chosen[id] = files
 	r.ctx.Dispatch(func(goapp.Context) {})
@@ -155,7 +165,7 @@ func (r *root) unchoose(n int) {
 
 // mayAttach reports whether files can be attached to a message in what is open.
 func (r *root) mayAttach() bool {
-	return r.fileLimit > 0 && r.snap != nil && r.snap.Open != nil && r.snap.Open.CanWrite
+	return r.fileLimit > 0 && r.snap != nil && r.snap.Open != nil && r.snap.Open.CanWrite && !r.snap.Open.Opening
 }
 
 func isUnprepared(f chosenFile) bool { return !f.ready }

@@ -59,12 +59,16 @@ func (r *root) begun() {
 	}
 }
 
-// takeShared puts what was shared into the composer of the conversation that has been chosen.
+// takeShared puts what was shared into the composer of the conversation that has been chosen, below what stands there. It
+// waits for a draft that is being opened; where nothing can be written, another conversation has to be chosen.
 func (r *root) takeShared() {
 	text := r.shared
 	r.afterFrame(func() {
-		if r.shared == text && text != "" {
+		if r.shared == text && text != "" && canCompose(r.snap.Open) && r.snap.Open.Row.ID == r.current && !r.opening() {
 			r.shared = ""
+			if value("composer") != "" {
+				text = "\n" + text
+			}
 			focusEnd("composer")
 			insertInto("composer", text)
 			r.ctx.Dispatch(func(goapp.Context) {})

@@ -40,10 +40,11 @@ type root struct {
 
 	badge   int // as told to the system: messages that are unread; negative: it has to be told
 	push    pushState
-	asks    launch // what is done when somebody is signed in
-	shared  string // waits for the conversation that is chosen next
-	said    int    // sequence of the last announcement given to the live region
-	phase   string // as told to the page
+	asks    launch               // what is done when somebody is signed in
+	shared  string               // waits for the conversation that is chosen next
+	early   ozeki.ConversationID // in whose composer something was written before its draft was opened
+	said    int                  // sequence of the last announcement given to the live region
+	phase   string               // as told to the page
 	reason  string
 	current ozeki.ConversationID // the one that the address bar names
 	invite  invitation           // of a link that was followed
@@ -124,6 +125,11 @@ func (r *root) take(s *state.Snapshot) {
 	}
 	if o := s.Open; o != nil && s.Loaded && !o.Known && len(r.chosen[o.Row.ID]) > 0 {
 		delete(r.chosen, o.Row.ID)
+	}
+	r.dropSent(before)
+	r.joinEarly()
+	if r.shared != "" && r.current != "" && r.asks.shared == "" {
+		r.takeShared()
 	}
 	phase := map[state.Phase]string{state.Starting: r.phase, state.SignedOut: "out", state.SignedIn: "in"}[s.Phase]
 	if phase != "" && (phase != r.phase || s.Reason != r.reason) {
@@ -395,7 +401,7 @@ func (r *root) goTo(id ozeki.ConversationID) {
 
 func (r *root) show(id ozeki.ConversationID) {
 	was := r.current
-	r.current = id
+	r.current, r.early = id, ""
 	if id != was {
 		// At once, before the pane is drawn: what stands in the composer is sent to, and kept for, the current one.
 		if r.editing.ID != "" {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"starling/app/state"
@@ -222,6 +224,30 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 	e.saveLater(func(k *Kept) { k.Drafts = withDrafts(k.Drafts, now) })
 }
 
+// draft is what stood in the composer when a message was written, as far as other tabs may have it as well.
+func (w Writing) draft() *state.Draft {
+	d := &state.Draft{Text: w.Text, Reply: w.Reply}
+	for _, f := range w.Files {
+		if f.Kept != nil {
+			d.Files = append(d.Files, *f.Kept)
+		}
+	}
+	return d
+}
+
+// sentElsewhere takes a draft away that another tab has sent. One that says anything else stays.
+func (e *Engine) sentElsewhere(run int, id ozeki.ConversationID, sent *state.Draft) {
+	e.mu.Lock()
+	defer e.unlock()
+	d := e.state.Draft(id)
+	if run != e.run || d == nil || sent == nil || d.Edit != nil || strings.TrimSpace(d.Text) != strings.TrimSpace(sent.Text) ||
+		!slices.Equal(idsOf(d.Files), idsOf(sent.Files)) {
+		return
+	}
+	delete(e.drafts, id)
+	e.applyLocked(state.DraftChanged{ID: id})
+}
+
 // openDraft opens the kept draft of a conversation, if there is one that was not opened yet.
 func (e *Engine) openDraft(ctx context.Context, run int, id ozeki.ConversationID) {
 	e.mu.Lock()
@@ -232,6 +258,7 @@ func (e *Engine) openDraft(ctx context.Context, run int, id ozeki.ConversationID
 	}
 	kept, err := e.vault.Load(ctx)
 	if err != nil || kept == nil {
+		e.applyIn(run, state.DraftLocked{ID: id})
 		return
 	}
 	e.openKeys(ctx, run, id)
@@ -243,6 +270,7 @@ func (e *Engine) openDraft(ctx context.Context, run int, id ozeki.ConversationID
 		var content keptDraft
 		opened := e.tryKeys(ctx, [][][]byte{keys}, []ozeki.Sealed{{AD: ozeki.MessageAD(id, draftID), Data: data}})
 		if opened[0].Err != nil {
+			e.applyIn(run, state.DraftLocked{ID: id})
 			return // it stays kept: its key may be there another time
 		}
 		if json.Unmarshal(opened[0].Plaintext, &content) == nil {

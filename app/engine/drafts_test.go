@@ -5,6 +5,7 @@ package engine
 import (
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"starling/app/state"
@@ -85,4 +86,92 @@ func TestAFileThatIsNotSentAfterAllLeavesTheDevice(t *testing.T) {
 	}
 	alice.SignOut()
 	eventually(t, "it goes when she signs out", func() bool { return !keepsFiles(alice.vault) })
+}
+
+// Whoever puts a text into the composer can know that something is on its way into it.
+func TestADraftThatIsStillToBeOpenedIsSaidToBe(t *testing.T) {
+	s, id, alice, _ := people(t)
+	alice.SetDraft(id, &state.Draft{Text: "I was about to"})
+	alice.KeepDrafts()
+	eventually(t, "it is kept", func() bool { return keptOf(alice).Drafts[id] != "" })
+	alice.Close()
+
+	var early []string
+	var mu sync.Mutex
+	again := s.device(alice.account, alice.vault, func(o *Options) {
+		told := o.OnChange
+		o.OnChange = func(v *state.Snapshot) {
+			mu.Lock()
+			if v.Open != nil && v.Open.Known && v.Open.Draft == nil && !v.Open.Opening {
+				early = append(early, v.Open.Row.Name)
+			}
+			mu.Unlock()
+			told(v)
+		}
+	})
+	again.Open(id)
+	again.until("the draft is there", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Draft != nil && !v.Open.Opening })
+	mu.Lock()
+	defer mu.Unlock()
+	if len(early) > 0 {
+		t.Errorf("%d times the composer seemed to be free", len(early))
+	}
+}
+
+// A draft that cannot be opened leaves the composer free.
+func TestADraftThatDoesNotOpenIsNotWaitedFor(t *testing.T) {
+	s, id, alice, _ := people(t)
+	alice.SetDraft(id, &state.Draft{Text: "I was about to"})
+	alice.KeepDrafts()
+	eventually(t, "it is kept", func() bool { return keptOf(alice).Drafts[id] != "" })
+	alice.Close()
+	err := alice.vault.Update(t.Context(), func(k *Kept) { k.Drafts = map[ozeki.ConversationID]string{id: "damaged"} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := s.device(alice.account, alice.vault)
+	again.Open(id)
+	again.until("nothing is waited for", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Known && !v.Open.Opening })
+	again.SetDraft(id, &state.Draft{Text: "Something else"})
+	again.KeepDrafts()
+	eventually(t, "that takes its place", func() bool { d := keptOf(again).Drafts[id]; return d != "" && d != "damaged" })
+}
+
+// What one tab has sent does not stand in the composer of another one to be sent again, unless it says something else there.
+func TestADraftThatAnotherTabHasSentIsGone(t *testing.T) {
+	s := newServer(t)
+	a, b := s.account(0), s.account(1)
+	id, other := s.direct(a, b), s.groups(a, 1)[0]
+	browser, vault := &tabs{}, NewVault()
+	first, second := browser.tab(), browser.tab()
+	p := s.device(a, vault, func(o *Options) { o.Neighbours = first })
+	p.until("it asks to sign in", signedOut)
+	p.signIn()
+	p.reading(id)
+	f, err := p.KeepFile(t.Context(), id, note("notes.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.SetDraft(id, &state.Draft{Text: "look ", Files: []ozeki.File{*f}})
+	p.SetDraft(other, &state.Draft{Text: "the same"})
+	p.KeepDrafts()
+	eventually(t, "both are kept", func() bool { k := keptOf(p); return k.Drafts[id] != "" && k.Drafts[other] != "" })
+	q := s.device(a, vault, func(o *Options) { o.Neighbours = second })
+	for _, c := range []ozeki.ConversationID{other, id} {
+		q.Open(c)
+		q.until("the draft is there", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Row.ID == c && v.Open.Draft != nil })
+	}
+	q.SetDraft(other, &state.Draft{Text: "the same, and more"})
+
+	for c, w := range map[ozeki.ConversationID]Writing{id: {Text: "look ", Files: []Attachment{{Kept: f}}}, other: {Text: "the same"}} {
+		if err := p.Write(c, w); err != nil {
+			t.Fatal(err)
+		}
+		p.SetDraft(c, nil)
+	}
+	q.until("it is gone", func(v *state.Snapshot) bool { return v.Open.Draft == nil })
+	p.until("all is sent", func(v *state.Snapshot) bool { return v.Unsent == 0 })
+	if d := q.Draft(other); d == nil || d.Text != "the same, and more" {
+		t.Errorf("the other one is %+v", d)
+	}
 }

@@ -520,6 +520,8 @@ func (e *Engine) heard(n Note) {
 		e.resume()
 	case n.Here:
 		e.userElsewhere()
+	case in && n.Sent != "":
+		e.sentElsewhere(run, n.Sent, n.Draft)
 	case in && n.Wished != "":
 		e.applyIn(run, state.WishElsewhere{ID: n.Wished, Flag: n.Flag})
 	case in:

@@ -136,6 +136,9 @@ func (e *Engine) Write(id ozeki.ConversationID, w Writing) error {
 	e.unlock()
 	e.goIn(run, func(ctx context.Context, run int) {
 		err := e.keepMessage(ctx, run, o, d)
+		if err == nil {
+			e.neighbours.Tell(Note{Sent: id, Draft: w.draft()})
+		}
 		if w.Done != nil && !errors.Is(err, context.Canceled) { // else nobody is there any more
 			w.Done(err)
 		}

@@ -142,10 +142,11 @@ func (d *Draft) IsEmpty() bool {
 	return d == nil || d.Text == "" && d.Reply == nil && len(d.Files) == 0 && d.Edit == nil
 }
 
-// DraftsKept: this device has drafts of these conversations, which are not opened yet.
+// DraftsKept: this device has drafts of these conversations and no others; they are not opened yet.
 type DraftsKept struct{ IDs []ozeki.ConversationID }
 
 func (e DraftsKept) apply(s *State) {
+	s.draftsKnown = true
 	for _, id := range e.IDs {
 		s.setDraft(id, func(c *conversation) { c.sealedDraft = c.draft == nil })
 	}
@@ -158,7 +159,14 @@ type DraftChanged struct {
 }
 
 func (e DraftChanged) apply(s *State) {
-	s.setDraft(e.ID, func(c *conversation) { c.draft, c.sealedDraft = e.Draft, false })
+	s.setDraft(e.ID, func(c *conversation) { c.draft, c.sealedDraft, c.lockedDraft = e.Draft, false, false })
+}
+
+// DraftLocked: a kept draft cannot be opened now. What is written takes its place.
+type DraftLocked struct{ ID ozeki.ConversationID }
+
+func (e DraftLocked) apply(s *State) {
+	s.setDraft(e.ID, func(c *conversation) { c.lockedDraft = c.sealedDraft })
 }
 
 func (s *State) setDraft(id ozeki.ConversationID, change func(*conversation)) {

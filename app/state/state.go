@@ -92,6 +92,7 @@ type Open struct {
 	Cut      bool            // the newest messages are not here: they were let go while older ones were read
 	Later    bool            // later ones than these are on their way
 	Draft    *Draft          // what was begun to be written, nil for nothing
+	Opening  bool            // a draft that the device keeps is still to be opened, or to be looked for
 	NewFrom  ozeki.MessageID // the first message that is new to the user, empty for none
 	Trouble  string          // why the messages could not be loaded, in words
 	CanWrite bool            // the conversation's key is known
@@ -176,6 +177,7 @@ type State struct {
 	people        map[ozeki.UserID]string
 	workspaces    []ozeki.Workspace // nil until they were loaded
 	expires       time.Time         // when the next message at hand does, zero for never
+	draftsKnown   bool              // the device has said which drafts it keeps
 	tick          uint64            // logical time: grows with every flag that is asked for or answered
 
 	presence map[ozeki.UserID]Presence               // of friends
@@ -224,6 +226,7 @@ type conversation struct {
 
 	draft       *Draft
 	sealedDraft bool // the device keeps a draft that was not opened yet
+	lockedDraft bool // and that does not open
 
 	in       section // the list of the sidebar that it stands in
 	timeline timeline
@@ -301,6 +304,7 @@ func (s *State) openView() *Open {
 		Row: c.row(), Known: true, Messages: t.view(), Loaded: t.loaded, Loading: t.loading, More: t.more, Older: t.older,
 		Cut: t.cut, Later: t.later,
 		Trouble: t.trouble, CanWrite: c.key != nil, NewFrom: s.line.from, Draft: c.draft, Typing: s.typists(c),
+		Opening: !s.draftsKnown || c.sealedDraft && !c.lockedDraft,
 	}
 }
 
