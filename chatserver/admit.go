@@ -178,8 +178,24 @@ type seenID struct {
 // was seen with other content, or without a requestid and too long ago.
 func (s *seenIDs) first(req *request, memory time.Duration) (again bool, err error) {
 	id, fingerprint := req.identity()
+	return s.remember(req, id, sha256.Sum256([]byte(req.route.call.Name+";"+fingerprint)), memory)
+}
+
+// once remembers a reading request for at least the given time. errReplayed: it is a repeat, whatever its content; one
+// without a requestid may come again soon after the first.
+func (s *seenIDs) once(req *request, memory time.Duration) error {
+	id := req.common.RequestID
+	if id == "" {
+		id, _ = req.identity()
+	}
+	if again, err := s.remember(req, id, [sha256.Size]byte{}, memory); err != nil || again {
+		return errReplayed
+	}
+	return nil
+}
+
+func (s *seenIDs) remember(req *request, id string, print [sha256.Size]byte, memory time.Duration) (again bool, err error) {
 	key := sha256.Sum256([]byte(string(req.user) + ";" + id))
-	print := sha256.Sum256([]byte(req.route.call.Name + ";" + fingerprint))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.now == nil || req.now.Sub(s.since) >= memory {

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,22 +57,35 @@ func benchCall(b *testing.B, s *Server, r raw) int {
 	return w.Body.Len()
 }
 
+// benchSigned also says how many verifications of a signature a call takes as long as. They are timed between
+// the calls, and medians are compared, so that a busy machine weighs on both.
 func benchSigned(b *testing.B, s *Server, u *user, call ozeki.Call, more func(i int) []string) {
 	const ahead = 64
 	var signed []raw
+	verify := bareVerification(b)
 	b.ResetTimer()
 	size := 0
+	var calls, verifications []time.Duration
 	for i := 0; b.Loop(); i++ {
 		if len(signed) == 0 {
 			b.StopTimer()
 			for j := range ahead {
 				signed = append(signed, u.raw(call, u.f.body(call, append(more(i+j), field("requestid", ozeki.NewRequestID()))...)))
 			}
+			for range ahead {
+				start := time.Now()
+				verify()
+				verifications = append(verifications, time.Since(start))
+			}
 			b.StartTimer()
 		}
+		start := time.Now()
 		size = benchCall(b, s, signed[0])
+		calls = append(calls, time.Since(start))
 		signed = signed[1:]
 	}
+	median := func(all []time.Duration) float64 { slices.Sort(all); return float64(all[len(all)/2]) }
+	b.ReportMetric(median(calls)/median(verifications), "verifications")
 	b.ReportMetric(float64(size), "bytes/answer")
 }
 
@@ -116,6 +130,24 @@ func BenchmarkDownloadPartial(b *testing.B) {
 	})
 }
 
+// BenchmarkDownloadWithoutNews asks what is new after the last message, mark and change that the asker has.
+func BenchmarkDownloadWithoutNews(b *testing.B) {
+	s, u, list := benchServer(b, 1000)
+	last := make([][]string, len(list))
+	for i, c := range list {
+		if err := s.update(b.Context(), func(tx store.Tx) error {
+			return tx.SetMark(b.Context(), u.id, c.ID, store.Viewed, c.Last.Seq, u.f.clock.now())
+		}); err != nil {
+			b.Fatal(err)
+		}
+		last[i] = []string{
+			field("conversationid", c.ID), field("instance", c.Instance), field("firstmessageid", c.LastMessageID),
+			field("firstreportid", c.LastReportID), field("revision", 0),
+		}
+	}
+	benchSigned(b, s, u, ozeki.CallDownload, func(i int) []string { return last[i%len(last)] })
+}
+
 func BenchmarkPollWithoutNews(b *testing.B) {
 	s, u, _ := benchServer(b, 10_000)
 	r := u.raw(ozeki.CallNotification, u.f.body(ozeki.CallNotification))
@@ -127,6 +159,14 @@ func BenchmarkPollWithoutNews(b *testing.B) {
 
 // BenchmarkVerify is the yardstick: what every signed call costs at least.
 func BenchmarkVerify(b *testing.B) {
+	verify := bareVerification(b)
+	for b.Loop() {
+		verify()
+	}
+}
+
+func bareVerification(b *testing.B) func() {
+	b.Helper()
 	key := testKeys()[0]
 	body := []byte(`{"action":"favorite","clientversioncode":3,"timestamp":"2026-03-10 12:00:00","conversationid":"8ca16186c36a4e0a1ef2096e6c60b613"}`)
 	text, err := scheme.Sign(context.Background(), key.private, body)
@@ -141,7 +181,7 @@ func BenchmarkVerify(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for b.Loop() {
+	return func() {
 		sum := sha256.Sum256(body)
 		if err := rsa.VerifyPKCS1v15(public.(*rsa.PublicKey), crypto.SHA256, sum[:], signature); err != nil {
 			b.Fatal(err)

@@ -103,8 +103,8 @@ func read[T any](s *Server, call ozeki.Call, handle func(context.Context, *reque
 		if err := s.admit(ctx, req); err != nil {
 			return nil, err
 		}
-		if again, err := s.seen.first(req, s.memory()); err != nil || again {
-			return nil, errReplayed
+		if err := s.seen.once(req, s.memory()); err != nil {
+			return nil, err
 		}
 		return answered.serve(ctx, req)
 	}}

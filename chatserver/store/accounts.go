@@ -50,6 +50,7 @@ func (r reader) Station(ctx context.Context, id ozeki.StationID) (Station, error
 }
 
 func (t *sqlTx) BindStation(ctx context.Context, id ozeki.StationID, user ozeki.UserID, now time.Time) error {
+	t.stations = append(t.stations, id)
 	n, err := t.exec(ctx, `INSERT INTO station (station_id, user_id, polled_seq, bound_at)
 		VALUES (?, ?, (SELECT value FROM counter WHERE name = 'seq'), ?)
 		ON CONFLICT (station_id) DO UPDATE SET polled_seq = excluded.polled_seq, bound_at = excluded.bound_at
@@ -61,11 +62,13 @@ func (t *sqlTx) BindStation(ctx context.Context, id ozeki.StationID, user ozeki.
 }
 
 func (t *sqlTx) UnbindStation(ctx context.Context, id ozeki.StationID, user ozeki.UserID) error {
+	t.stations = append(t.stations, id)
 	_, err := t.exec(ctx, `DELETE FROM station WHERE station_id = ? AND user_id = ?`, string(id), string(user))
 	return t.d.wrap("unbind station", err)
 }
 
 func (t *sqlTx) SetPolled(ctx context.Context, id ozeki.StationID, seq int64) error {
+	t.stations = append(t.stations, id)
 	_, err := t.exec(ctx, `UPDATE station SET polled_seq = ? WHERE station_id = ?`, seq, string(id))
 	return t.d.wrap("set polled", err)
 }

@@ -49,6 +49,9 @@ func scanListed(rows *sql.Rows, l *Listed) error {
 }
 
 func (r reader) List(ctx context.Context, user ozeki.UserID, since string) (List, error) {
+	if out, same, err := r.unchanged(ctx, user, since); err != nil || same {
+		return out, r.d.wrap("list conversations", err)
+	}
 	var out List
 	err := r.snapshot(ctx, func(r reader) error {
 		after, err := r.versions(ctx, &out, since)
@@ -92,7 +95,7 @@ func (r reader) versions(ctx context.Context, out *List, since string) (after in
 	if err != nil {
 		return 0, err
 	}
-	out.Version = era + "." + strconv.FormatInt(now, 10)
+	out.Version = versionOf(era, now)
 	was, number, _ := strings.Cut(since, ".")
 	if after, err = strconv.ParseInt(number, 10, 64); err != nil || after < 0 {
 		return 0, nil
@@ -108,6 +111,31 @@ func (r reader) versions(ctx context.Context, out *List, since string) (after in
 	return after, err
 }
 
+// unchanged answers, in one query, who has the list already: same is false if something has changed for him since, or it is
+// not known.
+func (r reader) unchanged(ctx context.Context, user ozeki.UserID, since string) (out List, same bool, err error) {
+	was, number, _ := strings.Cut(since, ".")
+	after, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || after < 0 {
+		return List{}, false, nil
+	}
+	var era string
+	var now int64
+	u := string(user)
+	err = r.row(ctx, `SELECT e.era_id, c.value FROM era o, era e, counter c
+		WHERE o.era_id = ? AND e.number = (SELECT MAX(number) FROM era) AND c.name = 'seq'
+		AND ? <= COALESCE((SELECT n.begins FROM era n WHERE n.number > o.number ORDER BY n.number LIMIT 1), c.value)
+		AND NOT EXISTS (SELECT 1 FROM member WHERE user_id = ? AND list_seq > ?)
+		AND NOT EXISTS (SELECT 1 FROM member WHERE user_id = ? AND content_seq > ?)
+		AND NOT EXISTS (SELECT 1 FROM departed WHERE user_id = ? AND seq > ?)`, was, after, u, after, u, after, u, after).Scan(&era, &now)
+	if errors.Is(err, sql.ErrNoRows) {
+		return List{}, false, nil
+	}
+	return List{Version: versionOf(era, now), Partial: true}, err == nil, err
+}
+
+func versionOf(era string, seq int64) string { return era + "." + strconv.FormatInt(seq, 10) }
+
 func (r reader) Hidden(ctx context.Context, user ozeki.UserID) ([]ozeki.ConversationID, error) {
 	ids, err := list(ctx, r, func(rows *sql.Rows, id *ozeki.ConversationID) error { return rows.Scan(id) },
 		`SELECT c.conversation_id FROM`+memberOf+` WHERE m.user_id = ? AND `+isHidden+` ORDER BY c.last_access DESC, c.conversation_id`, string(user))
@@ -116,7 +144,7 @@ func (r reader) Hidden(ctx context.Context, user ozeki.UserID) ([]ozeki.Conversa
 
 func (r reader) Conversation(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID) (Conversation, error) {
 	c, err := r.conversation(ctx, user, id)
-	if err == nil && c.IsGroup { // whose parts take several queries
+	if err == nil && c.IsGroup && (c.Epoch > 0 || c.Rekey) { // somebody has left, or had another key: that takes several queries
 		one := make([]Listed, 1)
 		err = r.snapshot(ctx, func(r reader) (err error) {
 			if one[0].Conversation, err = r.conversation(ctx, user, id); err != nil {

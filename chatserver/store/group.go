@@ -115,6 +115,7 @@ func (s *sqlStore) alone(u *update) ([]ozeki.UserID, error) {
 	}
 	defer tx.Rollback()
 	t := s.tx(tx)
+	defer func() { s.stations.forget(t.stations) }()
 	if err := u.run(t); err != nil {
 		return nil, err
 	}
@@ -136,6 +137,8 @@ func (s *sqlStore) together(all []*update) error {
 	defer tx.Rollback()
 	users := make([][]ozeki.UserID, len(all))
 	errs := make([]error, len(all))
+	var stations []ozeki.StationID
+	defer func() { s.stations.forget(stations) }()
 	for i, u := range all {
 		if errs[i] = gone(u.ctx); errs[i] != nil {
 			continue
@@ -147,6 +150,7 @@ func (s *sqlStore) together(all []*update) error {
 			refused = errs[i] != nil
 			return errs[i]
 		})
+		stations = append(stations, t.stations...)
 		if err != nil && !refused || errors.Is(errs[i], ErrUnavailable) {
 			return errAlone
 		}

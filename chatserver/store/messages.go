@@ -10,6 +10,10 @@ import (
 	"starling/ozeki"
 )
 
+// given is a placeholder for a text that a partial index has a condition on. SQLite compiles a statement anew with each value
+// that a bare placeholder there gets, because with another one it might use that index.
+const given = `CAST(? AS TEXT)`
+
 const messageColumns = `message_id, instance, seq, sender, type, created, valid_until, data, extra, edited, revision`
 
 func scanMessage(scan func(...any) error, m *Message) error {
@@ -53,7 +57,7 @@ func (r reader) Newest(ctx context.Context, conversation ozeki.ConversationID, i
 
 func (r reader) Messages(ctx context.Context, q MessageQuery) ([]Message, error) {
 	query := `SELECT ` + messageColumns + ` FROM message
-		WHERE conversation_id = ? AND instance = ? AND seq >= ? AND (valid_until = 0 OR valid_until > ?)`
+		WHERE conversation_id = ? AND instance = ` + given + ` AND seq >= ? AND (valid_until = 0 OR valid_until > ?)`
 	args := []any{string(q.Conversation), string(q.Instance), max(q.From, q.Since+1), unix(q.Now)}
 	if q.Before != 0 {
 		query, args = query+` AND seq < ?`, append(args, q.Before)
@@ -153,7 +157,7 @@ func (t *sqlTx) changeMessage(ctx context.Context, conversation ozeki.Conversati
 
 func (r reader) Revision(ctx context.Context, conversation ozeki.ConversationID, instance ozeki.Instance) (int64, error) {
 	var revision int64
-	err := r.row(ctx, `SELECT COALESCE(MAX(revision), 0) FROM message WHERE conversation_id = ? AND instance = ? AND revision > 0`,
+	err := r.row(ctx, `SELECT COALESCE(MAX(revision), 0) FROM message WHERE conversation_id = ? AND instance = `+given+` AND revision > 0`,
 		string(conversation), string(instance)).Scan(&revision)
 	return revision, r.d.wrap("read revision", err)
 }
@@ -161,7 +165,7 @@ func (r reader) Revision(ctx context.Context, conversation ozeki.ConversationID,
 func (r reader) Changed(ctx context.Context, q MessageQuery) ([]Message, error) {
 	scan := func(rows *sql.Rows, m *Message) error { return scanMessage(rows.Scan, m) }
 	out, err := list(ctx, r, scan, `SELECT `+messageColumns+` FROM message
-		WHERE conversation_id = ? AND instance = ? AND revision > ? AND revision > 0 AND seq > ? AND (valid_until = 0 OR valid_until > ?)
+		WHERE conversation_id = ? AND instance = `+given+` AND revision > CAST(? AS BIGINT) AND revision > 0 AND seq > ? AND (valid_until = 0 OR valid_until > ?)
 		ORDER BY revision LIMIT ?`, string(q.Conversation), string(q.Instance), q.From, q.Since, unix(q.Now), q.Limit)
 	return out, r.d.wrap("list changed messages", err)
 }

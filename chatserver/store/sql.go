@@ -58,16 +58,16 @@ type querier interface {
 // sqlStore is a Store over database/sql: reads go to one pool, changes to another.
 type sqlStore struct {
 	reader
-	write *prepared
-	read  *sql.DB
-	group group
+	write    *prepared
+	group    group
+	stations stations
 }
 
 // reader answers questions from a pool or inside a transaction.
 type reader struct {
 	d    *dialect
 	q    querier
-	pool *sql.DB // nil inside a transaction
+	pool *prepared // nil inside a transaction
 }
 
 // prepared is a pool that compiles each query once per connection. The queries are constants of this package, so there
@@ -149,7 +149,43 @@ func (r reader) snapshot(ctx context.Context, fn func(reader) error) error {
 		return err
 	}
 	defer tx.Rollback()
-	return fn(reader{d: r.d, q: tx})
+	q := &snapshotTx{Tx: tx, pool: r.pool}
+	err = fn(reader{d: r.d, q: q})
+	_ = tx.Rollback() // the connection is free again
+	for _, query := range q.fresh {
+		_, _ = r.pool.statement(ctx, query) // else next time
+	}
+	return err
+}
+
+// snapshotTx is a reading transaction with the statements of its pool. Those that are not compiled yet it only notes: to
+// compile them takes another connection, for which transactions could wait for one another.
+type snapshotTx struct {
+	*sql.Tx
+	pool  *prepared
+	fresh []string
+}
+
+func (t *snapshotTx) statement(ctx context.Context, query string) *sql.Stmt {
+	if s, ok := t.pool.statements.Load(query); ok {
+		return t.StmtContext(ctx, s.(*sql.Stmt))
+	}
+	t.fresh = append(t.fresh, query)
+	return nil
+}
+
+func (t *snapshotTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if s := t.statement(ctx, query); s != nil {
+		return s.QueryContext(ctx, args...)
+	}
+	return t.Tx.QueryContext(ctx, query, args...)
+}
+
+func (t *snapshotTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if s := t.statement(ctx, query); s != nil {
+		return s.QueryRowContext(ctx, args...)
+	}
+	return t.Tx.QueryRowContext(ctx, query, args...)
 }
 
 func (r reader) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -181,8 +217,9 @@ func list[T any](ctx context.Context, r reader, scan func(rows *sql.Rows, v *T) 
 // sqlTx is a write transaction.
 type sqlTx struct {
 	reader
-	nested  int
-	changed map[ozeki.UserID]bool
+	nested   int
+	changed  map[ozeki.UserID]bool
+	stations []ozeki.StationID // that may have changed
 }
 
 func (t *sqlTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
@@ -229,7 +266,7 @@ func (t *sqlTx) users() []ozeki.UserID {
 }
 
 func (s *sqlStore) Close() error {
-	return errors.Join(s.read.Close(), s.write.Close())
+	return errors.Join(s.pool.Close(), s.write.Close())
 }
 
 func (t *sqlTx) Nested(ctx context.Context, fn func() error) error {

@@ -54,14 +54,14 @@ func TestPragmasHoldOnEveryConnection(t *testing.T) {
 		"user_version":  {version, version},
 	} {
 		var write, read string
-		if err := errors.Join(s.write.QueryRow("PRAGMA "+pragma).Scan(&write), s.read.QueryRow("PRAGMA "+pragma).Scan(&read)); err != nil {
+		if err := errors.Join(s.write.QueryRow("PRAGMA "+pragma).Scan(&write), s.pool.QueryRow("PRAGMA "+pragma).Scan(&read)); err != nil {
 			t.Fatal(err)
 		}
 		if write != want.write || read != want.read {
 			t.Errorf("%s is %s and %s, want %+v", pragma, write, read, want)
 		}
 	}
-	if _, err := s.read.Exec("DELETE FROM account"); err == nil {
+	if _, err := s.pool.Exec("DELETE FROM account"); err == nil {
 		t.Error("the read pool writes")
 	}
 }
@@ -161,7 +161,7 @@ func TestAChangeIsNotTornApart(t *testing.T) {
 // A poll without news reads index leaves only and sorts nothing.
 func TestChangesAreReadFromIndexes(t *testing.T) {
 	s := openInternal(t)
-	rows, err := s.read.Query("EXPLAIN QUERY PLAN "+changesQuery, "u", 1, "u", 1, "u", 1, "u", 1, 10)
+	rows, err := s.pool.Query("EXPLAIN QUERY PLAN "+changesQuery, "u", 1, "u", 1, "u", 1, "u", 1, 10)
 	if err != nil {
 		t.Fatal(err)
 	}

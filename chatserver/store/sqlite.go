@@ -54,7 +54,8 @@ func OpenSQLite(ctx context.Context, path string) (Store, error) {
 		write.Close()
 		return nil, fmt.Errorf("database %s: %w", abs, err)
 	}
-	return &sqlStore{reader: reader{d: d, q: &prepared{DB: read}, pool: read}, write: &prepared{DB: write}, read: read}, nil
+	reading := &prepared{DB: read}
+	return &sqlStore{reader: reader{d: d, q: reading, pool: reading}, write: &prepared{DB: write}}, nil
 }
 
 func openPool(path string, size int, more string) (*sql.DB, error) {
