@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"starling/chatserver/push"
 	"starling/chatserver/store"
 	"starling/ozeki"
@@ -27,10 +29,14 @@ const (
 	pushTries   = 4
 	pushRetry   = 5 * time.Second // after the first failure; doubled after each further one
 	pushLatest  = 10 * time.Minute
-	pushesOnce  = 64     // users who are told at once
-	maxWaiting  = 10_000 // conversations of users that wait for their push; more are not told
-	maxDevices  = 16     // of one user
-	maxPushFrom = 8      // senders of which is remembered that one is not blocked
+	pushesOnce  = 64              // users who are told at once
+	pushesSlow  = 16              // of them those whose push services took too long the last time
+	pushBurst   = 30              // pushes for one user at once, so that nobody aims them at somebody
+	pushPace    = 5 * time.Second // and one more
+	maxSlow     = 10_000          // users of which is remembered that they are slow
+	maxWaiting  = 10_000          // conversations of users that wait for their push; more are not told
+	maxDevices  = 16              // of one user
+	maxPushFrom = 8               // senders of which is remembered that one is not blocked
 )
 
 // pushSecret is the name under which the store keeps the key of the push messages.
@@ -67,6 +73,8 @@ type pushes struct {
 	waiting map[pushFor]*waitingPush
 	sent    map[pushFor]time.Time // within pushEvery
 	busy    map[ozeki.UserID]bool // who is being told: one push at a time for each
+	slow    map[ozeki.UserID]bool // whose push services took too long the last time
+	pace    map[ozeki.UserID]*rate.Limiter
 }
 
 // pushFor is what a push is about.
@@ -80,12 +88,15 @@ type waitingPush struct {
 	from  []ozeki.UserID
 	tries int
 	only  []ozeki.StationID // those still to be told; nil: all
+	token *rate.Reservation // of the user's pace
+	taken time.Time
 }
 
 func newPushes(c *push.Client, hosts []string) *pushes {
 	return &pushes{
 		client: c, hosts: hosts, woken: make(chan struct{}, 1),
 		waiting: map[pushFor]*waitingPush{}, sent: map[pushFor]time.Time{}, busy: map[ozeki.UserID]bool{},
+		slow: map[ozeki.UserID]bool{}, pace: map[ozeki.UserID]*rate.Limiter{},
 	}
 }
 
@@ -136,18 +147,71 @@ func (p *pushes) take(now time.Time) (due map[pushFor]*waitingPush, next time.Du
 			delete(p.sent, what)
 		}
 	}
+	for user, l := range p.pace {
+		if l.TokensAt(now) >= pushBurst {
+			delete(p.pace, user)
+		}
+	}
+	slow := 0
+	for user := range p.busy {
+		if p.slow[user] {
+			slow++
+		}
+	}
 	due, next = map[pushFor]*waitingPush{}, time.Hour
 	for what, w := range p.waiting {
 		switch left := w.due.Sub(now); {
 		case left > 0:
 			next = min(next, left)
-		case !p.busy[what.user] && len(p.busy) < pushesOnce: // else looked at when somebody has been told
+		case p.busy[what.user] || len(p.busy) >= pushesOnce || p.slow[what.user] && slow >= pushesSlow: // looked at when somebody has been told
+		default:
+			if after := p.after(what.user, w, now); after > 0 {
+				w.due, next = now.Add(after), min(next, after)
+				continue
+			}
 			p.busy[what.user] = true
+			if p.slow[what.user] {
+				slow++
+			}
 			due[what] = w
 			delete(p.waiting, what)
 		}
 	}
 	return due, next
+}
+
+// after is how long a user's push must wait for his pace, 0 if it is sent now. The caller holds mu.
+func (p *pushes) after(user ozeki.UserID, w *waitingPush, now time.Time) time.Duration {
+	l := p.pace[user]
+	if l == nil {
+		l = rate.NewLimiter(rate.Every(pushPace), pushBurst)
+		p.pace[user] = l
+	}
+	w.token, w.taken = l.ReserveN(now, 1), now
+	after := w.token.DelayFrom(now)
+	if after > 0 {
+		w.token.CancelAt(now)
+	}
+	return after
+}
+
+// spared notes that nobody was to be told after all, which does not count.
+func (p *pushes) spared(w *waitingPush) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.token.CancelAt(w.taken)
+}
+
+// took notes whether a user's push services took too long.
+func (p *pushes) took(user ozeki.UserID, tooLong bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !tooLong:
+		delete(p.slow, user)
+	case len(p.slow) < maxSlow:
+		p.slow[user] = true
+	}
 }
 
 // done notes that a push was sent, or has come to nothing, or that it is to be tried again.
@@ -205,6 +269,11 @@ func (s *Server) push(ctx context.Context, what pushFor, w *waitingPush) {
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("push not sent", "error", err)
 	}
+	if len(devices) == 0 {
+		s.pushes.spared(w)
+		s.pushes.done(what, w, false, nil, 0, s.clock())
+		return
+	}
 	// The topic tells the push service nothing: it is no id of the conversation.
 	mac := hmac.New(sha256.New, s.ticketKey)
 	fmt.Fprintf(mac, "push topic %s", what.conversation)
@@ -224,6 +293,7 @@ func (s *Server) push(ctx context.Context, what pushFor, w *waitingPush) {
 		})
 	}
 	sending.Wait()
+	s.pushes.took(what.user, errors.Is(ctx.Err(), context.DeadlineExceeded))
 	var again []ozeki.StationID
 	var after time.Duration
 	sent := false

@@ -2,6 +2,7 @@ package chatserver
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -274,5 +275,84 @@ func TestWithoutPushNothingIsOffered(t *testing.T) {
 	}
 	if _, err := bob.PushKey(t.Context()); err == nil {
 		t.Error("there is a key")
+	}
+}
+
+func TestSlowPushServicesDoNotHoldUpOthers(t *testing.T) {
+	p, now := newPushes(nil, nil), time.Unix(1e9, 0)
+	waits := func(user ozeki.UserID) {
+		p.waiting[pushFor{user, ozeki.NewConversationID()}] = &waitingPush{due: now}
+	}
+	for i := range 2 * pushesOnce {
+		slow := ozeki.UserIDOf(fmt.Sprint("slow ", i))
+		p.took(slow, true)
+		waits(slow)
+	}
+	due, _ := p.take(now)
+	if len(due) != pushesSlow {
+		t.Errorf("%d slow ones at once, want %d", len(due), pushesSlow)
+	}
+	quick := ozeki.UserIDOf("quick")
+	waits(quick)
+	more, _ := p.take(now)
+	if len(more) != 1 || !p.busy[quick] {
+		t.Errorf("beside slow ones %d are told", len(more))
+	}
+	for what, w := range due {
+		p.took(what.user, false)
+		p.done(what, w, true, nil, 0, now)
+	}
+	if due, _ := p.take(now); len(due) != pushesSlow {
+		t.Errorf("then %d, want %d", len(due), pushesSlow)
+	}
+}
+
+func TestAUserIsNotSentPushesWithoutEnd(t *testing.T) {
+	p, now := newPushes(nil, nil), time.Unix(1e9, 0)
+	user, other := ozeki.UserIDOf("one"), ozeki.UserIDOf("other")
+	for range 10 * pushBurst {
+		p.waiting[pushFor{user, ozeki.NewConversationID()}] = &waitingPush{due: now}
+	}
+	tell := func() (told int) {
+		for {
+			due, _ := p.take(now)
+			if len(due) == 0 {
+				return told
+			}
+			for what, w := range due {
+				told++
+				p.done(what, w, true, nil, 0, now)
+			}
+		}
+	}
+	if n := tell(); n != pushBurst {
+		t.Errorf("%d at once, want %d", n, pushBurst)
+	}
+	if _, next := p.take(now); next <= 0 || next > pushPace {
+		t.Errorf("the next one in %v, want up to %v", next, pushPace)
+	}
+	p.waiting[pushFor{other, ozeki.NewConversationID()}] = &waitingPush{due: now}
+	if n := tell(); n != 1 {
+		t.Errorf("somebody else gets %d", n)
+	}
+	now = now.Add(3 * pushPace)
+	if n := tell(); n != 3 {
+		t.Errorf("later %d more, want 3", n)
+	}
+	now = now.Add(pushPace)
+	for range 10 {
+		due, _ := p.take(now)
+		if len(due) != 1 {
+			t.Fatalf("%d are due where nobody was told", len(due))
+		}
+		for what, w := range due {
+			p.spared(w)
+			p.done(what, w, false, nil, 0, now)
+		}
+	}
+	now = now.Add(24 * time.Hour)
+	clear(p.waiting)
+	if p.take(now); len(p.pace) != 0 {
+		t.Errorf("%d users are remembered for ever", len(p.pace))
 	}
 }

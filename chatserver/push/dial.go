@@ -15,9 +15,13 @@ import (
 // errInside: an address is not on the public internet.
 var errInside = errors.New("the address is not on the public internet")
 
+// internet6 is all that is given out of IPv6 for the public internet. What is outside may be a way to IPv4 addresses (the
+// translations 64:ff9b::/96 and ::ffff:0:0:0/96, the old ::/96).
+var internet6 = netip.MustParsePrefix("2000::/3")
+
 // reserved are the blocks that netip's own questions do not know (IANA special-purpose registries).
-var reserved = prefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24",
-	"203.0.113.0/24", "240.0.0.0/4", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "fec0::/10")
+var reserved = prefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24",
+	"203.0.113.0/24", "240.0.0.0/4", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 
 func prefixes(texts ...string) (all []netip.Prefix) {
 	for _, text := range texts {
@@ -29,7 +33,7 @@ func prefixes(texts ...string) (all []netip.Prefix) {
 // public says whether an address is one of the public internet.
 func public(a netip.Addr) bool {
 	a = a.Unmap()
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Zone() != "" {
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Zone() != "" || a.Is6() && !internet6.Contains(a) {
 		return false
 	}
 	for _, p := range reserved {

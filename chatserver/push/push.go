@@ -22,6 +22,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -208,7 +209,7 @@ func (c *Client) Send(ctx context.Context, s Subscription, m Message) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	authorization, err := c.Key.authorization(u.Scheme+"://"+u.Host, m.Contact, c.Now())
+	authorization, err := c.Key.authorization(u.Scheme+"://"+strings.TrimSuffix(u.Host, ":443"), m.Contact, c.Now())
 	if err != nil {
 		return err
 	}

@@ -92,6 +92,8 @@ func TestOnlyThePublicInternetIsReached(t *testing.T) {
 		"8.8.8.8": true, "2a00:1450:4001::1": true, "::ffff:8.8.8.8": true,
 		"127.0.0.1": false, "::1": false, "::ffff:127.0.0.1": false, "0.0.0.0": false, "10.1.2.3": false, "172.16.0.1": false,
 		"192.168.1.1": false, "169.254.169.254": false, "100.64.0.1": false, "198.18.0.1": false, "224.0.0.1": false, "255.255.255.255": false,
+		"192.88.99.1": false, "::7f00:1": false, "::a00:1": false, "::ffff:0:7f00:1": false, "64:ff9b:1::1": false, "100::1": false,
+		"fec0::1": false, "3fff::1": false, "2001:db8::1": false, "2001::1": false, "4000::1": false,
 		"fe80::1": false, "fd00::1": false, "ff02::1": false, "64:ff9b::7f00:1": false, "2002:7f00:1::": false, "::": false,
 	} {
 		if got := public(netip.MustParseAddr(address)); got != want {
