@@ -217,11 +217,21 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 			delete(drafts, id) // it has changed while it was sealed: the newer one is kept by whoever told of it
 		}
 	}
-	now := make(map[ozeki.ConversationID]string, len(drafts))
-	for id := range drafts {
+	now, files := make(map[ozeki.ConversationID]string, len(drafts)), make(map[ozeki.ConversationID][]ozeki.FileID)
+	for id, d := range drafts {
 		now[id] = sealed[id]
+		if d != nil && len(d.Files) > 0 {
+			files[id] = idsOf(d.Files)
+		}
 	}
-	e.saveLater(func(k *Kept) { k.Drafts = withDrafts(k.Drafts, now) })
+	e.saveLater(func(k *Kept) {
+		k.Drafts, k.DraftFiles = withDrafts(k.Drafts, now), maps.Clone(k.DraftFiles)
+		maps.DeleteFunc(k.DraftFiles, func(id ozeki.ConversationID, _ []ozeki.FileID) bool { _, changed := now[id]; return changed })
+		if k.DraftFiles == nil {
+			k.DraftFiles = map[ozeki.ConversationID][]ozeki.FileID{}
+		}
+		maps.Copy(k.DraftFiles, files)
+	})
 }
 
 // draft is what stood in the composer when a message was written, as far as other tabs may have it as well.

@@ -17,6 +17,9 @@ import (
 func (e *Engine) forgetConversation(gone state.Gone) {
 	id := gone.ID
 	files := idsOf(gone.Files)
+	if e.kept != nil {
+		files = append(files, e.kept.DraftFiles[id]...)
+	}
 	if o := e.sender[id]; o != nil {
 		for _, stop := range o.uploads {
 			stop()
@@ -50,7 +53,8 @@ func (e *Engine) forgetConversation(gone state.Gone) {
 	delete(e.read, id)
 	e.saveLater(func(k *Kept) {
 		k.Drafts = withDrafts(k.Drafts, map[ozeki.ConversationID]string{id: ""})
-		k.Read, k.Wishes = maps.Clone(k.Read), maps.Clone(k.Wishes)
+		k.Read, k.Wishes, k.DraftFiles = maps.Clone(k.Read), maps.Clone(k.Wishes), maps.Clone(k.DraftFiles)
+		delete(k.DraftFiles, id)
 		delete(k.Read, id)
 		delete(k.Wishes, id)
 	})
@@ -59,6 +63,12 @@ func (e *Engine) forgetConversation(gone state.Gone) {
 			e.vaultMu.Lock()
 			defer e.vaultMu.Unlock()
 			// What stays, encrypted under keys that are gone, goes at the next start or when the user signs out.
+			queued, _ := e.vault.Queued(ctx)
+			for _, w := range queued {
+				if w.Conversation == id {
+					files = append(files, w.Files...)
+				}
+			}
 			_ = e.vault.UnqueueAll(ctx, id)
 			if len(files) > 0 {
 				_ = e.vault.ForgetFiles(ctx, files)
@@ -115,6 +125,10 @@ func (e *Engine) forgetLost(kept *Kept, waiting []Waiting) {
 		see(id, 0)
 	}
 	for id, unsent := range lost {
-		e.forgetConversation(state.Gone{ID: id, Unsent: unsent})
+		gone := state.Gone{ID: id, Unsent: unsent}
+		for _, file := range kept.DraftFiles[id] {
+			gone.Files = append(gone.Files, ozeki.File{ID: file})
+		}
+		e.forgetConversation(gone)
 	}
 }

@@ -105,16 +105,26 @@ func TestWhatWasKeptForAGroupGoesWhereItWasLeftMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	bob.until("it waits", func(v *state.Snapshot) bool { return last(v).State == state.MessageQueued })
-	bob.SetDraft(id, &state.Draft{Text: "I was about to"})
+	if err := bob.Write(id, Writing{Files: []Attachment{note("waiting.txt")}}); err != nil {
+		t.Fatal(err)
+	}
+	chosen, err := bob.KeepFile(t.Context(), id, note("chosen.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob.SetDraft(id, &state.Draft{Text: "I was about to", Files: []ozeki.File{*chosen}})
 	bob.KeepDrafts()
-	eventually(t, "both are kept", func() bool { k := keptOf(bob); return len(k.Waiting) == 1 && len(k.Drafts) == 1 })
+	eventually(t, "all of it is kept", func() bool {
+		k := keptOf(bob)
+		return len(k.Waiting) == 2 && len(k.Drafts) == 1 && keepsFiles(bob.vault)
+	})
 	bob.Close()
 	phone := s.signedIn(bob.account)
 	if err := phone.LeaveGroup(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	again := s.device(bob.account, bob.vault)
-	again.until("it says what was lost", tells("a message"))
+	again.until("it says what was lost", tells("2 messages"))
 	eventually(t, "nothing of it is kept", func() bool { return holdsNothing(again) })
 }
 

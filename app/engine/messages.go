@@ -73,7 +73,7 @@ func (o *outbox) turn() int64 {
 
 // waitingOf is a draft as the device keeps it.
 func (o *outbox) waitingOf(d draft, data string) Waiting {
-	return Waiting{Conversation: o.conversation, ID: d.id, Place: d.place, Created: d.at, Data: data, Until: d.until}
+	return Waiting{Conversation: o.conversation, ID: d.id, Place: d.place, Created: d.at, Data: data, Files: d.files, Until: d.until}
 }
 
 // MaxMessage is the length of the longest message, in bytes.

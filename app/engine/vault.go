@@ -27,6 +27,8 @@ type Kept struct {
 	// as viewed.
 	ReadSince time.Time
 	Drafts    map[ozeki.ConversationID]string // what was begun to be written, sealed like a message
+	// DraftFiles are those of the drafts, which do not tell once their key is gone.
+	DraftFiles map[ozeki.ConversationID][]ozeki.FileID
 	// Ended: the server has ended the session, which has no key any more. The rest waits for the same user to sign in again.
 	Ended bool
 }
@@ -38,7 +40,8 @@ func (k *Kept) waits() bool {
 
 // takeOver takes over what the same user's session before has left beside its queue, all but the session itself.
 func (k *Kept) takeOver(was *Kept) {
-	k.Order, k.Wishes, k.Drafts, k.Read, k.ReadSince = was.Order, was.Wishes, was.Drafts, was.Read, was.ReadSince
+	k.Order, k.Wishes, k.Read, k.ReadSince = was.Order, was.Wishes, was.Read, was.ReadSince
+	k.Drafts, k.DraftFiles = was.Drafts, was.DraftFiles
 }
 
 // Waiting is a message that the server has not confirmed, sealed as it is sent: the device keeps no text in clear.
@@ -48,7 +51,8 @@ type Waiting struct {
 	Place        int64                `json:"place,omitempty"` // in the conversation: what has the least is sent first
 	Created      time.Time            `json:"created"`
 	Data         string               `json:"data"`
-	Until        time.Time            `json:"until,omitzero"` // when the message expires
+	Files        []ozeki.FileID       `json:"files,omitempty"` // that the device keeps for it
+	Until        time.Time            `json:"until,omitzero"`  // when the message expires
 	// Refused is why the server has refused it, empty if it has not: it is not sent until the user says so.
 	Refused string `json:"refused,omitempty"`
 }

@@ -66,11 +66,12 @@ type keptJSON struct {
 	Order      []ozeki.ConversationID `json:"order,omitempty"`
 	Wishes     keptWishes             `json:"wishes,omitempty"`
 	// Waiting was the queue before its messages had records of their own. A tab of that version may still write it.
-	Waiting   []Waiting                       `json:"waiting,omitempty"`
-	Read      map[ozeki.ConversationID]Read   `json:"read,omitempty"`
-	ReadSince time.Time                       `json:"readsince,omitzero"`
-	Drafts    map[ozeki.ConversationID]string `json:"drafts,omitempty"`
-	Ended     bool                            `json:"ended,omitempty"`
+	Waiting    []Waiting                               `json:"waiting,omitempty"`
+	Read       map[ozeki.ConversationID]Read           `json:"read,omitempty"`
+	ReadSince  time.Time                               `json:"readsince,omitzero"`
+	Drafts     map[ozeki.ConversationID]string         `json:"drafts,omitempty"`
+	DraftFiles map[ozeki.ConversationID][]ozeki.FileID `json:"draftfiles,omitempty"`
+	Ended      bool                                    `json:"ended,omitempty"`
 }
 
 func (v idb) Load(ctx context.Context) (*Kept, error) {
@@ -127,7 +128,7 @@ func fromRecord(record js.Value) (kept *Kept, old []Waiting, err error) {
 			UserID: k.UserID, Station: k.Station, Key: key,
 			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs, Limits: k.Limits,
 		},
-		Name: k.Name, Cursor: k.Cursor, Offset: k.Offset, Order: k.Order, Wishes: state.Wishes(k.Wishes), Drafts: k.Drafts,
+		Name: k.Name, Cursor: k.Cursor, Offset: k.Offset, Order: k.Order, Wishes: state.Wishes(k.Wishes), Drafts: k.Drafts, DraftFiles: k.DraftFiles,
 		Read: k.Read, ReadSince: k.ReadSince, Ended: k.Ended,
 	}, k.Waiting, nil
 }
@@ -135,7 +136,7 @@ func fromRecord(record js.Value) (kept *Kept, old []Waiting, err error) {
 func toRecord(k *Kept) (js.Value, error) {
 	b, err := json.Marshal(keptJSON{
 		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs, Limits: k.Session.Limits,
-		Name: k.Name, Cursor: k.Cursor, Offset: k.Offset, Order: k.Order, Wishes: keptWishes(k.Wishes), Drafts: k.Drafts,
+		Name: k.Name, Cursor: k.Cursor, Offset: k.Offset, Order: k.Order, Wishes: keptWishes(k.Wishes), Drafts: k.Drafts, DraftFiles: k.DraftFiles,
 		Read: k.Read, ReadSince: k.ReadSince, Ended: k.Ended,
 	})
 	if err != nil {
