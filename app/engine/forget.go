@@ -104,7 +104,7 @@ func goneWords(gone state.Gone) string {
 }
 
 // maxGoneWords is the length of the longest notice of what went with a conversation, in bytes.
-const maxGoneWords = 1200
+const maxGoneWords = 600
 
 // forgetLost forgets what an earlier run of the program kept for conversations that the whole list, which has just been
 // loaded, does not know any more. The caller holds mu.

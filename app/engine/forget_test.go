@@ -189,7 +189,7 @@ func TestWhoLeavesAgainSaysSoAgain(t *testing.T) {
 	if err := bob.LeaveGroup(t.Context(), id); err == nil {
 		t.Fatal("the answer was not lost")
 	}
-	bob.wire.set(only(fault{before: true}, "list")) // he does not learn that he has left
+	bob.wire.set(only(fault{before: true}, "chatconversation list")) // he does not learn that he has left
 	alice.reads("Alice created the group", "Bob left")
 	if err := alice.AddPeople(t.Context(), id, []state.Friend{bob.friend()}); err != nil {
 		t.Fatal(err)
