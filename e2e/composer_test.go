@@ -48,17 +48,21 @@ func TestWhatWasBegunIsNotWrittenOver(t *testing.T) {
 	p.SeeComposer("And then")
 
 	// Two tabs have the same draft: what one of them sends is not there to be sent again in the other.
+	p.Attach(file(t, "plan.txt", []byte("the plan")))
+	p.SeeChosen("plan.txt")
 	p.eventually("the draft is kept", func() error {
 		return p.holds(`new Promise(done => { const open = indexedDB.open("starling"); open.onsuccess = () => {
 			const get = open.result.transaction("vault").objectStore("vault").get("session")
-			get.onsuccess = () => { open.result.close(); done(Object.keys(JSON.parse(get.result.json).drafts ?? {}).length === 1) } } })`)
+			get.onsuccess = () => { open.result.close(); done(Object.keys(JSON.parse(get.result.json).draftfiles ?? {}).length === 1) } } })`)
 	})
 	tab := p.anotherTab()
 	tab.Visit("/")
 	tab.OpenConversation("Bob Baker")
 	tab.SeeComposer("And then")
+	tab.SeeChosen("plan.txt")
 	p.see("button", "Send").click()
 	p.SeeMessage("And then")
 	tab.SeeMessage("And then")
 	tab.SeeComposer("")
+	tab.SeeChosen()
 }
