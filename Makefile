@@ -33,13 +33,13 @@ e2e: deps build $(AXE) ## a real headless Chromium against the real binary
 
 faults: deps build ## the faults of docs/promises.md, those that repeat something many times more than in make test
 	$(GO) test -count=1 ./app/engine ./chatserver/store
-	$(GO) test -count=1 -timeout 20m -run 'Killed|Backup|Disk' . -kills 50
+	$(GO) test -count=1 -timeout 20m -run 'Killed|Backup|Disk|FiveHundred' . -kills 50
 	STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -timeout 20m -run TestFault ./e2e
 
 bench: deps build ## one JSON line for each figure
 	$(GO) run ./wasm/build -size
 	STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -timeout 30m -run '^$$' -bench . -benchtime 1x ./e2e | grep '^{'
-	$(GO) test -run '^$$' -bench . ./ozeki ./app/state ./chatserver/...
+	$(GO) test -run '^$$' -bench . . ./ozeki ./app/state ./chatserver/...
 
 $(AXE):
 	mkdir -p .cache/axe

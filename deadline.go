@@ -37,12 +37,15 @@ type timedWriter struct {
 	control *http.ResponseController
 	window  time.Duration
 	taken   bool // the connection was taken over
+	renewed time.Time
 }
 
-// renew fails where there is no connection (in tests) or none any more, and then nothing is to be cut.
+// renew begins the window anew, unless it has hardly begun. It fails where there is no connection (in tests) or none any more,
+// and then nothing is to be cut.
 func (t *timedWriter) renew() {
-	if !t.taken {
-		_ = t.control.SetWriteDeadline(time.Now().Add(t.window))
+	if now := time.Now(); !t.taken && now.Sub(t.renewed) >= t.window/8 {
+		t.renewed = now
+		_ = t.control.SetWriteDeadline(now.Add(t.window))
 	}
 }
 

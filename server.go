@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -99,20 +100,27 @@ func (s *site) keepUpdates(ctx context.Context, dir string) {
 	}
 }
 
+// everyAnswer is what every answer begins with. The values are shared by all answers: they are replaced, never written to.
+var everyAnswer = http.Header{
+	"X-Content-Type-Options":       {"nosniff"},
+	"Referrer-Policy":              {"no-referrer"},
+	"Cross-Origin-Opener-Policy":   {"same-origin"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"X-Frame-Options":              {"DENY"},
+	"Permissions-Policy":           {"camera=(), microphone=(), geolocation=(), payment=(), usb=()"},
+	// Answers that are not the page may do nothing at all, should a browser ever show them as one.
+	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'; sandbox"},
+}
+
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
-	// Answers that are not the page may do nothing at all, should a browser ever show them as one.
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	maps.Copy(h, everyAnswer)
 	if r.TLS != nil {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
-	s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "api", r.URL.Query().Get("api"))
+	if s.log.Enabled(r.Context(), slog.LevelDebug) {
+		s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "api", r.URL.Query().Get("api"))
+	}
 	s.mux.ServeHTTP(w, r)
 }
 
