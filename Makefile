@@ -32,7 +32,8 @@ e2e: deps build $(AXE) ## a real headless Chromium against the real binary
 	STARLING_BIN=$(CURDIR)/bin/starling AXE=$(CURDIR)/$(AXE) $(GO) test -count=1 -timeout 20m ./e2e
 
 faults: deps build ## the faults of docs/promises.md, those that repeat something many times more than in make test
-	$(GO) test -count=1 ./app/engine ./chatserver/store
+	$(GO) test -count=1 -timeout 40m ./app/engine -seeds 3000
+	$(GO) test -count=1 ./chatserver/store
 	$(GO) test -count=1 -timeout 20m -run 'Killed|Backup|Disk|FiveHundred' . -kills 50
 	STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -timeout 20m -run TestFault ./e2e
 

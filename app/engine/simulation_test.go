@@ -1,0 +1,642 @@
+//go:build !js
+
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"starling/app/state"
+	"starling/chatserver"
+	"starling/chatserver/bus"
+	"starling/chatserver/store"
+	"starling/ozeki"
+)
+
+var (
+	seeds = flag.Int("seeds", 200, "how many runs TestWhateverTheNetworkDoesAllDevicesEndAsTheServer makes")
+	seed  = flag.Uint64("seed", 0, "the one run that it makes; 0: as many as -seeds says")
+)
+
+// Devices of two people, the real server and a network that cuts requests and answers, delays and reorders them, and hangs
+// sockets up; programs that end and start again with what the device keeps, sessions that the server ends, sign-outs. When the
+// network is good again, everybody sees what the server has, each message is there once and in order, and flags are as was
+// wanted last. Time is the bubble's, so that hours of it pass in a moment.
+//
+// What happens follows from the seed. In which order goroutines run within one moment does not: where a seed that failed
+// passes, repeat it with -count.
+func TestWhateverTheNetworkDoesAllDevicesEndAsTheServer(t *testing.T) {
+	testKeys()
+	database := simulatedDatabase(t)
+	from, to := uint64(1), uint64(*seeds)
+	if testing.Short() {
+		to = min(to, 20)
+	}
+	if *seed > 0 {
+		from, to = *seed, *seed
+	}
+	for n := from; n <= to; n++ {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { simulate(t, n, database) })
+			if t.Failed() {
+				t.Logf("repeat it with: go test ./app/engine -run TestWhateverTheNetworkDoes -count=1 -seed %d", n)
+			}
+		})
+	}
+}
+
+// quickScheme signs nothing: a signature takes longer than all the rest of a call.
+type quickScheme struct{ ozeki.Scheme }
+
+func (quickScheme) Sign(context.Context, *ozeki.PrivateKey, []byte) (string, error) {
+	return "signed", nil
+}
+
+func (quickScheme) Verify(_ context.Context, _ *ozeki.PublicKey, _ []byte, signature string) error {
+	if signature != "signed" {
+		return ozeki.ErrSignature
+	}
+	return nil
+}
+
+// simulatedWorld is what all runs begin with.
+type simulatedWorld struct {
+	path          string
+	people        []account
+	conversations []ozeki.ConversationID
+}
+
+func simulatedDatabase(t *testing.T) simulatedWorld {
+	t.Helper()
+	w := simulatedWorld{path: filepath.Join(t.TempDir(), "begin.db")}
+	st, err := store.OpenSQLite(t.Context(), w.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{t: t, store: st}
+	w.people = []account{s.account(0), s.account(1)}
+	a, b := w.people[0], w.people[1]
+	w.conversations = []ozeki.ConversationID{s.direct(a, b), ozeki.NewConversationID()}
+	group := w.conversations[1]
+	s.update(func(ctx context.Context, tx store.Tx) error {
+		members := []ozeki.Member{a.member(t, group, conversationKey(group), "Group"), b.member(t, group, conversationKey(group), "Group")}
+		return tx.CreateConversation(ctx, store.NewConversation{ID: group, IsGroup: true, Instance: ozeki.NewInstance(), CreatedAt: time.Unix(946684800, 0), Members: members})
+	})
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// simulation is one run.
+type simulation struct {
+	t       *testing.T
+	seed    uint64
+	r       *rand.Rand
+	world   simulatedWorld
+	server  *server
+	handler http.Handler
+	devices []*device
+	begin   time.Time
+	log     []string
+	logMu   sync.Mutex
+	written []*writing
+}
+
+// writing is a message that somebody wrote.
+type writing struct {
+	device       *device
+	conversation ozeki.ConversationID
+	text         string
+	lost         bool // its device was signed out before it was sent: it may or may not have arrived
+}
+
+// device is a browser, with one tab or two.
+type device struct {
+	*simulation
+	account
+	name  string
+	vault Vault
+	locks Locks
+	tabs  []*Engine
+	line  *badLine
+	wish  map[wishAt]string // what was wanted last
+	out   bool              // the user has signed out
+	said  bool              // whether flags are set here
+}
+
+// badLine is a device's network.
+type badLine struct {
+	*device
+	mu      sync.Mutex
+	off     bool
+	lossy   int // of ten requests so many are cut, before or after the server has them
+	slow    time.Duration
+	n       int
+	sockets map[*badSocket]bool
+}
+
+func (s *simulation) note(format string, args ...any) {
+	s.logMu.Lock()
+	defer s.logMu.Unlock()
+	s.log = append(s.log, fmt.Sprintf("%8.3fs ", time.Since(s.begin).Seconds())+fmt.Sprintf(format, args...))
+}
+
+func (s *simulation) fatal(format string, args ...any) {
+	s.t.Helper()
+	s.logMu.Lock()
+	for _, l := range s.log[max(0, len(s.log)-400):] {
+		s.t.Log(l)
+	}
+	s.logMu.Unlock()
+	s.t.Errorf(format, args...)
+}
+
+// chance is a number that follows from the seed, the device and the number of its request.
+func (l *badLine) chance(what string, n, of int) int {
+	h := fnv.New64a()
+	fmt.Fprint(h, l.seed, l.name, what, n)
+	return int(h.Sum64()>>16) % of
+}
+
+func (l *badLine) Post(ctx context.Context, url string, header map[string]string, body []byte) (*ozeki.Response, error) {
+	l.mu.Lock()
+	l.n++
+	n, off, lossy, slow := l.n, l.off, l.lossy, l.slow
+	l.mu.Unlock()
+	call := callName(url, body)
+	wait := func(part string) error {
+		d := time.Duration(5+l.chance(part, n, 40))*time.Millisecond + time.Duration(l.chance("slow"+part, n, 100))*slow/100
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ozeki.ErrUnreachable, ctx.Err())
+		}
+	}
+	cut := func(part string) bool { return off || l.chance("cut"+part, n, 20) < lossy }
+	if err := wait("there"); err != nil {
+		return nil, err
+	}
+	if cut("there") {
+		l.note("%s: %s is cut", l.name, call)
+		return nil, fmt.Errorf("%w: cut", ozeki.ErrUnreachable)
+	}
+	r, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range header {
+		r.Header.Set(k, v)
+	}
+	r.RemoteAddr = "192.0.2.1:1"
+	rec := httptest.NewRecorder()
+	l.handler.ServeHTTP(rec, r)
+	if call != "poll" {
+		l.note("%s: %s is served %d", l.name, call, rec.Code)
+	}
+	if err := wait("back"); err != nil {
+		return nil, err
+	}
+	if cut("back") {
+		l.note("%s: the answer to %s is cut", l.name, call)
+		return nil, fmt.Errorf("%w: cut", ozeki.ErrUnreachable)
+	}
+	date, _ := http.ParseTime(rec.Header().Get("Date"))
+	return &ozeki.Response{Status: rec.Code, ContentType: rec.Header().Get("Content-Type"), Date: date, Body: rec.Body.Bytes()}, nil
+}
+
+// badSocket is a socket that hears of changes while the line is good.
+type badSocket struct {
+	line   *badLine
+	texts  chan string
+	closed chan struct{}
+	once   sync.Once
+}
+
+var errHungUp = errors.New("hung up")
+
+func (l *badLine) dial(context.Context, string) (Socket, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.off {
+		return nil, fmt.Errorf("%w: no socket", ozeki.ErrUnreachable)
+	}
+	s := &badSocket{line: l, texts: make(chan string, 100), closed: make(chan struct{})}
+	l.sockets[s] = true
+	return s, nil
+}
+
+func (l *badLine) tell(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s := range l.sockets {
+		s.hear(text)
+	}
+}
+
+// hear gives the client a text, unless the line has no way for it, which nobody notices.
+func (s *badSocket) hear(text string) {
+	if !s.line.off {
+		select {
+		case s.texts <- text:
+		default:
+		}
+	}
+}
+
+func (s *badSocket) Read(ctx context.Context) (string, error) {
+	select {
+	case text := <-s.texts:
+		return text, nil
+	case <-s.closed:
+		return "", errHungUp
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func (s *badSocket) Send(context.Context, string) error {
+	s.line.mu.Lock()
+	defer s.line.mu.Unlock()
+	s.hear(`{"type":"beat"}`)
+	return nil
+}
+
+func (s *badSocket) Close() {
+	s.once.Do(func() { close(s.closed) })
+	s.line.mu.Lock()
+	delete(s.line.sockets, s)
+	s.line.mu.Unlock()
+}
+
+func (l *badLine) hangUp() {
+	l.mu.Lock()
+	all := make([]*badSocket, 0, len(l.sockets))
+	for s := range l.sockets {
+		all = append(all, s)
+	}
+	l.mu.Unlock()
+	for _, s := range all {
+		s.Close()
+	}
+}
+
+// start starts the program in the device's tabs.
+func (d *device) start(tabs int) {
+	browser := &tabsOfDevice{}
+	for range tabs {
+		o := Options{
+			Client: ozeki.NewClient(ozeki.Options{Base: "http://sim" + apiPath, Scheme: quickScheme{scheme}, Transport: d.line}),
+			Vault:  d.vault, Locks: d.locks, Neighbours: browser.tab(), Jitter: func(most time.Duration) time.Duration { return most / 2 },
+		}
+		if d.seed%2 == 0 {
+			o.Listener, o.Dial = "ws://sim"+listenerPath, d.line.dial
+		}
+		e := New(o)
+		d.tabs = append(d.tabs, e)
+		e.Start()
+	}
+}
+
+// end ends it, as a browser does that is closed.
+func (d *device) end() {
+	for _, e := range d.tabs {
+		e.Close()
+	}
+	d.tabs = nil
+}
+
+// signIn signs in where nobody is, and says whether somebody is then.
+func (d *device) signIn() bool {
+	e := d.tabs[0]
+	if e.Snapshot().Phase != state.SignedOut {
+		return e.Snapshot().Phase == state.SignedIn
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err := e.SignInWithKey(ctx, d.cred.APIKey, d.cred.EncryptionPassword)
+	d.note("%s: signs in: %v", d.name, err)
+	return err == nil
+}
+
+// tabsOfDevice are tabs that hear each other a moment later, as a browser's do.
+type tabsOfDevice struct{ tabs }
+
+func (t *tabsOfDevice) tab() Neighbours { return laterTab{t.tabs.tab()} }
+
+type laterTab struct{ tab }
+
+func (t laterTab) Tell(n Note) { time.AfterFunc(time.Millisecond, func() { t.tab.Tell(n) }) }
+
+func simulate(t *testing.T, seed uint64, world simulatedWorld) {
+	s := &simulation{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 1)), world: world, begin: time.Now()}
+	raw, err := os.ReadFile(world.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "chat.db")
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st, err := store.OpenSQLite(context.Background(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hints := bus.NewLocal()
+	chat := chatserver.New(chatserver.Config{Store: st, Bus: hints, Scheme: quickScheme{scheme}, PublicPath: apiPath, ListenerPath: listenerPath, Clock: time.Now})
+	s.server, s.handler = &server{t: t, store: st}, chat
+	for i, name := range []string{"Alice's phone", "Alice's laptop", "Bob's laptop"} {
+		d := &device{simulation: s, account: world.people[i/2], name: name, vault: NewVault(), locks: NewLocks(), wish: map[wishAt]string{}, said: i != 1}
+		d.line = &badLine{device: d, sockets: map[*badSocket]bool{}}
+		s.devices = append(s.devices, d)
+	}
+	deaf := hints.Subscribe(func(bus.Hint) {
+		for _, d := range s.devices {
+			d.line.tell(`{"type":"changed"}`)
+		}
+	})
+	for _, d := range s.devices {
+		d.start(1 + s.r.IntN(2))
+	}
+	synctest.Wait()
+	for _, d := range s.devices {
+		d.signIn()
+	}
+	time.Sleep(5 * time.Second)
+	for range 20 + s.r.IntN(40) {
+		s.step()
+		time.Sleep(time.Duration(s.r.IntN(3000)) * time.Millisecond)
+	}
+	s.settle()
+	s.compare()
+	for _, d := range s.devices { // which the settling has not done, so that what is seen has come by itself
+		for _, e := range d.tabs {
+			for _, id := range world.conversations {
+				e.Open(id)
+				time.Sleep(time.Second)
+				s.compareOpen(d, e, d.name)
+			}
+		}
+	}
+	for _, d := range s.devices {
+		d.end()
+	}
+	deaf()
+	time.Sleep(time.Second) // what tabs tell each other is heard by nobody
+	if err := chat.Close(); err != nil {
+		t.Error(err)
+	}
+	hints.Close()
+	if err := st.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func (s *simulation) step() {
+	d := s.devices[s.r.IntN(len(s.devices))]
+	e := d.tabs[s.r.IntN(len(d.tabs))]
+	id := s.world.conversations[s.r.IntN(len(s.world.conversations))]
+	switch n := s.r.IntN(20); n {
+	case 0, 1, 2, 3, 4, 5:
+		for range 1 + s.r.IntN(3) {
+			s.write(d, e, id)
+		}
+	case 6, 7, 8:
+		s.flag(d, e, id)
+	case 9, 10:
+		s.note("%s: opens %.4s", d.name, id)
+		e.Open(id)
+	case 11:
+		s.note("%s: has read %.4s", d.name, id)
+		e.MarkRead(id)
+	case 12, 13, 14:
+		d.line.mu.Lock()
+		d.line.off, d.line.lossy, d.line.slow = n == 12, []int{0, 4, 10}[n-12], time.Duration(s.r.IntN(2)*s.r.IntN(25))*time.Second
+		s.note("%s: off %t lossy %d slow %v", d.name, d.line.off, d.line.lossy, d.line.slow)
+		d.line.mu.Unlock()
+	case 15:
+		d.good()
+	case 16:
+		s.note("%s: hangs up", d.name)
+		d.line.hangUp()
+	case 17:
+		s.note("%s: starts again", d.name)
+		if s.r.IntN(2) == 0 {
+			e.Leaving()
+		}
+		d.end()
+		time.Sleep(time.Duration(s.r.IntN(5000)) * time.Millisecond)
+		d.start(1 + s.r.IntN(2))
+	case 18:
+		if e.Snapshot().Phase == state.SignedOut {
+			d.signIn()
+			break
+		}
+		if session := e.client.Session(); session != nil {
+			s.note("%s: the server ends the session", d.name)
+			s.server.update(func(ctx context.Context, tx store.Tx) error {
+				err := tx.UnbindStation(ctx, session.Station, d.id)
+				if errors.Is(err, store.ErrNotFound) {
+					return nil
+				}
+				return err
+			})
+		}
+	case 19:
+		if s.r.IntN(4) > 0 || e.Snapshot().Phase != state.SignedIn {
+			break
+		}
+		s.note("%s: signs out", d.name)
+		for _, w := range s.written {
+			w.lost = w.lost || w.device == d
+		}
+		clear(d.wish)
+		e.SignOut()
+	}
+}
+
+func (s *simulation) write(d *device, e *Engine, id ozeki.ConversationID) {
+	w := &writing{device: d, conversation: id, text: fmt.Sprint("message ", len(s.written))}
+	done := make(chan error, 1)
+	err := e.Write(id, Writing{Text: w.text, Done: func(err error) { done <- err }})
+	if err != nil {
+		return // signed out, or no list yet
+	}
+	s.note("%s: writes %s to %.4s", d.name, w.text, id)
+	s.written = append(s.written, w)
+	select {
+	case err = <-done:
+		w.lost = err != nil
+	case <-time.After(time.Second): // the session has ended before it was kept
+		w.lost = true
+	}
+	if w.lost {
+		s.note("%s: %s is given back: %v", d.name, w.text, err)
+	}
+}
+
+func (s *simulation) flag(d *device, e *Engine, id ozeki.ConversationID) {
+	row := row(e.Snapshot(), id)
+	if !d.said || row.ID == "" || len(d.tabs) > 1 { // two tabs that say different things at once may each be the last
+		return
+	}
+	if s.r.IntN(2) == 0 {
+		d.wish[wishAt{id, state.FlagFavorite}] = onOff(!row.Favorite)
+		e.Star(id, !row.Favorite)
+	} else {
+		d.wish[wishAt{id, state.FlagMute}] = onOff(!row.Muted)
+		e.Mute(id, !row.Muted)
+	}
+	s.note("%s: wants %v", d.name, d.wish)
+}
+
+func (d *device) good() {
+	d.note("%s: a good line", d.name)
+	d.line.mu.Lock()
+	d.line.off, d.line.lossy, d.line.slow = false, 0, 0
+	d.line.mu.Unlock()
+}
+
+// settle makes all lines good, signs in where nobody is and gives everybody time.
+func (s *simulation) settle() {
+	for _, d := range s.devices {
+		d.good()
+	}
+	for range 3 { // the server may just have ended a session, and waits for another try grow up to half a minute
+		for _, d := range s.devices {
+			d.signIn()
+		}
+		time.Sleep(40 * time.Second)
+	}
+}
+
+// compare compares what everybody sees with what the server has.
+func (s *simulation) compare() {
+	ctx := context.Background()
+	for _, id := range s.world.conversations {
+		ids := s.server.messages(s.world.people[0], id)
+		stored := s.texts(id, ids)
+		for i, text := range stored {
+			if slices.Index(stored, text) != i {
+				s.fatal("%q is there twice", text)
+			}
+		}
+		last := map[*device]int{}
+		for _, w := range s.written {
+			if w.conversation != id {
+				continue
+			}
+			at := slices.Index(stored, w.text)
+			switch {
+			case at < 0 && !w.lost:
+				s.fatal("%s: %q has not arrived", w.device.name, w.text)
+			case at >= 0 && !w.lost && at < last[w.device]:
+				s.fatal("%s: %q stands before what was written earlier: %q", w.device.name, w.text, stored)
+			case at >= 0 && !w.lost:
+				last[w.device] = at
+			}
+		}
+	}
+	for _, d := range s.devices {
+		for n, e := range d.tabs {
+			s.compareTab(ctx, d, e, fmt.Sprint(d.name, ", tab ", n))
+		}
+		k, err := d.vault.Load(ctx)
+		if err != nil || k == nil || len(k.Waiting) > 0 || len(k.Wishes) > 0 {
+			s.fatal("%s: in the end it keeps %+v, %v", d.name, k, err)
+		}
+		for at, want := range d.wish {
+			c, err := s.server.store.Conversation(ctx, d.id, at.id)
+			got := c.Favorite
+			if at.flag == state.FlagMute {
+				got = c.Muted
+			}
+			if err != nil || onOff(got) != want {
+				s.fatal("%s: the server has %t for %v, wanted was %q: %v", d.name, got, at, want, err)
+			}
+		}
+	}
+}
+
+func (s *simulation) compareTab(ctx context.Context, d *device, e *Engine, name string) {
+	v := e.Snapshot()
+	if v.Phase != state.SignedIn || !v.Loaded || v.Offline || v.Unsent > 0 {
+		s.fatal("%s: phase %v (%s), loaded %t, offline %t, unsent %d", name, v.Phase, v.Reason, v.Loaded, v.Offline, v.Unsent)
+	}
+	for _, id := range s.world.conversations {
+		c, err := s.server.store.Conversation(ctx, d.id, id)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		r := row(v, id)
+		if r.Favorite != c.Favorite || r.Muted != c.Muted || r.Unread != c.Unread || r.Star != state.FlagSettled || r.Saving != state.FlagSettled {
+			s.fatal("%s: the row is %+v, the server has favorite %t muted %t unread %d", name, r, c.Favorite, c.Muted, c.Unread)
+		}
+		if stored := s.texts(id, s.server.messages(d.account, id)); len(stored) > 0 && !strings.HasSuffix(r.Preview, stored[len(stored)-1]) {
+			s.fatal("%s: the row says %q, the last message is %q", name, r.Preview, stored[len(stored)-1])
+		}
+	}
+	s.compareOpen(d, e, name)
+}
+
+// compareOpen compares the messages of the open conversation, if one is open.
+func (s *simulation) compareOpen(d *device, e *Engine, name string) {
+	open := e.Snapshot().Open
+	if open == nil {
+		return
+	}
+	var shown []ozeki.MessageID
+	for _, m := range open.Messages {
+		shown = append(shown, m.ID)
+	}
+	id := open.Row.ID
+	if want := s.server.messages(d.account, id); !open.Loaded || !slices.Equal(shown, want) {
+		s.fatal("%s: loaded %t, it shows %q, the server has %q", name, open.Loaded, s.texts(id, shown), s.texts(id, want))
+	}
+}
+
+// texts are what stands in messages of the server.
+func (s *simulation) texts(id ozeki.ConversationID, ids []ozeki.MessageID) (out []string) {
+	ctx := context.Background()
+	c, err := s.server.store.Conversation(ctx, s.world.people[0].id, id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	list, err := s.server.store.Messages(ctx, store.MessageQuery{Conversation: id, Instance: c.Instance, Now: time.Now(), Limit: 5000})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, want := range ids {
+		text := "unknown " + string(want)
+		for _, m := range list {
+			if m.ID == want {
+				opened := scheme.Open(ctx, []ozeki.Sealed{{Key: conversationKey(id), AD: ozeki.MessageAD(id, m.ID), Data: m.Data}})
+				text = textOf(opened[0])
+			}
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func textOf(o ozeki.Opened) string {
+	m := shownMessage(ozeki.Message{Type: ozeki.TypeMessage}, o)
+	return m.Text
+}
