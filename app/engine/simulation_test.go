@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,6 +136,7 @@ type device struct {
 	vault Vault
 	locks Locks
 	tabs  []*Engine
+	dead  *atomic.Bool // the program is
 	line  *badLine
 	wish  map[wishAt]string // what was wanted last
 	out   bool              // the user has signed out
@@ -301,10 +303,11 @@ func (l *badLine) hangUp() {
 // start starts the program in the device's tabs.
 func (d *device) start(tabs int) {
 	browser := &tabsOfDevice{}
+	d.dead = new(atomic.Bool)
 	for range tabs {
 		o := Options{
 			Client: ozeki.NewClient(ozeki.Options{Base: "http://sim" + apiPath, Scheme: quickScheme{scheme}, Transport: d.line}),
-			Vault:  d.vault, Locks: d.locks, Neighbours: browser.tab(), Jitter: func(most time.Duration) time.Duration { return most / 2 },
+			Vault:  mortalVault{d.vault, d.dead}, Locks: d.locks, Neighbours: browser.tab(), Jitter: func(most time.Duration) time.Duration { return most / 2 },
 		}
 		if d.seed%2 == 0 {
 			o.Listener, o.Dial = "ws://sim"+listenerPath, d.line.dial
@@ -334,6 +337,42 @@ func (d *device) signIn() bool {
 	err := e.SignInWithKey(ctx, d.cred.APIKey, d.cred.EncryptionPassword)
 	d.note("%s: signs in: %v", d.name, err)
 	return err == nil
+}
+
+// mortalVault takes nothing any more once the program is killed.
+type mortalVault struct {
+	Vault
+	dead *atomic.Bool
+}
+
+var errKilled = errors.New("killed")
+
+func (v mortalVault) Update(ctx context.Context, change func(*Kept)) error {
+	if v.dead.Load() {
+		return errKilled
+	}
+	return v.Vault.Update(ctx, change)
+}
+
+func (v mortalVault) Queue(ctx context.Context, w Waiting, last bool) (int64, bool, error) {
+	if v.dead.Load() {
+		return 0, false, errKilled
+	}
+	return v.Vault.Queue(ctx, w, last)
+}
+
+func (v mortalVault) Unqueue(ctx context.Context, ws ...Waiting) error {
+	if v.dead.Load() {
+		return errKilled
+	}
+	return v.Vault.Unqueue(ctx, ws...)
+}
+
+func (v mortalVault) Shelve(ctx context.Context, owner string, records ...Record) error {
+	if v.dead.Load() {
+		return errKilled
+	}
+	return v.Vault.Shelve(ctx, owner, records...)
 }
 
 // tabsOfDevice are tabs that hear each other a moment later, as a browser's do.
@@ -413,7 +452,7 @@ func (s *simulation) step() {
 	d := s.devices[s.r.IntN(len(s.devices))]
 	e := d.tabs[s.r.IntN(len(d.tabs))]
 	id := s.world.conversations[s.r.IntN(len(s.world.conversations))]
-	switch n := s.r.IntN(20); n {
+	switch n := s.r.IntN(22); n {
 	case 0, 1, 2, 3, 4, 5:
 		for range 1 + s.r.IntN(3) {
 			s.write(d, e, id)
@@ -437,9 +476,15 @@ func (s *simulation) step() {
 		s.note("%s: hangs up", d.name)
 		d.line.hangUp()
 	case 17:
-		s.note("%s: starts again", d.name)
-		if s.r.IntN(2) == 0 {
+		switch n := s.r.IntN(3); n {
+		case 0:
+			s.note("%s: starts again", d.name)
 			e.Leaving()
+		case 1:
+			s.note("%s: starts again at once", d.name)
+		case 2:
+			s.note("%s: is killed", d.name)
+			d.dead.Store(true)
 		}
 		d.end()
 		time.Sleep(time.Duration(s.r.IntN(5000)) * time.Millisecond)
@@ -469,8 +514,39 @@ func (s *simulation) step() {
 		}
 		clear(d.wish)
 		e.SignOut()
+	case 20, 21:
+		s.change(e, n == 20)
 	}
 }
+
+// change edits or deletes a message of the user's, which the server has.
+func (s *simulation) change(e *Engine, edit bool) {
+	open := e.Snapshot().Open
+	if open == nil {
+		return
+	}
+	for _, m := range open.Messages {
+		if !m.Mine || m.Kind != state.KindText || m.State != state.MessageSent || s.r.IntN(3) > 0 {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		var err error
+		if edit {
+			err = e.Edit(ctx, open.Row.ID, m.ID, m.Text+"*")
+		} else {
+			for _, w := range s.written {
+				w.lost = w.lost || w.text == original(m.Text) // whether this arrives or not
+			}
+			err = e.Delete(ctx, open.Row.ID, m.ID)
+		}
+		s.note("%q is changed: %v", m.Text, err)
+		return
+	}
+}
+
+// original is what a message said before it was edited.
+func original(text string) string { return strings.TrimRight(text, "*") }
 
 func (s *simulation) write(d *device, e *Engine, id ozeki.ConversationID) {
 	w := &writing{device: d, conversation: id, text: fmt.Sprint("message ", len(s.written))}
@@ -532,7 +608,12 @@ func (s *simulation) compare() {
 	ctx := context.Background()
 	for _, id := range s.world.conversations {
 		ids := s.server.messages(s.world.people[0], id)
-		stored := s.texts(id, ids)
+		var stored []string
+		for _, text := range s.texts(id, ids) {
+			if text != "" { // deleted
+				stored = append(stored, original(text))
+			}
+		}
 		for i, text := range stored {
 			if slices.Index(stored, text) != i {
 				s.fatal("%q is there twice", text)
@@ -589,7 +670,7 @@ func (s *simulation) compareTab(ctx context.Context, d *device, e *Engine, name 
 		if r.Favorite != c.Favorite || r.Muted != c.Muted || r.Unread != c.Unread || r.Star != state.FlagSettled || r.Saving != state.FlagSettled {
 			s.fatal("%s: the row is %+v, the server has favorite %t muted %t unread %d", name, r, c.Favorite, c.Muted, c.Unread)
 		}
-		if stored := s.texts(id, s.server.messages(d.account, id)); len(stored) > 0 && !strings.HasSuffix(r.Preview, stored[len(stored)-1]) {
+		if stored := s.texts(id, s.server.messages(d.account, id)); len(stored) > 0 && !strings.HasSuffix(r.Preview, stored[len(stored)-1]) && stored[len(stored)-1] != "" {
 			s.fatal("%s: the row says %q, the last message is %q", name, r.Preview, stored[len(stored)-1])
 		}
 	}
@@ -602,13 +683,13 @@ func (s *simulation) compareOpen(d *device, e *Engine, name string) {
 	if open == nil {
 		return
 	}
-	var shown []ozeki.MessageID
+	var shown []string
 	for _, m := range open.Messages {
-		shown = append(shown, m.ID)
+		shown = append(shown, m.Text)
 	}
 	id := open.Row.ID
-	if want := s.server.messages(d.account, id); !open.Loaded || !slices.Equal(shown, want) {
-		s.fatal("%s: loaded %t, it shows %q, the server has %q", name, open.Loaded, s.texts(id, shown), s.texts(id, want))
+	if want := s.texts(id, s.server.messages(d.account, id)); !open.Loaded || !slices.Equal(shown, want) {
+		s.fatal("%s: loaded %t, it shows %q, the server has %q", name, open.Loaded, shown, want)
 	}
 }
 
@@ -628,15 +709,10 @@ func (s *simulation) texts(id ozeki.ConversationID, ids []ozeki.MessageID) (out 
 		for _, m := range list {
 			if m.ID == want {
 				opened := scheme.Open(ctx, []ozeki.Sealed{{Key: conversationKey(id), AD: ozeki.MessageAD(id, m.ID), Data: m.Data}})
-				text = textOf(opened[0])
+				text = shownMessage(ozeki.Message{Type: m.Type}, opened[0]).Text
 			}
 		}
 		out = append(out, text)
 	}
 	return out
-}
-
-func textOf(o ozeki.Opened) string {
-	m := shownMessage(ozeki.Message{Type: ozeki.TypeMessage}, o)
-	return m.Text
 }
