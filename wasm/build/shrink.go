@@ -8,18 +8,18 @@ import (
 )
 
 // The program as the Go linker writes it carries what only tracebacks read, and leaves out short runs of zeroes of its
-// data at the price of a hundred thousand segments, whose headers do not compress. shrink mends both and changes nothing
-// that the program does: code, types and what the garbage collector reads stay as they are.
+// data at the price of a hundred thousand segments, whose headers do not compress. shrink mends both, tightens the code
+// (see code.go) and changes nothing that the program does: types and what the garbage collector reads stay as they are.
 //
 // A traceback of the smaller program names the functions, without files, lines, arguments and inlined callers.
 
-// shrink returns the wasm module with its data in few segments and, unless traces are to be kept, without the tables for
-// tracebacks. These stay also where their layout is not the one of Go 1.26, with a note that says so.
+// shrink returns the wasm module with its code tightened, its data in few segments and, unless traces are to be kept,
+// without the tables for tracebacks. These stay also where their layout is not the one of Go 1.26, with a note that says so.
 func shrink(module []byte, traces bool) (smaller []byte, note string, err error) {
 	if len(module) < 8 || string(module[:4]) != "\x00asm" {
 		return nil, "", errors.New("not a wasm module")
 	}
-	const dataSection = 11
+	const codeSection, dataSection = 10, 11
 	out := bytes.Clone(module[:8])
 	for r := (reader{b: module, at: 8}); r.at < len(module); {
 		start := r.at
@@ -30,6 +30,15 @@ func shrink(module []byte, traces bool) (smaller []byte, note string, err error)
 		}
 		body := module[r.at : r.at+size]
 		r.at += size
+		if id == codeSection {
+			if body, err = tighten(body); err != nil {
+				return nil, "", err
+			}
+			out = append(out, id)
+			out = binary.AppendUvarint(out, uint64(len(body)))
+			out = append(out, body...)
+			continue
+		}
 		if id != dataSection {
 			out = append(out, module[start:r.at]...)
 			continue
