@@ -276,3 +276,35 @@ func filled(b *testing.B, n int) (store.Store, ozeki.UserID) {
 	}
 	return s, users[0]
 }
+
+func TestAStationIsRememberedOnlyAsItIs(t *testing.T) {
+	s, ctx := openAt(t, filepath.Join(t.TempDir(), "chat.db")), t.Context()
+	user, station := ozeki.UserIDOf("a"), ozeki.NewStationID()
+	change := func(f func(tx store.Tx) error) {
+		t.Helper()
+		if _, err := s.Update(ctx, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(func(tx store.Tx) error {
+		return tx.CreateAccount(ctx, store.Account{UserID: user, Email: "a", APIKeyHash: "a"})
+	})
+	for round := range 3 {
+		change(func(tx store.Tx) error { return tx.BindStation(ctx, station, user, time.Unix(int64(round+1), 0)) })
+		for range 2 { // the second time from memory
+			if got, err := s.Station(ctx, station); err != nil || got.UserID != user || got.BoundAt.Unix() != int64(round+1) {
+				t.Fatalf("%+v %v", got, err)
+			}
+		}
+		change(func(tx store.Tx) error { return tx.SetPolled(ctx, station, 7) })
+		if got, err := s.Station(ctx, station); err != nil || got.Polled != 7 {
+			t.Errorf("%+v %v", got, err)
+		}
+		if round < 2 {
+			change(func(tx store.Tx) error { return tx.UnbindStation(ctx, station, user) })
+			if _, err := s.Station(ctx, station); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("after the sign-out: %v", err)
+			}
+		}
+	}
+}
