@@ -120,12 +120,18 @@ func startIn(t *testing.T, data string, args ...string) *server {
 
 func startAt(t *testing.T, data, addr string, args ...string) *server {
 	t.Helper()
+	return startProgram(t, binary(t), data, addr, args...)
+}
+
+// startProgram is startAt for another binary.
+func startProgram(t *testing.T, program, data, addr string, args ...string) *server {
+	t.Helper()
 	command := "serve"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		command, args = args[0], args[1:]
 	}
 	args = append([]string{command, "--addr", addr, "--data", data}, args...)
-	s := &server{Data: data, t: t, cmd: exec.Command(binary(t), args...), done: make(chan struct{})}
+	s := &server{Data: data, t: t, cmd: exec.Command(program, args...), done: make(chan struct{})}
 	out, err := s.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ func TestWhateverTheNetworkDoesAllDevicesEndAsTheServer(t *testing.T) {
 	database := simulatedDatabase(t)
 	from, to := uint64(1), uint64(*seeds)
 	if testing.Short() {
-		to = min(to, 20)
+		to = min(to, 10)
 	}
 	if *seed > 0 {
 		from, to = *seed, *seed

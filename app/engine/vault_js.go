@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall/js"
 	"time"
 
@@ -466,7 +467,7 @@ func event(ctx context.Context, target js.Value, good string, bad ...string) err
 	onBad := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		text := args[0].Get("type").String()
 		if e := target.Get("error"); e.Truthy() {
-			text = e.Get("message").String()
+			text = strings.TrimSpace(e.Get("name").String() + " " + e.Get("message").String()) // some have no message
 		}
 		args[0].Call("preventDefault")
 		done <- errors.New(text)
