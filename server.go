@@ -22,6 +22,7 @@ import (
 	"starling/chatserver"
 	"starling/chatserver/bus"
 	"starling/chatserver/relay"
+	"starling/ozeki"
 	"starling/web"
 )
 
@@ -53,6 +54,9 @@ type site struct {
 // newSite prepares everything that is served. web.ErrNoProgram if the browser program was not built in.
 func newSite(o siteOptions) (*site, error) {
 	cfg := web.PageConfig{API: apiPath, Scheme: o.Scheme, Upstream: o.Relay != nil}
+	if !cfg.Upstream {
+		cfg.Salt, cfg.Rounds = ozeki.CredentialSalt, ozeki.CredentialRounds
+	}
 	listener := o.Listener
 	if o.Relay != nil {
 		listener = o.Relay.Listener

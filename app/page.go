@@ -24,4 +24,5 @@ type key struct {
 type submission struct {
 	kind   string
 	fields map[string]string
+	begun  func() []byte // waits for what the page has begun of it (ozeki.WithBegunDerivation), nil for nothing
 }

@@ -39,23 +39,43 @@ func announce(text string) {
 
 // onSubmit gives each submitted sign-in form to f, the one that waited for the program first.
 func onSubmit(f func(submission)) {
-	take := func(kind, fields js.Value) {
+	take := func(kind, fields js.Value, begun func() []byte) {
 		m := map[string]string{}
 		keys := window.Get("Object").Call("keys", fields)
 		for i := range keys.Length() {
 			k := keys.Index(i).String()
 			m[k] = fields.Get(k).String()
 		}
-		go f(submission{kind.String(), m})
+		go f(submission{kind.String(), m, begun})
 	}
 	starling.Set("submit", js.FuncOf(func(_ js.Value, args []js.Value) any {
-		take(args[0], args[1])
+		take(args[0], args[1], nil)
 		return nil
 	}))
 	if w := starling.Get("waiting"); w.Truthy() {
 		starling.Delete("waiting")
-		take(w.Index(0), w.Index(1))
+		take(w.Index(0), w.Index(1), func() (master []byte) {
+			derived, err := ozeki.Await(func() js.Value { return w.Index(2) })
+			if err != nil || !derived.Truthy() {
+				return nil
+			}
+			view := window.Get("Uint8Array").New(derived)
+			master = make([]byte, view.Length())
+			js.CopyBytesToGo(master, view)
+			view.Call("fill", 0)
+			return master
+		})
 	}
+}
+
+// clickedStars are the stars that were clicked before the program was there: favorites or not, by conversation. A repeat
+// has none.
+func clickedStars() map[ozeki.ConversationID]bool {
+	stars, list := map[ozeki.ConversationID]bool{}, starling.Call("clickedStars")
+	for i := range list.Length() {
+		stars[ozeki.ConversationID(list.Index(i).Index(0).String())] = list.Index(i).Index(1).Truthy()
+	}
+	return stars
 }
 
 func submitted(kind, words, field string) { starling.Call("submitted", kind, words, field) }

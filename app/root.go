@@ -38,7 +38,8 @@ type root struct {
 	editing               state.Message                         // the message that stands in the composer to be changed, without an id for none
 	editingIn             ozeki.ConversationID
 
-	badge   int // as told to the system: messages that are unread; negative: it has to be told
+	starred bool // the stars that were clicked before the program was there are taken
+	badge   int  // as told to the system: messages that are unread; negative: it has to be told
 	push    pushState
 	asks    launch               // what is done when somebody is signed in
 	shared  string               // waits for the conversation that is chosen next
@@ -74,6 +75,7 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	r.badge = -1 // the worker may have set one
 	r.held, r.chosen = map[int]holder{}, map[ozeki.ConversationID][]chosenFile{}
 	r.list, r.log = newIsland(r), newTimeline(r)
+	o.Picture = r.list.picture
 	o.OnChange = func(s *state.Snapshot) {
 		// Rows and messages are drawn in the same frame as the click; the rest follows at the framework's next one.
 		r.list.show(s)
@@ -164,6 +166,12 @@ func (r *root) take(s *state.Snapshot) {
 		closeDialog("group")
 		closeDialog("leave-group")
 	}
+	if s.Loaded && !r.starred {
+		r.starred = true
+		for id, on := range clickedStars() {
+			r.star(id, on)
+		}
+	}
 	if s.Announcement.Seq != r.said {
 		r.said = s.Announcement.Seq
 		announce(s.Announcement.Text)
@@ -240,6 +248,9 @@ func (r *root) Render() goapp.UI {
 // submit carries out a sign-in form.
 func (r *root) submit(f submission) {
 	ctx := context.Background()
+	if f.begun != nil {
+		ctx = ozeki.WithBegunDerivation(ctx, f.begun)
+	}
 	var err error
 	switch {
 	case f.kind == "create":
@@ -259,6 +270,7 @@ func (r *root) submit(f submission) {
 // The actions that components and rows ask for.
 
 func (r *root) star(id ozeki.ConversationID, on bool)       { r.engine.Star(id, on) }
+func (r *root) redrawn()                                    { r.engine.Redrawn() }
 func (r *root) mute(id ozeki.ConversationID, on bool)       { r.engine.Mute(id, on) }
 func (r *root) color(id ozeki.ConversationID, color string) { r.engine.Color(id, color) }
 func (r *root) place(id ozeki.ConversationID, to int)       { r.engine.PlaceFavorite(id, to) }

@@ -17,6 +17,7 @@ import (
 const (
 	overscan  = 12  // rows kept above and below the view
 	windowMin = 120 // lists up to this long are in the page whole
+	pictured  = 40  // rows of a list that are kept for the next start, as in boot.js
 )
 
 // viewOf returns the range of rows to keep in the page for a list of total rows of the given height, scrolled to top in a
@@ -104,6 +105,7 @@ func wayOf(p state.FlagPhase) (attribute, words string) {
 // islandActions is what the rows ask for.
 type islandActions interface {
 	star(id ozeki.ConversationID, on bool)
+	redrawn() // the lists look different in a way that the state does not know of
 	menu(id ozeki.ConversationID, at point)
 	place(id ozeki.ConversationID, to int) // a favorite
 	seen(ids []ozeki.ConversationID)       // rows in the page whose names are not opened yet

@@ -35,6 +35,8 @@ type island struct {
 	snap     *state.Snapshot
 	drawn    bool                          // a redraw after scrolling is on its way
 	asked    map[ozeki.ConversationID]bool // whose names were asked for
+	took     bool                          // the list has taken the place of the page's picture of it
+	owes     bool                          // a picture of the list could not be made
 	drag     *drag                         // a press on a row, nil for none
 	resize   js.Value
 	funcs    callbacks
@@ -195,6 +197,7 @@ func (l *island) collapse(s *section) {
 	setPref("collapsed."+s.name, strconv.FormatBool(!s.open))
 	s.setOpen()
 	l.redraw()
+	l.actions.redrawn()
 }
 
 func (s *section) setOpen() {
@@ -241,6 +244,41 @@ func (l *island) show(snap *state.Snapshot) {
 		empty.Set("textContent", text)
 		empty.Set("hidden", text == "")
 	}
+	if all := snap.Loaded || snap.Trouble != ""; !l.took && snap.Phase == state.SignedIn && (all || len(l.rows) > 0) {
+		l.took = starling.Call("listDrawn", all).Bool()
+	}
+	if l.owes && l.mayPicture() {
+		l.owes = false
+		l.actions.redrawn()
+	}
+}
+
+// mayPicture reports whether the sidebar looks as the next start is to show it.
+func (l *island) mayPicture() bool {
+	s := l.snap
+	return l.host.Truthy() && l.took && s != nil && s.Loaded && s.Phase == state.SignedIn && s.Filter == "" && !s.UnreadOnly && l.drag == nil
+}
+
+// picture is a picture of the sidebar with the rows that are seen first, which boot.js shows at the next start before the
+// program is there; nil where there is none to be made now.
+func (l *island) picture() []byte {
+	if !l.mayPicture() {
+		l.owes = true
+		return nil
+	}
+	now := time.Now()
+	for _, s := range l.sections {
+		if !s.open {
+			continue
+		}
+		for i := range min(len(s.rows), pictured) {
+			l.place(s, i, len(s.rows) > windowMin, now)
+		}
+		l.order(s)
+	}
+	text := starling.Call("picture", l.host.Call("closest", ".sidebar")).String()
+	l.redraw()
+	return []byte(text)
 }
 
 func (l *island) redrawSoon() {
@@ -419,6 +457,9 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 	}
 	if r.Preview != n.row.Preview {
 		n.preview.Set("textContent", r.Preview)
+	}
+	if r.Fleeting != n.row.Fleeting {
+		n.li.Call("toggleAttribute", "data-fleeting", r.Fleeting)
 	}
 	if r.Muted != n.row.Muted {
 		n.li.Get("classList").Call("toggle", "muted", r.Muted)

@@ -15,5 +15,6 @@ func (*island) attach(string)                            {}
 func (*island) detach()                                  {}
 func (*island) show(*state.Snapshot)                     {}
 func (*island) focusRow(ozeki.ConversationID)            {}
+func (*island) picture() []byte                          { return nil }
 func (*island) focusFirst()                              {}
 func (*island) focusedRow() (ozeki.ConversationID, bool) { return "", false }

@@ -289,6 +289,25 @@ func TestCredentialsAreTheDocumentedOnesAndTellNothingOfEachOther(t *testing.T) 
 			t.Errorf("%q: got %+v, %v; want %+v", v.Email, got, err, want)
 		}
 	}
+	for _, v := range readVectors(t).Credentials {
+		begun, err := pbkdf2SHA256(t.Context(), []byte(v.Password), []byte(CredentialSalt+NormalEmail(v.Email)), CredentialRounds, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, has := range [][]byte{begun, nil, begun[:31]} { // what is none is derived
+			ctx := WithBegunDerivation(t.Context(), func() []byte { return has })
+			got, err := schemeNamed(t, "").Credentials(ctx, v.Email, v.Password)
+			if want := (Credentials{v.APIKey, v.EncryptionPassword}); err != nil || got != want {
+				t.Errorf("%q with %d bytes derived before: got %+v, %v; want %+v", v.Email, len(has), got, err, want)
+			}
+		}
+	}
+	ctx := WithBegunDerivation(t.Context(), func() []byte { return make([]byte, 32) })
+	first, err := credentials(ctx, "a@example.com", "x", 1)
+	second, again := credentials(ctx, "a@example.com", "x", 2)
+	if err != nil || again != nil || first != second {
+		t.Errorf("what was derived before is not used: %+v, %v, %+v, %v", first, err, second, again)
+	}
 	seen := map[string]bool{}
 	for _, c := range [][2]string{{"a@example.com", "x"}, {"b@example.com", "x"}, {"a@example.com", "y"}, {"a@example.com", ""}} {
 		got, err := credentials(t.Context(), c[0], c[1], 1000)

@@ -34,7 +34,7 @@ func TestTheProtocolPageIsTrue(t *testing.T) {
 	says("the api key", v.Credentials[0].APIKey)
 	says("the encryption password", v.Credentials[0].EncryptionPassword)
 	says("the user id", string(v.IDs.Users[0].ID))
-	for _, constant := range []string{credentialSalt, labelAPIKey, labelEncryption, "600,000", HeaderStation, HeaderUser, HeaderSignature} {
+	for _, constant := range []string{CredentialSalt, labelAPIKey, labelEncryption, "600,000", HeaderStation, HeaderUser, HeaderSignature} {
 		says("the constant", constant)
 	}
 	for _, code := range []string{

@@ -91,8 +91,10 @@ const (
 // CredentialRounds is the number of PBKDF2 rounds (OWASP Password Storage Cheat Sheet for PBKDF2-HMAC-SHA-256).
 const CredentialRounds = 600_000
 
+// CredentialSalt and the e-mail address in its normal form are the salt of PBKDF2.
+const CredentialSalt = "starling credentials v1;"
+
 const (
-	credentialSalt  = "starling credentials v1;"
 	labelAPIKey     = "starling apikey v1"
 	labelEncryption = "starling encryption password v1"
 )
@@ -208,12 +210,29 @@ func (s standard) Open(_ context.Context, sealed []Sealed) []Opened {
 	return out
 }
 
+type begunKey struct{}
+
+// WithBegunDerivation gives Credentials what was begun of it elsewhere: wait returns the 32 bytes that PBKDF2 makes of the
+// same password and e-mail address, or nil if there are none, in which case Credentials makes them itself.
+func WithBegunDerivation(ctx context.Context, wait func() []byte) context.Context {
+	return context.WithValue(ctx, begunKey{}, wait)
+}
+
+const masterSize = 32 // bytes that PBKDF2 makes
+
 func (s standard) Credentials(ctx context.Context, email, password string) (Credentials, error) {
 	return credentials(ctx, email, password, CredentialRounds)
 }
 
 func credentials(ctx context.Context, email, password string, rounds int) (Credentials, error) {
-	master, err := pbkdf2SHA256(ctx, []byte(password), []byte(credentialSalt+NormalEmail(email)), rounds, 32)
+	var master []byte
+	var err error
+	if begun, ok := ctx.Value(begunKey{}).(func() []byte); ok {
+		master = begun()
+	}
+	if len(master) != masterSize {
+		master, err = pbkdf2SHA256(ctx, []byte(password), []byte(CredentialSalt+NormalEmail(email)), rounds, masterSize)
+	}
 	if err != nil {
 		return Credentials{}, fmt.Errorf("derive credentials: %w", err)
 	}

@@ -66,6 +66,158 @@
     n.hidden = false;
   };
 
+  // ---- The sidebar of the last visit, until the program has drawn its own: a picture of its elements, kept by
+  // app/engine/shelf.go. What the user does in it is done again in the program's.
+  const pictured = 40; // rows of a list
+  const svg = "http://www.w3.org/2000/svg";
+  // Makes a picture of an element: name, attributes, style, children.
+  const picture = (e) => {
+    const attributes = {};
+    for (const { name, value } of e.attributes) if (!["id", "style", "aria-controls"].includes(name)) attributes[name] = value;
+    let children = [...e.childNodes].filter((c) => !c.classList?.contains("list-trouble"));
+    if (e.localName === "ul") children = children.slice(0, pictured);
+    // What will have expired is not kept.
+    if (e.classList.contains("preview") && e.closest("[data-fleeting]")) children = [];
+    return [e.localName, attributes, e.style.cssText, children.map((c) => (c.nodeType === Node.TEXT_NODE ? c.data : picture(c)))];
+  };
+  // The sidebar as it is to be kept: its head and its lists.
+  starling.picture = (sidebar) => {
+    const [name, attributes, style] = picture(sidebar);
+    return JSON.stringify({ day: new Date().toDateString(), sidebar: [name, attributes, style, [sidebar.firstElementChild, $("lists")].map(picture)] });
+  };
+  const build = ([name, attributes, style, children]) => {
+    const e = name === "svg" || name === "path" ? document.createElementNS(svg, name) : document.createElement(name);
+    for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
+    e.style.cssText = style;
+    e.append(...children.map((c) => (typeof c === "string" ? c : build(c))));
+    return e;
+  };
+
+  const owner = starling.storage.get("starling.signedin");
+  const starsKey = "starling.stars"; // clicked before the program was there
+  const clicked = () => {
+    try {
+      const kept = JSON.parse(starling.storage.get(starsKey));
+      return kept.owner === owner ? kept.stars : {};
+    } catch {
+      return {};
+    }
+  };
+  let shown = null; // the picture in the page
+  let pressed = null; // the last of its buttons
+  let live = false; // the program has drawn its own
+  const setStar = (row, on) => {
+    const star = row.querySelector(".star");
+    star.setAttribute("aria-pressed", String(on));
+    star.setAttribute("aria-description", "Saving");
+    star.dataset.way = "pending";
+  };
+  const setCurrent = () => {
+    const id = new URLSearchParams(location.search).get("c");
+    for (const row of shown.querySelectorAll("li.row")) {
+      const current = row.dataset.id === id;
+      row.classList.toggle("current", current);
+      current ? row.firstChild.setAttribute("aria-current", "page") : row.firstChild.removeAttribute("aria-current");
+    }
+    for (const e of [shown, $("app")]) e?.classList.toggle("reading", !!id);
+  };
+  const hide = () => {
+    shown?.remove();
+    shown = null;
+    delete root.dataset.pictured;
+  };
+  const request = (r) => new Promise((good, bad) => {
+    r.onsuccess = () => good(r.result);
+    r.onerror = () => bad(r.error);
+  });
+  const keptSidebar = async () => {
+    const open = indexedDB.open("starling-shelf");
+    open.onupgradeneeded = () => open.transaction.abort(); // there is none
+    const db = await request(open);
+    try {
+      const store = db.transaction("shelf").objectStore("shelf");
+      const [key, record] = await Promise.all(["key", "sidebar"].map((name) => request(store.get(name))));
+      if (!key || !record) return null;
+      const additionalData = new TextEncoder().encode(owner + "/sidebar");
+      const data = await crypto.subtle.decrypt({ name: "AES-GCM", iv: record.iv, additionalData }, key, record.data);
+      return JSON.parse(new TextDecoder().decode(data));
+    } finally {
+      db.close();
+    }
+  };
+  const showSidebar = async () => {
+    const kept = await keptSidebar();
+    if (!kept || live || root.dataset.phase !== "in") return;
+    shown = document.createElement("div");
+    shown.id = "picture-of-sidebar";
+    shown.className = "app";
+    shown.append(build(kept.sidebar));
+    // Yesterday's times of day are not today's.
+    if (kept.day !== new Date().toDateString()) for (const marks of shown.querySelectorAll(".marks")) marks.textContent = "";
+    for (const [id, on] of Object.entries(clicked())) {
+      const row = shown.querySelector(`li.row[data-id="${CSS.escape(id)}"]`);
+      if (row) setStar(row, on);
+    }
+    shown.addEventListener("click", (e) => {
+      const row = e.target.closest("li.row"), button = e.target.closest("button"), link = e.target.closest("a");
+      if (button?.matches(".star")) {
+        const on = button.getAttribute("aria-pressed") !== "true";
+        setStar(row, on);
+        starling.storage.set(starsKey, JSON.stringify({ owner, stars: { ...clicked(), [row.dataset.id]: on } }));
+      } else if (button) {
+        pressed = button;
+      } else if (link && !e.ctrlKey && !e.metaKey && !e.shiftKey && !e.altKey) {
+        e.preventDefault();
+        history.pushState(null, "", link.href); // the program opens what the address names
+        setCurrent();
+      }
+    });
+    $("signin").before(shown);
+    root.dataset.pictured = "";
+    setCurrent();
+    performance.mark("starling-sidebar");
+  };
+  if (owner) showSidebar().catch((err) => console.warn("The sidebar of the last visit: " + err.message));
+
+  // The program has drawn its list and calls this until it is true: the list takes the picture's place. all: it is the
+  // whole list; until it is, it may be shorter than what the user has scrolled to.
+  starling.listDrawn = (all) => {
+    if (!live) performance.mark("starling-list");
+    live = true;
+    if (!shown) return true;
+    const sidebar = $("app").querySelector(".sidebar");
+    const scrolls = [...sidebar.querySelectorAll(".scroll")];
+    const places = [...shown.querySelectorAll(".scroll")].map((from, i) => [scrolls[i], from.scrollTop, from.clientHeight]);
+    if (!all && places.some(([to, top, height]) => top > 0 && to.scrollHeight < top + height)) return false;
+    const nameOf = (e) => e.getAttribute("aria-label") ?? e.textContent;
+    const same = (e) => {
+      const row = e.closest("li.row");
+      const kind = e.localName + (e.classList.length ? "." + e.classList[0] : "");
+      return row ? sidebar.querySelector(`li.row[data-id="${CSS.escape(row.dataset.id)}"] ${kind}`)
+        : [...sidebar.querySelectorAll(e.localName)].find((other) => nameOf(other) === nameOf(e));
+    };
+    const focused = shown.contains(document.activeElement) ? document.activeElement : null;
+    const typed = shown.querySelector("input").value;
+    const button = pressed;
+    for (const [to, top] of places) to.scrollTop = top;
+    root.removeAttribute("data-pictured"); // what cannot be seen takes no focus
+    if (focused) same(focused)?.focus({ preventScroll: true });
+    const again = button && same(button);
+    hide();
+    if (typed) {
+      $("filter").value = typed;
+      $("filter").dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }
+    again?.click();
+    return true;
+  };
+  // The stars that were clicked in the picture, once.
+  starling.clickedStars = () => {
+    const stars = clicked();
+    starling.storage.remove(starsKey);
+    return Object.entries(stars);
+  };
+
   // ---- Sign-in form. A submit before the program is there waits for it.
   // The server's rule (plausibleEmail in chatserver/accounts.go).
   const bytes = (text) => new TextEncoder().encode(text).length;
@@ -98,6 +250,16 @@
     button.setAttribute("aria-disabled", String(on));
     form.classList.toggle("busy", on);
   };
+  // What takes longest of signing in is done while the program loads: the derivation of ozeki/scheme.go. null leaves it to
+  // the program, as for letters whose lower case is not the same everywhere.
+  const derive = async ({ email, password }) => {
+    const name = email?.trim().toLowerCase();
+    if (!name || !/^[\x21-\x7e]+$/.test(name)) return null;
+    const { salt, rounds: iterations } = starling.config;
+    const text = new TextEncoder();
+    const key = await crypto.subtle.importKey("raw", text.encode(password), "PBKDF2", false, ["deriveBits"]);
+    return crypto.subtle.deriveBits({ name: "PBKDF2", hash: "SHA-256", salt: text.encode(salt + name), iterations }, key, 256);
+  };
   const submit = (form, kind) => {
     if (form.classList.contains("busy")) return;
     for (const input of form.querySelectorAll("input")) {
@@ -108,7 +270,7 @@
     busy(form, true);
     const fields = Object.fromEntries(new FormData(form));
     if (starling.submit) starling.submit(kind, fields);
-    else starling.waiting = [kind, fields];
+    else starling.waiting = [kind, fields, derive(fields).catch(() => null)];
   };
   const forms = { signin: $("signin-form"), create: $("create-form") };
   for (const [kind, form] of Object.entries(forms)) {
@@ -146,6 +308,10 @@
     const r = $("signin-reason");
     r.textContent = reason;
     r.hidden = !reason;
+    if (phase === "out") {
+      live = true;
+      hide();
+    }
     if (phase !== "out" || !changed) return;
     if (forms.create) show("signin");
     forms.signin.querySelector("input").focus();

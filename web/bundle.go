@@ -37,6 +37,8 @@ type PageConfig struct {
 	Scheme   string `json:"scheme"`   // name for ozeki.SchemeByName
 	Upstream bool   `json:"upstream"` // in front of an Ozeki server: sign in by api key, no accounts here
 	Version  string `json:"version"`
+	Salt     string `json:"salt,omitempty"`   // of the derivation of credentials, before the e-mail address
+	Rounds   int    `json:"rounds,omitempty"` // of it
 }
 
 // File is one file ready to be served.

@@ -32,6 +32,9 @@ type Options struct {
 	// OnChange is called after changes of the state with the latest snapshot, one call at a time, in order. Where nothing
 	// else is being shown it is called before the method that made the change returns.
 	OnChange func(*state.Snapshot)
+	// Picture makes a picture of the list, which the device keeps for the moment before the next start; nil where there is
+	// none to be made, and it calls Redrawn later. It is called from any goroutine. nil: none is kept.
+	Picture func() []byte
 }
 
 // Engine is one running client. Its methods return at once; what comes of them is in the snapshots. They may be called
@@ -46,6 +49,7 @@ type Engine struct {
 	jitter     func(most time.Duration) time.Duration
 	after      func(d time.Duration, f func()) (stop func())
 	onChange   func(*state.Snapshot)
+	picture    func() []byte
 
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -119,7 +123,7 @@ const (
 // New returns an engine that does nothing until Start.
 func New(o Options) *Engine {
 	e := &Engine{
-		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, locks: o.Locks, after: o.After, onChange: o.OnChange, state: state.New(),
+		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, locks: o.Locks, after: o.After, onChange: o.OnChange, picture: o.Picture, state: state.New(),
 		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]*typing{},
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
 		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{}, shelf: shelf{all: true, written: idSet{}},

@@ -25,6 +25,7 @@ const (
 	shelfAbout    = "about"
 	shelfHead     = "head"
 	shelfBlocked  = "blocked"   // whom the user has blocked
+	shelfPicture  = "sidebar"   // read by boot.js
 	shelfMessages = "messages/" // and the conversation's id
 	headSize      = 64          // conversations
 	shelfPages    = 128
@@ -58,6 +59,7 @@ type shelf struct {
 	written  idSet  // whose messages are kept
 	tidy     func()
 	blocked  string // whom the user has blocked, as it is kept
+	redraw   bool   // the picture is to be made
 	failed   bool   // the user was told that nothing can be kept
 }
 
@@ -88,6 +90,14 @@ func (e *Engine) shelveLater() {
 	s.stop = e.after(ShelvePause, func() { e.shelve(run) })
 }
 
+// Redrawn says that the list looks different though nothing in it has changed, so that its picture is to be made again.
+func (e *Engine) Redrawn() {
+	e.mu.Lock()
+	defer e.unlock()
+	e.shelf.redraw = true
+	e.shelveLater()
+}
+
 // shelve keeps what has changed.
 func (e *Engine) shelve(run int) {
 	e.mu.Lock()
@@ -103,6 +113,9 @@ func (e *Engine) shelve(run int) {
 	s.busy = true
 	e.goIn(run, func(ctx context.Context, run int) {
 		err := e.shelveChanges(ctx, run)
+		if err == nil {
+			err = e.shelvePicture(ctx, run)
+		}
 		e.mu.Lock()
 		defer e.unlock()
 		if run != e.run || ctx.Err() != nil {
@@ -113,7 +126,7 @@ func (e *Engine) shelve(run int) {
 			s.failed = true
 			e.applyLocked(state.NoticeAdded{Text: "This device cannot keep conversations for reading without a connection. (" + err.Error() + ")"})
 		}
-		if err == nil && e.state.HasChanged() {
+		if err == nil && (e.state.HasChanged() || s.redraw) {
 			e.shelveLater()
 		}
 	})
@@ -140,6 +153,7 @@ func (e *Engine) shelveChanges(ctx context.Context, run int) error {
 		s.cursor = e.poll.cursor
 	}
 	what := about{Version: shelfVersion, Cursor: s.cursor, Written: time.Now().UnixNano()}
+	s.redraw = s.redraw || len(s.rows) > 0 || s.all
 	list := s.leads && e.current().Loaded && (s.all && s.read == "" || len(s.rows) > 0 || s.kept == 0 && s.cursor > 0)
 	read := s.read
 	for id := range s.rows { // what was read in those that are hidden now goes
@@ -206,6 +220,23 @@ func (e *Engine) shelveChanges(ctx context.Context, run int) error {
 		s.rows, s.messages, s.all, s.paged, s.read, s.kept = nil, nil, false, what.Pages, "", what.Cursor
 	}
 	return err
+}
+
+// shelvePicture keeps a picture of the list where it may look different from the one that is kept.
+func (e *Engine) shelvePicture(ctx context.Context, run int) error {
+	e.mu.Lock()
+	session := e.client.Session()
+	due := run == e.run && session != nil && e.shelf.redraw && e.shelf.leads && e.picture != nil
+	e.shelf.redraw = false
+	e.unlock()
+	if !due {
+		return nil
+	}
+	data := e.picture()
+	if data == nil {
+		return nil
+	}
+	return e.put(ctx, run, string(session.Station), Record{Name: shelfPicture, Data: data, Used: e.client.Now()})
 }
 
 func union(a, b idSet) idSet {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -447,4 +448,51 @@ func TestKeptMessagesAreTheSame(t *testing.T) {
 			t.Errorf("%s\nwas kept as\n%s (%v, %v)", was, now, err, err2)
 		}
 	}
+}
+
+func TestThePictureOfTheListIsKeptWhenItChangesAndGoesAtSignOut(t *testing.T) {
+	s := newServer(t)
+	a, b := s.account(0), s.account(1)
+	bob := s.direct(a, b)
+	var drawn atomic.Pointer[person]
+	var none atomic.Bool
+	p := s.signedIn(a, func(o *Options) {
+		o.Picture = func() []byte {
+			p := drawn.Load()
+			if p == nil || none.Load() {
+				return nil
+			}
+			return fmt.Appendf(nil, "Bob is a favorite: %t", row(p.Snapshot(), bob).Favorite)
+		}
+	})
+	drawn.Store(p)
+	p.Redrawn()
+	p.keep()
+	if got := p.keptRecord(shelfPicture); got != "Bob is a favorite: false" {
+		t.Errorf("the picture is %q", got)
+	}
+	p.Star(bob, true)
+	p.until("the star is saved", settled(bob, true))
+	p.keep()
+	if got := p.keptRecord(shelfPicture); got != "Bob is a favorite: true" {
+		t.Errorf("after the star the picture is %q", got)
+	}
+	none.Store(true)
+	p.Star(bob, false)
+	p.until("the star is taken back", settled(bob, false))
+	p.keep()
+	if got := p.keptRecord(shelfPicture); got != "Bob is a favorite: true" {
+		t.Errorf("without a new picture the kept one is %q", got)
+	}
+	none.Store(false)
+	p.Redrawn()
+	p.keep()
+	if got := p.keptRecord(shelfPicture); got != "Bob is a favorite: false" {
+		t.Errorf("after it was drawn anew the picture is %q", got)
+	}
+	p.SignOut()
+	eventually(t, "nothing is kept", func() bool {
+		left, err := p.vault.Shelf(context.Background())
+		return err == nil && len(left) == 0
+	})
 }

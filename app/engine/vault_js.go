@@ -28,7 +28,8 @@ const (
 	shelfName  = "starling-shelf"
 	shelfStore = "shelf"
 	shelfKey   = "key"
-	// signedInMark in localStorage tells the boot script, before the program is there, that somebody is signed in.
+	// signedInMark in localStorage tells the boot script, before the program is there, that somebody is signed in: it is the
+	// station.
 	signedInMark = "starling.signedin"
 	// jotKey in localStorage holds what was jotted: localStorage is the one place that is written at once.
 	jotKey = "starling.jot"
@@ -100,6 +101,8 @@ func (v idb) Load(ctx context.Context) (*Kept, error) {
 	}
 	if k.Ended {
 		markSignedIn("remove", signedInMark)
+	} else { // an earlier version's mark was another one
+		markSignedIn("set", signedInMark, string(k.Session.Station))
 	}
 	for i := range queue.Length() {
 		k.Waiting = append(k.Waiting, outlineOf(queue.Index(i)))
@@ -175,7 +178,7 @@ func (idb) Save(ctx context.Context, k *Kept) error {
 	if err != nil {
 		return fmt.Errorf("keep the session on this device: %w", err)
 	}
-	markSignedIn("set", signedInMark, "1")
+	markSignedIn("set", signedInMark, string(k.Session.Station))
 	askForPersistence()
 	return nil
 }

@@ -25,18 +25,20 @@ type overview struct {
 	unopened *ozeki.Message  // the last message, to be opened
 	stale    bool            // the last message is to be asked for (only towards a server without overview)
 
-	unread  int    // as shown
-	preview string // as shown
+	unread   int    // as shown
+	preview  string // as shown
+	fleeting bool   // what is shown expires
 }
 
 // reread brings what is shown of a conversation in line with what is known.
 func (s *State) reread(c *conversation) {
 	s.touch(c.id)
-	unread, preview := c.countUnread(), c.previewOf(c.lastShown())
-	if unread == c.unread && preview == c.preview {
+	last := c.lastShown()
+	unread, preview, fleeting := c.countUnread(), c.previewOf(last), !last.Until.IsZero()
+	if unread == c.unread && preview == c.preview && fleeting == c.fleeting {
 		return
 	}
-	c.unread, c.preview = unread, preview
+	c.unread, c.preview, c.fleeting = unread, preview, fleeting
 	delete(s.news, c.id)
 	if unread > 0 {
 		if s.news == nil {
@@ -165,7 +167,7 @@ func (s *State) takeOverview(c *conversation, in *ozeki.Conversation, askedAt ui
 
 // forget begins anew with a new instance.
 func (o *overview) forget() {
-	*o = overview{unread: o.unread, preview: o.preview, seenAt: o.seenAt}
+	*o = overview{unread: o.unread, preview: o.preview, fleeting: o.fleeting, seenAt: o.seenAt}
 }
 
 // SealedLast is the last message of a conversation, to be opened.

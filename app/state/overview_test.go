@@ -309,3 +309,18 @@ func TestTheRowSaysWhatIsLastThoughAQueuedMessageWasSentHere(t *testing.T) {
 		t.Errorf("it shows %+v", m)
 	}
 }
+
+func TestARowSaysWhetherWhatItShowsExpires(t *testing.T) {
+	s := overviewed(conv(1, "Anna", says(1, "", "m1")))
+	s.Apply(KeysOpened{[]OpenedKey{{ID: idOf(1), Secret: "secret1", Key: []byte("k"), Name: "Anna"}}})
+	for _, until := range []time.Time{noon.Add(time.Hour), {}} {
+		for _, l := range s.UnopenedLast(100) {
+			s.Apply(LastOpened{[]OpenedLast{{l.ID, l.Message, Message{ID: l.Message.ID, Text: "text", From: userOf(1), Until: until}}}})
+		}
+		wantSidebar(t, s, "1 text")
+		if r, _ := rowIn(checkSnapshot(t, s), idOf(1)); r.Fleeting != !until.IsZero() {
+			t.Errorf("of a message until %v the row says %t", until, r.Fleeting)
+		}
+		listed(s, conv(1, "Anna", says(1, "", "m2"))) // the same words
+	}
+}

@@ -42,6 +42,7 @@ type Row struct {
 	Blocked  bool         // the user has blocked that person
 	Active   time.Time
 	Preview  string   // how the last message begins, on one line, empty for none or while it is not known
+	Fleeting bool     // Preview is of a message that expires
 	Unread   int      // messages by others that the user has not viewed, on any device
 	Stale    bool     // Preview and Unread have to be asked for (Engine.Overview) when the row is seen
 	Presence Presence // of the other one in a conversation of two
@@ -238,7 +239,7 @@ func (c *conversation) row() Row {
 		ID: c.id, Name: c.name, Opened: c.opened, Trouble: c.trouble, Favorite: c.favorite.shown() != "", Star: c.favorite.phase(),
 		Muted: c.mute.shown() != "", Hidden: c.isHidden(), Color: c.color.shown(),
 		Saving: max(c.mute.phase(), c.hide.phase(), c.color.phase()), Active: c.active, Draft: c.draft != nil || c.sealedDraft,
-		Preview: c.preview, Unread: c.unread, Stale: c.stale, With: c.with, Group: c.group, Blocked: c.blocked, Presence: c.presence,
+		Preview: c.preview, Fleeting: c.fleeting, Unread: c.unread, Stale: c.stale, With: c.with, Group: c.group, Blocked: c.blocked, Presence: c.presence,
 	}
 }
 

@@ -1,0 +1,152 @@
+package e2e
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// withoutProgram holds the program back at every start of a page from now on, until arrives lets it in.
+func (p *person) withoutProgram() {
+	p.t.Helper()
+	p.before(`{ const all = window.fetch; window.fetch = async (...a) => {
+		if (/\.wasm$/.test(a[0])) await new Promise((go) => (window.letProgramIn = go))
+		return all(...a)
+	} }`)
+}
+
+// arrives lets the program in.
+func (p *person) arrives() {
+	p.t.Helper()
+	p.js(`letProgramIn()`, nil)
+	p.programRuns()
+}
+
+// SeeLastSidebar waits until the sidebar of the last visit is shown, before the program is there.
+func (p *person) SeeLastSidebar() {
+	p.t.Helper()
+	p.eventually("the last sidebar is shown", func() error { return p.holds(`"pictured" in document.documentElement.dataset`) })
+}
+
+// sidebarRow is what is seen of a row, and where.
+type sidebarRow struct {
+	ID, Text, Class, Star string
+	Rect                  [4]float64
+}
+
+func (p *person) sidebarRows() (rows []sidebarRow) {
+	p.t.Helper()
+	p.js(`[...(document.querySelector("#picture-of-sidebar") ?? document.querySelector("#app")).querySelectorAll(".sidebar li.row")].map((row) => {
+		const {x, y, width, height} = row.getBoundingClientRect()
+		return {ID: row.dataset.id, Text: row.innerText, Class: row.className, Star: row.querySelector(".star").getAttribute("aria-pressed"), Rect: [x, y, width, height]}
+	})`, &rows)
+	return rows
+}
+
+// Who comes back reads the list of the last visit before the program is there, and nothing moves when it comes.
+func TestTheLastSidebarIsThereBeforeTheProgram(t *testing.T) {
+	t.Parallel()
+	p := newAlice(newPerson(t, startDemo(t).URL))
+	p.FromMenu("Priya Raman", "Mute")
+	p.SeeRow("Priya Raman", "Conversations", "Muted")
+	p.onDevice("Muted · ")
+	p.withoutProgram()
+	p.run(chromedp.Reload())
+	p.SeeLastSidebar()
+	before := p.sidebarRows()
+	if len(before) < 10 {
+		t.Fatalf("only %d rows are shown", len(before))
+	}
+	p.see("searchbox", "Filter conversations")
+	p.see("button", "Settings")
+	p.js(`(window.shifts = [], new PerformanceObserver((list) => shifts.push(...list.getEntries().map((e) => e.value))).observe({type: "layout-shift", buffered: true}))`, nil)
+	p.arrives()
+	p.eventually("the program has drawn the list", func() error { return p.holds(`!document.querySelector("#picture-of-sidebar")`) })
+	if after := p.sidebarRows(); !reflect.DeepEqual(before, after) {
+		for i := range min(len(before), len(after)) {
+			if before[i] != after[i] {
+				t.Errorf("row %d was %+v and is %+v", i, before[i], after[i])
+			}
+		}
+		t.Errorf("%d rows were shown, %d are", len(before), len(after))
+	}
+	var shifts []float64
+	p.js(`new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(shifts))))`, &shifts)
+	if len(shifts) > 0 {
+		t.Errorf("the page moved by %v", shifts)
+	}
+}
+
+// What is done in the list of the last visit is done when the program is there: a star, an open conversation, a filter.
+func TestWhatIsDoneInTheLastSidebarIsKept(t *testing.T) {
+	t.Parallel()
+	server := startDemo(t)
+	p := newAlice(newPerson(t, server.URL))
+	p.onDevice("Favorite Priya Raman")
+	p.withoutProgram()
+	p.run(chromedp.Reload())
+	p.SeeLastSidebar()
+	p.Star("Priya Raman")
+	p.run(chromedp.Reload()) // before the program was there at all
+	p.SeeLastSidebar()
+	if on := p.star("Priya Raman").attr("aria-pressed"); on != "true" {
+		t.Errorf("after a reload the star is %q", on)
+	}
+	p.OpenConversationByLink("Bob Baker")
+	p.js(`document.querySelector("#picture-of-sidebar .row .star").focus()`, nil)
+	p.arrives()
+	p.SeeConversation("Bob Baker")
+	p.SeeFavorite("Priya Raman")
+	p.SeeSettled("Priya Raman")
+	p.eventually("the focus stays on the star", func() error { return p.holds(`document.activeElement.matches("#app .row .star")`) })
+	other := newAlice(newPerson(t, server.URL))
+	other.SeeFavorite("Priya Raman")
+
+	p.run(chromedp.Reload())
+	p.SeeLastSidebar()
+	p.see("searchbox", "Filter conversations").fill("priya")
+	p.arrives()
+	p.eventually("the list is filtered", func() error {
+		if n := len(p.sidebarRows()); n != 1 {
+			return fmt.Errorf("%d rows", n)
+		}
+		return nil
+	})
+	p.see("searchbox", "Filter conversations").fill("")
+	p.onDevice("Favorite Priya Raman")
+	p.run(chromedp.Reload())
+	p.SeeLastSidebar()
+	p.see("button", "Settings").click()
+	p.arrives()
+	p.see("dialog", "Settings")
+}
+
+// OpenConversationByLink clicks a row, without waiting for what it opens.
+func (p *person) OpenConversationByLink(name string) { p.t.Helper(); p.link(name).click() }
+
+// Nothing that was typed before the program is there is lost, and signing in begins before.
+func TestWhatIsTypedBeforeTheProgramStays(t *testing.T) {
+	t.Parallel()
+	p := newPerson(t, startDemo(t).URL)
+	p.withoutProgram()
+	p.before(`{ const derive = SubtleCrypto.prototype.deriveBits; window.derived = 0
+		SubtleCrypto.prototype.deriveBits = function (...a) { window.derived++; return derive.apply(this, a) } }`)
+	p.navigate("/")
+	p.see("textbox", "Email").fill(alice)
+	p.arrives()
+	var email string
+	p.js(`document.activeElement.value`, &email)
+	if email != alice {
+		t.Errorf("where %q was typed is %q now", alice, email)
+	}
+	p.navigate("/")
+	p.FillSignIn(alice, demoPassword)
+	p.eventually("the derivation has begun", func() error { return p.holds(`window.derived === 1`) })
+	p.arrives()
+	p.SeeSidebar()
+	if err := p.holds(`window.derived === 1`); err != nil {
+		t.Errorf("the key was derived again: %v", err)
+	}
+}
