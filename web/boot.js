@@ -175,14 +175,15 @@
     $("signin").before(shown);
     root.dataset.pictured = "";
     setCurrent();
-    performance.mark("starling-sidebar");
+    // Painted before the program takes the thread; a page that is not seen has no frames.
+    await Promise.race([new Promise((done) => requestAnimationFrame(() => setTimeout(done))), after(100)]);
   };
-  if (owner) showSidebar().catch((err) => console.warn("The sidebar of the last visit: " + err.message));
+  const after = (ms) => new Promise((done) => setTimeout(done, ms));
+  const sidebarShown = owner && showSidebar().catch((err) => console.warn("The sidebar of the last visit: " + err.message));
 
   // The program has drawn its list and calls this until it is true: the list takes the picture's place. all: it is the
   // whole list; until it is, it may be shorter than what the user has scrolled to.
   starling.listDrawn = (all) => {
-    if (!live) performance.mark("starling-list");
     live = true;
     if (!shown) return true;
     const sidebar = $("app").querySelector(".sidebar");
@@ -330,6 +331,7 @@
     const response = await window.starlingProgram;
     if (!response.ok) throw new Error("HTTP " + response.status);
     const { instance } = await WebAssembly.instantiateStreaming(response, go.importObject);
+    await Promise.race([sidebarShown, after(500)]); // a database may be blocked
     return () => go.run(instance);
   };
   start().then(
