@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -12,11 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -30,6 +26,7 @@ type figure struct {
 	Unit    string  `json:"unit"`
 	N       int     `json:"n"`
 	Median  float64 `json:"median"`
+	P95     float64 `json:"p95"`
 	Min     float64 `json:"min"`
 	Max     float64 `json:"max"`
 }
@@ -46,7 +43,7 @@ func reportIn(b *testing.B, unit, name, profile string, values []float64) {
 	}
 	slices.Sort(values)
 	round := func(v float64) float64 { return math.Round(v*10) / 10 }
-	line, err := json.Marshal(figure{name, profile, unit, len(values), round(values[len(values)/2]), round(values[0]), round(values[len(values)-1])})
+	line, err := json.Marshal(figure{name, profile, unit, len(values), round(values[len(values)/2]), round(values[(len(values)*95+99)/100-1]), round(values[0]), round(values[len(values)-1])})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -96,7 +93,7 @@ func benchServer(b *testing.B, seed ...string) (url string) {
 	return ""
 }
 
-// profile shapes a page's network and processor.
+// profile shapes the network (see shape) and a page's processor.
 type profile struct {
 	name string
 	cpu  float64
@@ -109,107 +106,8 @@ var profiles = []profile{
 	{"slow", 4, 150, 1.6e6 / 8},
 }
 
-func (p profile) apply() chromedp.Action {
-	return chromedp.ActionFunc(func(ctx context.Context) error {
-		if err := emulation.SetCPUThrottlingRate(p.cpu).Do(ctx); err != nil {
-			return err
-		}
-		if p.rate < 0 {
-			return nil
-		}
-		return network.EmulateNetworkConditions(false, p.rtt, p.rate, p.rate).Do(ctx)
-	})
-}
-
-// stopwatch notes in the page when the form stood, when the program took over, and when the first row was in the list.
-// With credentials in sessionStorage it submits the form as soon as it stands, as a password manager's user would.
-const stopwatch = `(() => {
-  const t = (window.benchTimes = {});
-  const look = () => {
-    if (!t.form && document.getElementById("signin-form")?.offsetParent) t.form = performance.now();
-    if (!t.live && window.starling?.submit) t.live = performance.now();
-    if (!t.list && document.querySelector("li.row")) t.list = performance.now();
-    if (!t.list) requestAnimationFrame(look);
-  };
-  requestAnimationFrame(look);
-  addEventListener("DOMContentLoaded", () => {
-    if (document.documentElement.dataset.phase !== "out") return;
-    document.getElementById("email").value = benchEmail;
-    document.getElementById("password").value = "starling-demo";
-    document.getElementById("signin-form").requestSubmit();
-  });
-})()`
-
-type times struct{ Form, Live, List float64 }
-
-func measureStart(ctx context.Context, b *testing.B, action chromedp.Action) (t times) {
-	b.Helper()
-	if err := chromedp.Run(ctx, action, chromedp.Poll(`window.benchTimes?.list > 0`, nil, chromedp.WithPollingTimeout(50*time.Second)),
-		chromedp.Evaluate(`window.benchTimes`, &t)); err != nil {
-		b.Fatal(err)
-	}
-	return t
-}
-
-// keptList waits until the device keeps the list (its last record) and gives the size of all that it keeps for reading
-// without a connection, in bytes; 0 if that takes longer than half a minute.
-const keptList = `(async () => {
-  const shelf = (call) => new Promise((good, bad) => {
-    const r = indexedDB.open("starling-shelf");
-    r.onerror = bad;
-    r.onupgradeneeded = () => r.transaction.abort();
-    r.onsuccess = () => {
-      const q = call(r.result.transaction("shelf").objectStore("shelf"));
-      q.onsuccess = () => { r.result.close(); good(q.result); };
-    };
-  });
-  for (let i = 0; i < 150; i++) {
-    if (await shelf((s) => s.get("about")).catch(() => null)) {
-      return (await shelf((s) => s.getAll())).reduce((n, r) => n + (r.data?.byteLength ?? 0), 0);
-    }
-    await new Promise((done) => setTimeout(done, 200));
-  }
-  return 0;
-})()`
-
-func benchStart(b *testing.B, url, email, size string, rounds int, p profile) {
-	var form, live, list, bytes, warmLive, warmList []float64
-	for range rounds {
-		ctx := newBrowser(b)
-		if err := chromedp.Run(ctx, p.apply(), chromedp.ActionFunc(func(ctx context.Context) error {
-			_, err := page.AddScriptToEvaluateOnNewDocument(fmt.Sprintf("const benchEmail=%q;%s", email, stopwatch)).Do(ctx)
-			return err
-		})); err != nil {
-			b.Fatal(err)
-		}
-		cold := measureStart(ctx, b, chromedp.Navigate(url))
-		form, live, list = append(form, cold.Form), append(live, cold.Live), append(list, cold.List)
-		// Warm: the worker has its files.
-		if err := chromedp.Run(ctx, chromedp.Poll(`navigator.serviceWorker.controller !== null`, nil, chromedp.WithPollingTimeout(50*time.Second))); err != nil {
-			b.Fatal(err)
-		}
-		var kept int
-		if err := chromedp.Run(ctx, chromedp.Evaluate(keptList, &kept, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) })); err != nil {
-			b.Fatal(err)
-		}
-		bytes = append(bytes, float64(kept))
-		warm := measureStart(ctx, b, chromedp.Reload())
-		warmLive, warmList = append(warmLive, warm.Live), append(warmList, warm.List)
-	}
-	report(b, "first visit to sign-in form"+size, p.name, form)
-	report(b, "first visit to program"+size, p.name, live)
-	report(b, "first visit to list, signing in at once"+size, p.name, list)
-	report(b, "reload to program"+size, p.name, warmLive)
-	report(b, "reload to list"+size, p.name, warmList)
-	reportIn(b, "bytes", "kept on the device"+size, p.name, bytes)
-}
-
-func BenchmarkStart(b *testing.B) {
-	url := benchServer(b)
-	for _, p := range profiles {
-		benchStart(b, url, "alice@example.com", "", 5, p)
-	}
-}
+// throttle slows the page's processor down.
+func (p profile) throttle() chromedp.Action { return emulation.SetCPUThrottlingRate(p.cpu) }
 
 // clicking clicks the star of the first conversation, there and back, ten times and gives the times from the click to the frame after it.
 const clicking = `(async () => {
@@ -232,33 +130,84 @@ const clicking = `(async () => {
   return out;
 })()`
 
-func benchStar(b *testing.B, url, email, size string, p profile) {
+// switching opens the first conversations by turns and gives the times from the click to the frame after it.
+const switching = `(async () => {
+  const frame = () => new Promise((done) => requestAnimationFrame(() => {
+    const c = new MessageChannel();
+    c.port1.onmessage = done;
+    c.port2.postMessage(0);
+  }));
+  const out = [];
+  const links = [...document.querySelectorAll(".conversations .row a")].slice(0, 5);
+  for (let i = 0; i < 25; i++) {
+    await new Promise((done) => setTimeout(done, 150 + (i * 7) % 17));
+    const start = performance.now();
+    links[i % links.length].click();
+    await frame();
+    if (i >= links.length) out.push(performance.now() - start); // the first time each is loaded
+  }
+  return out;
+})()`
+
+// filtering types into the filter and gives how long the page was busy with each key.
+const filtering = `(async () => {
+  const out = [], filter = document.getElementById("filter");
+  for (const text of ["a", "an", "ann", "an", "a", "", "e", "er", "e", ""]) {
+    filter.value = text;
+    const start = performance.now();
+    filter.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    out.push(performance.now() - start);
+    await new Promise((done) => setTimeout(done, 60));
+  }
+  return out;
+})()`
+
+// scrolling goes through the list at 60 pixels a frame and gives the times between the frames.
+const scrolling = `(async () => {
+  const out = [], list = document.querySelector(".conversations .scroll");
+  let last = await new Promise(requestAnimationFrame);
+  for (let i = 0; i < 120; i++) {
+    list.scrollTop += 60;
+    const now = await new Promise(requestAnimationFrame);
+    out.push(now - last);
+    last = now;
+  }
+  list.scrollTop = 0;
+  return out;
+})()`
+
+func benchClicks(b *testing.B, url, email, size string, p profile) {
 	ctx := newBrowser(b)
-	var values []float64
-	if err := chromedp.Run(ctx,
-		chromedp.ActionFunc(func(ctx context.Context) error {
-			_, err := page.AddScriptToEvaluateOnNewDocument(fmt.Sprintf("const benchEmail=%q;%s", email, stopwatch)).Do(ctx)
-			return err
-		}),
-		chromedp.Navigate(url),
-		chromedp.Poll(`window.benchTimes?.list > 0`, nil, chromedp.WithPollingTimeout(50*time.Second)),
-		p.apply(),
-		chromedp.Evaluate(clicking, &values, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }),
-	); err != nil {
+	evaluate := func(script string) (values []float64) {
+		if err := chromedp.Run(ctx, chromedp.Evaluate(script, &values, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) })); err != nil {
+			b.Fatal(err)
+		}
+		return values
+	}
+	signInAtOnce(b, ctx, email)
+	if measureStart(ctx, b, url); b.Failed() {
+		return
+	}
+	if err := chromedp.Run(ctx, p.throttle()); err != nil {
 		b.Fatal(err)
 	}
-	report(b, "star click to paint"+size, p.name, values)
+	report(b, "star click to paint"+size, p.name, evaluate(clicking))
+	report(b, "switching click to paint"+size, p.name, evaluate(switching))
+	report(b, "filter keystroke, busy"+size, p.name, evaluate(filtering))
+	report(b, "frame while scrolling"+size, p.name, evaluate(scrolling))
 }
 
-func BenchmarkStar(b *testing.B) {
+func BenchmarkClicks(b *testing.B) {
 	url := benchServer(b)
 	for _, p := range profiles {
-		benchStar(b, url, "alice@example.com", "", p)
+		benchClicks(b, url, "alice@example.com", "", p)
 	}
 }
 
 func BenchmarkTenThousandConversations(b *testing.B) {
 	url := benchServer(b, "--users", "500", "--conversations", "10000", "--messages", "2")
-	benchStart(b, url, "user1@example.com", ", 10,000 conversations", 3, profiles[0])
-	benchStar(b, url, "user1@example.com", ", 10,000 conversations", profiles[0])
+	benchVisits(b, url, "user1@example.com", ", 10,000 conversations", 3, profiles[0])
+	for _, p := range profiles {
+		benchClicks(b, url, "user1@example.com", ", 10,000 conversations", p)
+	}
 }

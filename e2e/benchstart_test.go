@@ -1,0 +1,272 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/systeminfo"
+	"github.com/chromedp/chromedp"
+)
+
+// The figures of a first visit and of a return: a browser of its own for each, the second on the profile of the first.
+
+// wire is one direction of a shaped link: all connections share its rate.
+type wire struct {
+	mu   sync.Mutex
+	free time.Time
+	rate float64 // bytes a second
+}
+
+// take gives the moment in which n bytes have passed.
+func (w *wire) take(n int) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now := time.Now(); w.free.Before(now) {
+		w.free = now
+	}
+	w.free = w.free.Add(time.Duration(float64(n) / w.rate * float64(time.Second)))
+	return w.free
+}
+
+// shape puts a link with the profile's rate and round trip in front of a server and gives its address there. It works on the
+// connections, so that it shapes the service worker and sockets too. A connection costs a round trip to open.
+func (p profile) shape(b *testing.B, url string) string {
+	b.Helper()
+	if p.rate < 0 {
+		return url
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = l.Close() })
+	rtt := time.Duration(p.rtt * float64(time.Millisecond))
+	up, down := &wire{rate: p.rate}, &wire{rate: p.rate}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				time.Sleep(rtt)
+				out, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+				if err != nil {
+					_ = in.Close()
+					return
+				}
+				go up.carry(out, in, rtt/2)
+				down.carry(in, out, rtt/2)
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+// carry copies what comes from one connection to the other, late and at the wire's rate.
+func (w *wire) carry(to, from net.Conn, late time.Duration) {
+	type packet struct {
+		at   time.Time
+		data []byte
+	}
+	under := make(chan packet, 64)
+	go func() {
+		defer close(under)
+		for {
+			data := make([]byte, 1400)
+			n, err := from.Read(data)
+			if n > 0 {
+				passed := w.take(n)
+				under <- packet{passed.Add(late), data[:n]}
+				time.Sleep(time.Until(passed))
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for p := range under {
+		time.Sleep(time.Until(p.at))
+		if _, err := to.Write(p.data); err != nil {
+			break
+		}
+	}
+	_, _ = to.Close(), from.Close()
+	for range under { // let the reader go
+	}
+}
+
+// stopwatch notes in the page when the form stood, when a list was painted, when the program took over, and when its own list
+// stood, and for how long the page was blocked until then. Where nobody is signed in it submits the form as soon as it
+// stands, as a password manager's user would.
+const stopwatch = `(() => {
+  const t = (window.benchTimes = { blocked: 0 });
+  new PerformanceObserver((list) => {
+    for (const e of list.getEntries()) if (!t.list || e.startTime < t.list) t.blocked += Math.max(0, e.duration - 50);
+  }).observe({ type: "longtask", buffered: true });
+  const look = (now) => {
+    if (!t.form && document.getElementById("signin-form")?.offsetParent) t.form = performance.now();
+    if (!t.sidebar && document.querySelector("li.row")) t.sidebar = performance.now();
+    if (!t.live && window.starling?.submit) t.live = performance.now();
+    if (!t.list && document.querySelector("#app li.row") && !document.documentElement.hasAttribute("data-pictured")) t.list = performance.now();
+    if (!t.list) requestAnimationFrame(look);
+    else setTimeout(() => (t.done = true), 300); // long tasks are told late
+  };
+  requestAnimationFrame(look);
+  addEventListener("DOMContentLoaded", () => {
+    if (document.documentElement.dataset.phase !== "out") return;
+    document.getElementById("email").value = benchEmail;
+    document.getElementById("password").value = "starling-demo";
+    document.getElementById("signin-form").requestSubmit();
+  });
+})()`
+
+type times struct{ Form, Sidebar, Live, List, Blocked float64 }
+
+// signInAtOnce has the stopwatch run in all later pages.
+func signInAtOnce(b *testing.B, ctx context.Context, email string) {
+	b.Helper()
+	if err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(fmt.Sprintf("const benchEmail=%q;%s", email, stopwatch)).Do(ctx)
+		return err
+	})); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func measureStart(ctx context.Context, b *testing.B, url string) (t times) {
+	b.Helper()
+	if err := chromedp.Run(ctx, chromedp.Navigate(url), chromedp.Poll(`window.benchTimes?.done`, nil, chromedp.WithPollingTimeout(90*time.Second)),
+		chromedp.Evaluate(`window.benchTimes`, &t)); err != nil {
+		b.Fatal(err)
+	}
+	return t
+}
+
+// keptList waits until the device keeps the list (its last record) and the sidebar, and gives the size of all that it keeps for
+// reading without a connection, in bytes; 0 if that takes longer than half a minute.
+const keptList = `(async () => {
+  const shelf = (call) => new Promise((good, bad) => {
+    const r = indexedDB.open("starling-shelf");
+    r.onerror = bad;
+    r.onupgradeneeded = () => r.transaction.abort();
+    r.onsuccess = () => {
+      const q = call(r.result.transaction("shelf").objectStore("shelf"));
+      q.onsuccess = () => { r.result.close(); good(q.result); };
+    };
+  });
+  for (let i = 0; i < 150; i++) {
+    const there = await Promise.all(["about", "sidebar"].map((name) => shelf((s) => s.get(name)).catch(() => null)));
+    if (there.every(Boolean)) return (await shelf((s) => s.getAll())).reduce((n, r) => n + (r.data?.byteLength ?? 0), 0);
+    await new Promise((done) => setTimeout(done, 200));
+  }
+  return 0;
+})()`
+
+// memory gives what the largest page of a browser has for itself, in MB.
+func memory(ctx context.Context, b *testing.B) float64 {
+	b.Helper()
+	browser := cdp.WithExecutor(ctx, chromedp.FromContext(ctx).Browser)
+	processes, err := systeminfo.GetProcessInfo().Do(browser)
+	if err != nil {
+		b.Fatal(err)
+	}
+	most := 0
+	for _, process := range processes {
+		if process.Type != "renderer" {
+			continue
+		}
+		smaps, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", process.ID))
+		if err != nil {
+			continue // it has gone
+		}
+		own := 0
+		for line := range strings.Lines(string(smaps)) {
+			if f := strings.Fields(line); len(f) == 3 && strings.HasPrefix(f[0], "Private_") {
+				kB, err := strconv.Atoi(f[1])
+				if err != nil {
+					b.Fatal(err)
+				}
+				own += kB
+			}
+		}
+		most = max(most, own)
+	}
+	return float64(most) / 1024
+}
+
+func benchVisits(b *testing.B, url, email, size string, rounds int, p profile) {
+	b.Helper()
+	url = p.shape(b, url)
+	visit := func(profile string, then func(ctx context.Context)) {
+		root, stop, err := launch(profile)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer stop()
+		ctx, cancel := context.WithTimeout(root, testTimeout)
+		defer cancel()
+		if err := chromedp.Run(ctx, p.throttle()); err != nil {
+			b.Fatal(err)
+		}
+		then(ctx)
+	}
+	var cold, warm []times
+	var bytes, floor, grown []float64
+	for range rounds {
+		dir := b.TempDir()
+		visit(dir, func(ctx context.Context) {
+			if err := chromedp.Run(ctx, chromedp.Navigate(url+"/healthz")); err != nil {
+				b.Fatal(err)
+			}
+			floor = append(floor, memory(ctx, b))
+			signInAtOnce(b, ctx, email)
+			cold = append(cold, measureStart(ctx, b, url))
+			var kept int
+			if err := chromedp.Run(ctx, chromedp.Poll(`navigator.serviceWorker.controller !== null`, nil, chromedp.WithPollingTimeout(50*time.Second)),
+				chromedp.Evaluate(keptList, &kept, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) })); err != nil {
+				b.Fatal(err)
+			}
+			bytes = append(bytes, float64(kept))
+		})
+		visit(dir, func(ctx context.Context) {
+			signInAtOnce(b, ctx, email)
+			warm = append(warm, measureStart(ctx, b, url))
+			grown = append(grown, memory(ctx, b)-floor[len(floor)-1])
+		})
+	}
+	of := func(visits []times, f func(times) float64) (values []float64) {
+		for _, t := range visits {
+			values = append(values, f(t))
+		}
+		return values
+	}
+	report(b, "first visit to sign-in form"+size, p.name, of(cold, func(t times) float64 { return t.Form }))
+	report(b, "first visit to program"+size, p.name, of(cold, func(t times) float64 { return t.Live }))
+	report(b, "first visit to list, signing in at once"+size, p.name, of(cold, func(t times) float64 { return t.List }))
+	report(b, "first visit, blocked until the list"+size, p.name, of(cold, func(t times) float64 { return t.Blocked }))
+	report(b, "return to a readable sidebar"+size, p.name, of(warm, func(t times) float64 { return t.Sidebar }))
+	report(b, "return to program"+size, p.name, of(warm, func(t times) float64 { return t.Live }))
+	report(b, "return to live list"+size, p.name, of(warm, func(t times) float64 { return t.List }))
+	report(b, "return, blocked until the list"+size, p.name, of(warm, func(t times) float64 { return t.Blocked }))
+	reportIn(b, "MB", "static page, memory"+size, p.name, floor)
+	reportIn(b, "MB", "return, memory above the static page"+size, p.name, grown)
+	reportIn(b, "bytes", "kept on the device"+size, p.name, bytes)
+}
+
+func BenchmarkStart(b *testing.B) {
+	url := benchServer(b)
+	for _, p := range profiles {
+		benchVisits(b, url, "alice@example.com", "", 5, p)
+	}
+}
