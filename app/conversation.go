@@ -95,7 +95,7 @@ func (p *conversationPane) Render() goapp.UI {
 	return el("main").Class("pane").Body(
 		el("header").Class("pane-head").Body(p.back(), el("div").Class("pane-title").Body(
 			el("h1").Text(v.Row.Name),
-			el("p").Class("pane-note").Dir("auto").Text(noteOf(v)),
+			el("p").Class("pane-note").Text(noteOf(v)),
 		), p.members(), star, p.more()),
 		el("section").ID("timeline").Class("timeline"), // filled by timeline_js.go; no other part here is a section
 		el("div").Class("drop").Aria("hidden", "true").Body(el("p").Text("Drop the files here to attach them")),
