@@ -283,29 +283,32 @@ func (e *element) point() (x, y float64, err error) {
 	return at.X, at.Y, err
 }
 
-// click clicks with the mouse, as soon as nothing is in front of the element.
-func (e *element) click() {
+// at waits until the element stands still with nothing in front of it, and is the middle of it.
+func (e *element) at() (x, y float64) {
 	e.p.t.Helper()
-	e.p.eventually("click "+e.String(), func() error {
-		x, y, err := e.point()
-		if err != nil {
+	e.p.eventually("point at "+e.String(), func() (err error) {
+		if x, y, err = e.point(); err != nil {
 			// It may be drawn anew meanwhile: the name counts, not the node.
 			if again, err := e.p.one(e.in, e.Role, e.Name); err == nil {
 				e.id = again.id
 			}
-			return err
 		}
-		return chromedp.Run(e.p.ctx, chromedp.MouseClickXY(x, y))
+		return err
 	})
+	return x, y
+}
+
+// click clicks with the mouse.
+func (e *element) click() {
+	e.p.t.Helper()
+	x, y := e.at()
+	e.p.run(chromedp.MouseClickXY(x, y))
 }
 
 // hover moves the mouse there.
 func (e *element) hover() {
 	e.p.t.Helper()
-	x, y, err := e.point()
-	if err != nil {
-		e.p.t.Fatal(err)
-	}
+	x, y := e.at()
 	e.p.run(input.DispatchMouseEvent(input.MouseMoved, x, y))
 }
 

@@ -270,15 +270,7 @@ func TestPhoneShowsOneThingAtATime(t *testing.T) {
 // tap touches an element with a finger.
 func (p *person) tap(e *element) {
 	p.t.Helper()
-	p.eventually("tap "+e.String(), func() error {
-		x, y, err := e.point()
-		if err != nil {
-			if again, err := p.one(e.in, e.Role, e.Name); err == nil {
-				e.id = again.id
-			}
-			return err
-		}
-		return chromedp.Run(p.ctx, input.DispatchTouchEvent(input.TouchStart, []*input.TouchPoint{{X: x, Y: y}}),
-			input.DispatchTouchEvent(input.TouchEnd, []*input.TouchPoint{}))
-	})
+	x, y := e.at()
+	p.run(input.DispatchTouchEvent(input.TouchStart, []*input.TouchPoint{{X: x, Y: y}}),
+		input.DispatchTouchEvent(input.TouchEnd, []*input.TouchPoint{}))
 }

@@ -91,10 +91,7 @@ func (p *person) SeeColour(name, colour string) {
 // rightClick opens what a right click opens.
 func (e *element) rightClick() {
 	e.p.t.Helper()
-	x, y, err := e.point()
-	if err != nil {
-		e.p.t.Fatal(err)
-	}
+	x, y := e.at()
 	e.p.run(chromedp.MouseClickXY(x, y, chromedp.ButtonType(input.Right)))
 }
 

@@ -12,16 +12,6 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// at is the middle of an element.
-func (e *element) at() (x, y float64) {
-	e.p.t.Helper()
-	x, y, err := e.point()
-	if err != nil {
-		e.p.t.Fatal(err)
-	}
-	return x, y
-}
-
 // mouse moves the mouse, presses or releases its button.
 func (p *person) mouse(kind input.MouseType, x, y float64) {
 	p.t.Helper()

@@ -61,6 +61,7 @@ func TestTheLastSidebarIsThereBeforeTheProgram(t *testing.T) {
 	}
 	p.see("searchbox", "Filter conversations")
 	p.see("button", "Settings")
+	p.SeeWords("As of ")
 	p.js(`(window.shifts = [], new PerformanceObserver((list) => shifts.push(...list.getEntries().map((e) => e.value))).observe({type: "layout-shift", buffered: true}))`, nil)
 	p.arrives()
 	p.eventually("the program has drawn the list", func() error { return p.holds(`!document.querySelector("#picture-of-sidebar")`) })

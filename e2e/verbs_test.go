@@ -24,12 +24,12 @@ func (p *person) Reload() {
 	p.programRuns()
 }
 
-// programRuns waits until the program has taken over the page.
+// programRuns waits until the program has taken over the page, with its own list in the place of the picture of the last.
 func (p *person) programRuns() {
 	p.t.Helper()
 	p.eventually("the program starts", func() error {
 		var ready bool
-		if err := p.tryJS(`!!window.starling?.submit && !!document.querySelector("#lists")`, &ready); err != nil || !ready {
+		if err := p.tryJS(`!!window.starling?.submit && !!document.querySelector("#lists") && !("pictured" in document.documentElement.dataset)`, &ready); err != nil || !ready {
 			return fmt.Errorf("ready: %t, %w", ready, err)
 		}
 		return nil

@@ -83,7 +83,7 @@
   // The sidebar as it is to be kept: its head and its lists.
   starling.picture = (sidebar) => {
     const [name, attributes, style] = picture(sidebar);
-    return JSON.stringify({ day: new Date().toDateString(), sidebar: [name, attributes, style, [sidebar.firstElementChild, $("lists")].map(picture)] });
+    return JSON.stringify({ at: Date.now(), sidebar: [name, attributes, style, [sidebar.firstElementChild, $("lists")].map(picture)] });
   };
   const build = ([name, attributes, style, children]) => {
     const e = name === "svg" || name === "path" ? document.createElementNS(svg, name) : document.createElement(name);
@@ -152,8 +152,13 @@
     shown.id = "picture-of-sidebar";
     shown.className = "app";
     shown.append(build(kept.sidebar));
+    const at = new Date(kept.at), today = at.toDateString() === new Date().toDateString();
     // Yesterday's times of day are not today's.
-    if (kept.day !== new Date().toDateString()) for (const marks of shown.querySelectorAll(".marks")) marks.textContent = "";
+    if (!today) for (const marks of shown.querySelectorAll(".marks")) marks.textContent = "";
+    const age = document.createElement("p");
+    age.className = "connection age";
+    age.textContent = "As of " + at.toLocaleString(undefined, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }) + ". Loading…";
+    shown.firstChild.append(age);
     for (const [id, on] of Object.entries(clicked())) {
       const row = shown.querySelector(`li.row[data-id="${CSS.escape(id)}"]`);
       if (row) setStar(row, on);

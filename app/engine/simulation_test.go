@@ -30,7 +30,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 200, "how many runs TestWhateverTheNetworkDoesAllDevicesEndAsTheServer makes")
+	seeds = flag.Int("seeds", 100, "how many runs TestWhateverTheNetworkDoesAllDevicesEndAsTheServer makes")
 	seed  = flag.Uint64("seed", 0, "the one run that it makes; 0: as many as -seeds says")
 )
 
