@@ -151,9 +151,6 @@ func TestFiveHundredClientsComeBackAfterARestartWithoutAStorm(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	if testing.Short() {
-		t.Skip("starts processes")
-	}
 	dir := t.TempDir()
 	creds, id, key := people(t, dir, stormUsers)
 	p := started(t, "--addr", "127.0.0.1:0", "--data", dir)
