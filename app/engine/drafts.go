@@ -86,7 +86,14 @@ func (e *Engine) Leaving() {
 	e.mu.Lock()
 	defer e.unlock()
 	drafts := map[ozeki.ConversationID]string{}
-	for id, d := range e.drafts {
+	unkept := map[ozeki.ConversationID]*state.Draft{}
+	for id, d := range e.keeping {
+		if e.state.Draft(id) == d {
+			unkept[id] = d
+		}
+	}
+	maps.Copy(unkept, e.drafts)
+	for id, d := range unkept {
 		key, _ := e.state.Key(id)
 		if sealed, err := e.sealDraft(e.ctx, id, key, d); err == nil {
 			drafts[id] = sealed
@@ -171,6 +178,10 @@ func withDrafts(drafts, others map[ozeki.ConversationID]string) map[ozeki.Conver
 func (e *Engine) keepDraftsLocked() {
 	drafts, run := e.drafts, e.run
 	e.drafts = nil
+	if e.keeping == nil {
+		e.keeping = map[ozeki.ConversationID]*state.Draft{}
+	}
+	maps.Copy(e.keeping, drafts)
 	if e.draftTimer != nil {
 		e.draftTimer()
 		e.draftTimer = nil
@@ -224,6 +235,10 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 			files[id] = idsOf(d.Files)
 		}
 	}
+	if e.queued == nil {
+		e.queued = map[ozeki.ConversationID]*state.Draft{}
+	}
+	maps.Copy(e.queued, drafts)
 	e.saveLater(func(k *Kept) {
 		k.Drafts, k.DraftFiles = withDrafts(k.Drafts, now), maps.Clone(k.DraftFiles)
 		maps.DeleteFunc(k.DraftFiles, func(id ozeki.ConversationID, _ []ozeki.FileID) bool { _, changed := now[id]; return changed })
@@ -255,6 +270,7 @@ func (e *Engine) sentElsewhere(run int, id ozeki.ConversationID, sent *state.Dra
 		return
 	}
 	delete(e.drafts, id)
+	delete(e.keeping, id)
 	e.applyLocked(state.DraftChanged{ID: id})
 }
 

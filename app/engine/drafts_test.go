@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"context"
 	"reflect"
 	"strings"
 	"sync"
@@ -174,4 +175,43 @@ func TestADraftThatAnotherTabHasSentIsGone(t *testing.T) {
 	if d := q.Draft(other); d == nil || d.Text != "the same, and more" {
 		t.Errorf("the other one is %+v", d)
 	}
+}
+
+// slowVault keeps changes only when it is let.
+type slowVault struct {
+	Vault
+	let <-chan struct{}
+}
+
+func (v slowVault) Update(ctx context.Context, change func(*Kept)) error {
+	if err := await(ctx, v.let); err != nil {
+		return err
+	}
+	return v.Vault.Update(ctx, change)
+}
+
+// A page that goes while the device is still writing a draft down does not lose it.
+func TestADraftThatIsBeingKeptSurvivesThePage(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	kept := NewVault()
+	p := s.device(a, kept)
+	p.until("it asks to sign in", signedOut)
+	p.signIn()
+	p.Close()
+
+	going := s.device(a, slowVault{kept, make(chan struct{})})
+	going.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded && going.allOpened() })
+	going.reading(id)
+	going.SetDraft(id, &state.Draft{Text: "half a thought"})
+	going.KeepDrafts() // which takes its time
+	going.Leaving()
+	going.Close()
+
+	again := s.device(a, kept)
+	again.Open(id)
+	again.until("the draft is there", func(v *state.Snapshot) bool {
+		return v.Open != nil && v.Open.Draft != nil && v.Open.Draft.Text == "half a thought"
+	})
 }

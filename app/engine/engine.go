@@ -87,6 +87,8 @@ type Engine struct {
 		stop func()
 	}
 	drafts     map[ozeki.ConversationID]*state.Draft // to be kept at the next pause
+	keeping    map[ozeki.ConversationID]*state.Draft // that are being kept, until the vault has them
+	queued     map[ozeki.ConversationID]*state.Draft // those of them that stand in changes
 	draftTimer func()
 	jotted     bool // the vault holds a jot that is to go when the drafts are kept
 	// changes are what the vault has not been told yet.
@@ -390,6 +392,7 @@ func (e *Engine) leave(reason string) {
 	e.run++
 	e.client.SetSession(nil)
 	e.kept, e.changes, e.drafts, e.wishing, e.farewells = nil, nil, nil, nil, nil
+	e.keeping, e.queued = nil, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
 	e.overviews, e.overviewing = nil, false
@@ -569,8 +572,8 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 	defer e.vaultMu.Unlock()
 	e.mu.Lock()
 	changes := e.changes
-	wishing := maps.Clone(e.wishing)
-	e.changes = nil
+	wishing, drafts := maps.Clone(e.wishing), e.queued
+	e.changes, e.queued = nil, nil
 	run, more = e.run, len(changes) > 0 && e.kept != nil && ctx.Err() == nil
 	e.saving = more
 	e.unlock()
@@ -590,8 +593,13 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 				delete(e.wishing, at)
 			}
 		}
+		for id, d := range drafts {
+			if now, ok := e.keeping[id]; err == nil && ok && now == d {
+				delete(e.keeping, id)
+			}
+		}
 	}
-	if more && err == nil && e.jotted && run == e.run && len(e.drafts)+len(e.wishing) == 0 {
+	if more && err == nil && e.jotted && run == e.run && len(e.drafts)+len(e.keeping)+len(e.wishing) == 0 {
 		e.jotted = false
 		e.vault.Jot("")
 	}

@@ -49,6 +49,7 @@ func (e *Engine) forgetConversation(gone state.Gone) {
 	delete(e.poll.due, id)
 	delete(e.farewells, id)
 	delete(e.drafts, id)
+	delete(e.keeping, id)
 	maps.DeleteFunc(e.wishing, func(at wishAt, _ string) bool { return at.id == id })
 	delete(e.read, id)
 	e.saveLater(func(k *Kept) {
