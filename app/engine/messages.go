@@ -450,12 +450,16 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 
 // refused keeps why the server has refused a message.
 func (e *Engine) refused(ctx context.Context, run int, o *outbox, d draft, why string) {
-	e.mu.Lock()
-	w := o.waitingOf(d, o.sealed[d.id].data)
-	e.unlock()
-	w.Refused = why
 	e.vaultMu.Lock()
-	err := e.vault.Requeue(ctx, w)
+	e.mu.Lock()
+	w, deleted := o.waitingOf(d, o.sealed[d.id].data), o.done[d.id]
+	e.unlock()
+	var err error
+	if w.Refused = why; deleted { // as soon as it was seen to be refused, when its place in the queue was not known any more
+		err = e.vault.Unqueue(ctx, w)
+	} else {
+		err = e.vault.Requeue(ctx, w)
+	}
 	e.vaultMu.Unlock()
 	if err != nil {
 		e.notKept(run, err)
