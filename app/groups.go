@@ -67,11 +67,14 @@ type groupDialog struct {
 
 	people picker
 	adding bool
-	task
+	task          // adding people
+	renaming task // which goes on beside it
 }
 
 // OnMount keeps the component's own context.
-func (d *groupDialog) OnMount(ctx goapp.Context) { d.ctx, d.people.id = ctx, "member-pick" }
+func (d *groupDialog) OnMount(ctx goapp.Context) {
+	d.ctx, d.renaming.ctx, d.people.id = ctx, ctx, "member-pick"
+}
 
 // Render draws the dialog; it is in the page closed.
 func (d *groupDialog) Render() goapp.UI {
@@ -120,6 +123,7 @@ func (d *groupDialog) Render() goapp.UI {
 				el("input").ID("group-rename").Attr("type", "text").Attr("autocomplete", "off").Dir("auto"),
 				el("button").Attr("type", "submit").Class("secondary").Text("Rename"),
 			),
+			d.renaming.trouble(),
 		),
 		el("h3").Text("Leave"),
 		el("p").Body(el("button").Attr("type", "button").Class("danger").Text("Leave group…").OnClick(d.leave)),
@@ -127,7 +131,7 @@ func (d *groupDialog) Render() goapp.UI {
 }
 
 func (d *groupDialog) closed(goapp.Context, goapp.Event) {
-	d.adding, d.words = false, ""
+	d.adding, d.words, d.renaming.words = false, "", ""
 	d.people.reset()
 	d.Actions.groupClosed()
 }
@@ -153,7 +157,7 @@ func (d *groupDialog) rename(_ goapp.Context, e goapp.Event) {
 		return
 	}
 	id, name := d.Group.ID, value("group-rename")
-	d.work(func() error { return d.Actions.engine.RenameGroup(context.Background(), id, name) }, nil)
+	d.renaming.work(func() error { return d.Actions.engine.RenameGroup(context.Background(), id, name) }, nil)
 }
 
 func (d *groupDialog) leave(goapp.Context, goapp.Event) { d.Actions.askLeave(d.Group.ID) }

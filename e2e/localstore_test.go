@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,13 +26,13 @@ func inOwnBrowser(t *testing.T, profile, address string) (p *person, close func(
 	return p, close
 }
 
-// onDevice waits until the device keeps a text for reading without a connection. It opens what is kept as the program does,
-// and sees to it that nothing of it stands there in clear.
-func (p *person) onDevice(texts ...string) {
+// onDevice waits until the device keeps texts for reading without a connection, in records whose names begin so. It opens
+// what is kept as the program does, and sees to it that nothing of it stands there in clear.
+func (p *person) onDevice(records string, texts ...string) {
 	p.t.Helper()
 	p.eventually("the device has kept what was read", func() error {
 		var kept struct{ Open, Raw string }
-		err := p.tryJS(`(async () => {
+		err := p.tryJS(`(async records => {
 			const all = (name, store) => new Promise((good, bad) => {
 				const r = indexedDB.open(name)
 				r.onerror = bad
@@ -41,17 +42,18 @@ func (p *person) onDevice(texts ...string) {
 					values.onsuccess = () => { r.result.close(); good(Object.fromEntries(keys.result.map((k, i) => [k, values.result[i]]))) }
 				}
 			})
-			const {key, ...records} = await all("starling-shelf", "shelf")
+			const {key, ...sealed} = await all("starling-shelf", "shelf")
 			if (key.extractable) throw new Error("the key can be read")
 			const {station} = JSON.parse((await all("starling", "vault")).session.json)
 			let open = "", raw = ""
-			for (const [name, r] of Object.entries(records)) {
+			for (const [name, r] of Object.entries(sealed)) {
 				const additionalData = new TextEncoder().encode(station + "/" + name)
-				open += new TextDecoder().decode(await crypto.subtle.decrypt({name: "AES-GCM", iv: r.iv, additionalData}, key, r.data))
+				const text = new TextDecoder().decode(await crypto.subtle.decrypt({name: "AES-GCM", iv: r.iv, additionalData}, key, r.data))
+				if (name.startsWith(records)) open += text
 				raw += new TextDecoder("latin1").decode(r.data)
 			}
 			return {open, raw}
-		})()`, &kept)
+		})(`+strconv.Quote(records)+`)`, &kept)
 		for _, text := range texts {
 			if err == nil && strings.Contains(kept.Raw, text) {
 				p.t.Fatalf("%q is kept in clear", text)
@@ -97,7 +99,7 @@ func TestConversationsAreReadAndWrittenInAFreshBrowserWithoutTheServer(t *testin
 	p.OpenConversation("Priya Raman")
 	p.Say("Priya Raman", "Remember this, Priya")
 	p.SeeMessage("Remember this, Priya")
-	p.onDevice(`"text":"Remember this, Bob"`, `"text":"Remember this, Priya"`)
+	p.onDevice("messages/", `"text":"Remember this, Bob"`, `"text":"Remember this, Priya"`)
 	closeBrowser()
 	server.Stop()
 

@@ -68,19 +68,22 @@ func (e *Engine) KeepDrafts() {
 type jotted struct {
 	Drafts map[ozeki.ConversationID]string `json:"drafts,omitempty"` // an empty one is none
 	Wishes state.Wishes                    `json:"wishes,omitempty"`
+	Order  []ozeki.ConversationID          `json:"order,omitempty"`
 }
+
+func (j jotted) isEmpty() bool { return len(j.Drafts)+len(j.Wishes)+len(j.Order) == 0 }
 
 // readJot reads what was jotted. An earlier version jotted drafts alone.
 func (e *Engine) readJot() (j jotted) {
 	text := e.vault.Jotted()
-	if json.Unmarshal([]byte(text), &j) != nil || len(j.Drafts)+len(j.Wishes) == 0 {
+	if json.Unmarshal([]byte(text), &j) != nil || j.isEmpty() {
 		j = jotted{}
 		_ = json.Unmarshal([]byte(text), &j.Drafts) // what is neither is nothing
 	}
 	return j
 }
 
-// Leaving keeps at once what SetDraft was told, and flags that the vault does not hold yet: the page may be about to go,
+// Leaving keeps at once what SetDraft was told, and flags and an order that the vault does not hold yet: the page may be about to go,
 // and what it begins to write then may not be written to its end.
 func (e *Engine) Leaving() {
 	e.mu.Lock()
@@ -99,7 +102,7 @@ func (e *Engine) Leaving() {
 			drafts[id] = sealed
 		}
 	}
-	if len(drafts)+len(e.wishing) == 0 || e.kept == nil {
+	if len(drafts)+len(e.wishing)+len(e.ordering) == 0 || e.kept == nil {
 		return
 	}
 	j := e.readJot() // also of another tab that leaves
@@ -107,6 +110,9 @@ func (e *Engine) Leaving() {
 	maps.Copy(j.Drafts, drafts)
 	for at, value := range e.wishing {
 		j.Wishes = withWish(j.Wishes, at.id, at.flag, value, true)
+	}
+	if e.ordering != nil {
+		j.Order = e.ordering
 	}
 	if b, err := json.Marshal(j); err == nil {
 		e.vault.Jot(string(b))
@@ -141,7 +147,7 @@ func (e *Engine) sealDraft(ctx context.Context, id ozeki.ConversationID, key []b
 // takeJot takes over what an earlier run of the program jotted when it left. What cannot be kept stays jotted.
 func (e *Engine) takeJot(ctx context.Context, k *Kept) {
 	j := e.readJot()
-	if len(j.Drafts)+len(j.Wishes) == 0 {
+	if j.isEmpty() {
 		return
 	}
 	take := func(k *Kept) {
@@ -150,6 +156,9 @@ func (e *Engine) takeJot(ctx context.Context, k *Kept) {
 			for flag, value := range of {
 				k.Wishes = withWish(k.Wishes, id, flag, value, true)
 			}
+		}
+		if j.Order != nil {
+			k.Order = j.Order
 		}
 	}
 	take(k)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -94,6 +95,8 @@ type Engine struct {
 	// changes are what the vault has not been told yet.
 	changes []func(*Kept)
 	wishing map[wishAt]string // flags among them
+	// ordering is the order of favorites among them, nil for none.
+	ordering []ozeki.ConversationID
 	// restored: the wishes of an earlier run of the program were taken over.
 	restored   bool
 	shown      *state.Snapshot // the last one given to onChange
@@ -392,7 +395,7 @@ func (e *Engine) leave(reason string) {
 	e.run++
 	e.client.SetSession(nil)
 	e.kept, e.changes, e.drafts, e.wishing, e.farewells = nil, nil, nil, nil, nil
-	e.keeping, e.queued = nil, nil
+	e.keeping, e.queued, e.ordering = nil, nil, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
 	e.overviews, e.overviewing = nil, false
@@ -531,6 +534,8 @@ func (e *Engine) heard(n Note) {
 		e.sentElsewhere(run, n.Sent, n.Draft)
 	case in && n.Wished != "":
 		e.applyIn(run, state.WishElsewhere{ID: n.Wished, Flag: n.Flag})
+	case in && n.Order != nil:
+		e.applyIn(run, state.OrderChanged{IDs: n.Order})
 	case in:
 		e.changed(run, n.List, n.Conversations)
 	}
@@ -572,7 +577,7 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 	defer e.vaultMu.Unlock()
 	e.mu.Lock()
 	changes := e.changes
-	wishing, drafts := maps.Clone(e.wishing), e.queued
+	wishing, drafts, order := maps.Clone(e.wishing), e.queued, e.ordering
 	e.changes, e.queued = nil, nil
 	run, more = e.run, len(changes) > 0 && e.kept != nil && ctx.Err() == nil
 	e.saving = more
@@ -593,13 +598,16 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 				delete(e.wishing, at)
 			}
 		}
+		if err == nil && slices.Equal(e.ordering, order) {
+			e.ordering = nil
+		}
 		for id, d := range drafts {
 			if now, ok := e.keeping[id]; err == nil && ok && now == d {
 				delete(e.keeping, id)
 			}
 		}
 	}
-	if more && err == nil && e.jotted && run == e.run && len(e.drafts)+len(e.keeping)+len(e.wishing) == 0 {
+	if more && err == nil && e.jotted && run == e.run && len(e.drafts)+len(e.keeping)+len(e.wishing)+len(e.ordering) == 0 {
 		e.jotted = false
 		e.vault.Jot("")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,20 +94,28 @@ func (e *Engine) UndoLast() bool {
 
 // MoveFavorite moves a favorite up (-1) or down (+1) in the user's own order.
 func (e *Engine) MoveFavorite(id ozeki.ConversationID, by int) {
-	e.mu.Lock()
-	e.applyLocked(state.FavoriteMoved{ID: id, By: by})
-	order := e.state.Order()
-	e.unlock()
-	e.save(func(k *Kept) { k.Order = order })
+	e.reorder(state.FavoriteMoved{ID: id, By: by})
 }
 
 // PlaceFavorite moves a favorite to a place in the user's own order, 0 being the top.
 func (e *Engine) PlaceFavorite(id ozeki.ConversationID, to int) {
+	e.reorder(state.FavoritePlaced{ID: id, To: to})
+}
+
+// reorder changes the order of favorites, here and in the other tabs, and keeps it.
+func (e *Engine) reorder(how state.Event) {
 	e.mu.Lock()
-	e.applyLocked(state.FavoritePlaced{ID: id, To: to})
+	before := e.state.Order()
+	e.applyLocked(how)
 	order := e.state.Order()
+	if slices.Equal(before, order) {
+		e.unlock()
+		return
+	}
+	e.ordering = order
+	e.saveLater(func(k *Kept) { k.Order = order })
 	e.unlock()
-	e.save(func(k *Kept) { k.Order = order })
+	e.neighbours.Tell(Note{Order: order})
 }
 
 // HoldNotice stops the clock of an undo notice while it is hovered or focused, and starts it again.

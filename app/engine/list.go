@@ -107,6 +107,9 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 	if whole {
 		e.forgetLost(kept, waiting)
 	}
+	if e.ordering == nil && !slices.Equal(kept.Order, e.state.Order()) { // it was jotted, or another tab has changed it
+		e.applyLocked(state.OrderChanged{IDs: kept.Order})
+	}
 	e.applyLocked(state.WishesKept{Wishes: kept.Wishes}, e.restoreRead(kept), state.DraftsKept{IDs: slices.Collect(maps.Keys(kept.Drafts))})
 	if len(waiting) > 0 {
 		e.goIn(run, func(ctx context.Context, run int) {

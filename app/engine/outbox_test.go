@@ -309,3 +309,45 @@ func TestAMessageThatTheDeviceDoesNotForgetIsSentOnce(t *testing.T) {
 		t.Errorf("two messages were sent %d times", n)
 	}
 }
+
+func TestAnOrderSurvivesThePageThatGoesAtOnceAndIsThereInOtherTabs(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	ids := s.groups(a, 3)
+	before := s.signedIn(a)
+	for _, id := range ids {
+		before.Star(id, true)
+	}
+	for _, id := range ids {
+		before.until("the stars are there", settled(id, true))
+	}
+	vault := before.vault
+	before.Close()
+	going := s.device(a, cutVault{vault})
+	order := func(v *state.Snapshot) (ids []ozeki.ConversationID) {
+		for _, r := range v.Favorites {
+			ids = append(ids, r.ID)
+		}
+		return ids
+	}
+	want := order(going.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded && len(v.Favorites) == len(ids) }))
+	going.MoveFavorite(want[0], +1)
+	want[0], want[1] = want[1], want[0]
+	going.Leaving()
+	going.Close()
+	inOrder := func(v *state.Snapshot) bool { return slices.Equal(order(v), want) }
+	browser := &tabs{}
+	first, second := browser.tab(), browser.tab()
+	again := s.device(a, vault, func(o *Options) { o.Neighbours = first })
+	again.until("the order is the last one", inOrder)
+	eventually(t, "it is kept", func() bool {
+		k, err := vault.Load(t.Context())
+		return err == nil && slices.Equal(k.Order, want) && vault.Jotted() == ""
+	})
+	other := s.device(a, vault, func(o *Options) { o.Neighbours = second })
+	other.until("the other tab has it too", inOrder)
+	again.PlaceFavorite(want[2], 0)
+	want = []ozeki.ConversationID{want[2], want[0], want[1]}
+	again.until("it is moved", inOrder)
+	other.until("there too", inOrder)
+}

@@ -158,6 +158,7 @@ type Note struct {
 	Here          bool                   `json:"here,omitempty"`          // the user is at that tab
 	Wished        ozeki.ConversationID   `json:"wished,omitempty"`        // whose Flag the user set in that tab
 	Flag          state.Flag             `json:"flag,omitempty"`          // empty (of an earlier version): the star
+	Order         []ozeki.ConversationID `json:"order,omitempty"`         // of the favorites, as the user changed it there
 	Sent          ozeki.ConversationID   `json:"sent,omitempty"`          // where Draft was written and sent in that tab
 	Draft         *state.Draft           `json:"draft,omitempty"`
 }
