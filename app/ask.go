@@ -31,12 +31,12 @@ func (d *askDialog) Render() goapp.UI {
 	if d.asked != d.Number {
 		words = ""
 	}
-	return el("dialog").ID("ask").Attr("role", "alertdialog").Aria("labelledby", "ask-title").Aria("describedby", "ask-text").Body(
+	return el("dialog").ID(dialogAsk).Attr("role", "alertdialog").Aria("labelledby", "ask-title").Aria("describedby", "ask-text").Body(
 		el("h2").ID("ask-title").Dir("auto").Text(d.Title),
 		el("p").ID("ask-text").Text(d.Text),
 		el("p").Class("error").Attr("role", "alert").Text(words),
 		el("div").Class("choice").Body(
-			el("button").Attr("type", "button").Class("secondary").Text("Cancel").OnClick(func(goapp.Context, goapp.Event) { closeDialog("ask") }),
+			el("button").Attr("type", "button").Class("secondary").Text("Cancel").OnClick(func(goapp.Context, goapp.Event) { closeDialog(dialogAsk) }),
 			el("button").Attr("type", "button").Class("danger").Text(d.Yes).OnClick(d.yes),
 		),
 	)
@@ -53,7 +53,7 @@ func (d *askDialog) yes(goapp.Context, goapp.Event) {
 		d.ctx.Dispatch(func(goapp.Context) {
 			d.busy, d.words = false, engine.Words(err)
 			if err == nil {
-				closeDialog("ask")
+				closeDialog(dialogAsk)
 			}
 		})
 	})

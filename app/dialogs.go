@@ -45,8 +45,8 @@ func (d *newConversation) Render() goapp.UI {
 	case len(d.Friends) == 0:
 		text = "You have no friends here yet."
 	}
-	return el("dialog").ID("new-conversation").Aria("labelledby", "new-conversation-title").Body(
-		dialogHead("new-conversation", "New conversation"),
+	return el("dialog").ID(dialogNewConversation).Aria("labelledby", "new-conversation-title").Body(
+		dialogHead(dialogNewConversation, "New conversation"),
 		// Parts that come and go have a place of their own, so that the fields after them stay the same ones.
 		d.trouble(),
 		el("p").Class("actions").Body(goapp.If(d.CanGroup && d.CanCreate,
@@ -143,8 +143,8 @@ func (d *settingsDialog) Render() goapp.UI {
 	if d.Unsaved > 0 {
 		warning += " " + countWords(d.Unsaved, "change of a conversation that has not been saved is lost.", "changes of conversations that have not been saved are lost.")
 	}
-	return el("dialog").ID("settings").Aria("labelledby", "settings-title").Body(
-		dialogHead("settings", "Settings"),
+	return el("dialog").ID(dialogSettings).Aria("labelledby", "settings-title").Body(
+		dialogHead(dialogSettings, "Settings"),
 		el("h3").ID("theme-title").Text("Theme"),
 		el("fieldset").Aria("labelledby", "theme-title").Body(
 			goapp.Range(themes).Slice(func(i int) goapp.UI {
@@ -177,8 +177,8 @@ func (d *settingsDialog) theme(ctx goapp.Context, _ goapp.Event) {
 func (d *settingsDialog) workspaces(goapp.Context, goapp.Event) { d.Actions.openWorkspaces() }
 
 func (d *settingsDialog) shortcuts(goapp.Context, goapp.Event) {
-	closeDialog("settings")
-	openDialog("shortcuts")
+	closeDialog(dialogSettings)
+	d.Actions.open(dialogShortcuts)
 }
 
 func (d *settingsDialog) hidden(goapp.Context, goapp.Event) { d.Actions.openHidden() }
@@ -211,8 +211,8 @@ func (d *shortcutsDialog) Render() goapp.UI {
 		}
 		items = append(items, shown, el("dd").Text(s.what))
 	}
-	return el("dialog").ID("shortcuts").Aria("labelledby", "shortcuts-title").On("close", d.closed).Body(
-		dialogHead("shortcuts", "Keyboard shortcuts"),
+	return el("dialog").ID(dialogShortcuts).Aria("labelledby", "shortcuts-title").On("close", d.closed).Body(
+		dialogHead(dialogShortcuts, "Keyboard shortcuts"),
 		el("p").Class("hint").Text("To change a shortcut, choose its keys here and press the new ones. Escape leaves it as it is."),
 		el("p").Class("error").Attr("role", "alert").Text(d.Trouble),
 		el("dl").Class("shortcuts").Body(items...),

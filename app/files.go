@@ -214,17 +214,22 @@ func (r *root) picture(id ozeki.ConversationID, m ozeki.MessageID, file ozeki.Fi
 		shown.name = f.Name
 	}
 	r.ctx.Dispatch(func(goapp.Context) { r.opened = shown })
-	openDialog("picture")
+	r.open(dialogPicture)
 	go func() {
 		f, content, ok := r.engine.GetFile(id, m, file)
 		r.ctx.Dispatch(func(goapp.Context) {
 			switch {
 			case r.opened != shown: // closed meanwhile
 			case !ok:
-				closeDialog("picture") // the notice says why
+				r.afterFrame(func() { closeDialog(dialogPicture) }) // once it is open; the notice says why
 			default:
-				r.opened = &openPicture{file, f.Name, content, true}
-				showPicture("picture-place", f.Name, f.Type, content)
+				opened := &openPicture{file, f.Name, content, true}
+				r.opened = opened
+				r.afterFrame(func() {
+					if r.opened == opened {
+						showPicture("picture-place", f.Name, f.Type, content)
+					}
+				})
 			}
 		})
 	}()
@@ -280,8 +285,8 @@ func (d *pictureDialog) Render() goapp.UI {
 	if !d.Loaded {
 		words = "Loading the picture…"
 	}
-	return el("dialog").ID("picture").Class("picture-dialog").Aria("labelledby", "picture-title").On("close", d.closed).Body(
-		dialogHead("picture", d.Name),
+	return el("dialog").ID(dialogPicture).Class("picture-dialog").Aria("labelledby", "picture-title").On("close", d.closed).Body(
+		dialogHead(dialogPicture, d.Name),
 		el("p").Class("hint").Text(words),
 		el("section").ID("picture-place").Class("picture-place"), // filled by showPicture; no other part here is a section
 		el("p").Body(el("button").Attr("type", "button").Class("secondary").Attr("disabled", !d.Loaded).Text("Download").OnClick(d.save)),

@@ -31,8 +31,8 @@ func (d *newGroup) Render() goapp.UI {
 	if !d.Loaded {
 		nobody = "Loading your friends…"
 	}
-	return el("dialog").ID("new-group").Aria("labelledby", "new-group-title").On("close", d.closed).Body(
-		dialogHead("new-group", "New group"),
+	return el("dialog").ID(dialogNewGroup).Aria("labelledby", "new-group-title").On("close", d.closed).Body(
+		dialogHead(dialogNewGroup, "New group"),
 		d.trouble(),
 		el("form").Attr("novalidate", "").OnSubmit(d.create).Body(
 			el("label").Attr("for", "group-name").Body(el("h3").Text("Group name")),
@@ -65,8 +65,8 @@ type groupDialog struct {
 	Friends []state.Friend
 	Actions *root
 
-	people picker
-	adding bool
+	people   picker
+	adding   bool
 	task          // adding people
 	renaming task // which goes on beside it
 }
@@ -101,8 +101,8 @@ func (d *groupDialog) Render() goapp.UI {
 		add = append(add, d.people.render(others, "All your friends are members already."),
 			el("p").Class("actions").Body(el("button").Attr("type", "button").Class("primary").Text("Add to group").OnClick(d.add)))
 	}
-	return el("dialog").ID("group").Aria("labelledby", "group-title").On("close", d.closed).Body(
-		dialogHead("group", "Members of "+g.Name),
+	return el("dialog").ID(dialogGroup).Aria("labelledby", "group-title").On("close", d.closed).Body(
+		dialogHead(dialogGroup, "Members of "+g.Name),
 		d.trouble(),
 		el("ul").Class("members").Aria("label", "Members").Body(
 			goapp.Range(g.Members).Slice(func(i int) goapp.UI {
@@ -186,8 +186,8 @@ func (d *leaveDialog) Render() goapp.UI {
 	if len(g.Members) == 1 {
 		lost = "Nobody else is in it: the group and all its messages are deleted."
 	}
-	return el("dialog").ID("leave-group").Aria("labelledby", "leave-group-title").On("close", d.closed).Body(
-		dialogHead("leave-group", "Leave "+g.Name+"?"),
+	return el("dialog").ID(dialogLeaveGroup).Aria("labelledby", "leave-group-title").On("close", d.closed).Body(
+		dialogHead(dialogLeaveGroup, "Leave "+g.Name+"?"),
 		d.trouble(),
 		el("p").Text(lost),
 		el("p").Class("actions").Body(
@@ -202,7 +202,7 @@ func (d *leaveDialog) closed(goapp.Context, goapp.Event) {
 	d.Actions.groupClosed()
 }
 
-func (d *leaveDialog) cancel(goapp.Context, goapp.Event) { closeDialog("leave-group") }
+func (d *leaveDialog) cancel(goapp.Context, goapp.Event) { closeDialog(dialogLeaveGroup) }
 
 func (d *leaveDialog) leave(goapp.Context, goapp.Event) {
 	id := d.Group.ID
@@ -211,10 +211,10 @@ func (d *leaveDialog) leave(goapp.Context, goapp.Event) {
 
 // newGroup opens the dialog for a new group, in the place of that for a new conversation.
 func (r *root) newGroup() {
-	closeDialog("new-conversation")
+	closeDialog(dialogNewConversation)
 	r.engine.LoadFriends()
 	r.making = true
-	r.afterFrame(func() { openDialog("new-group") })
+	r.open(dialogNewGroup)
 }
 
 func (r *root) createGroup(name string, people []state.Friend) error {
@@ -222,7 +222,7 @@ func (r *root) createGroup(name string, people []state.Friend) error {
 	if err != nil {
 		return err
 	}
-	closeDialog("new-group")
+	closeDialog(dialogNewGroup)
 	r.goTo(id)
 	return nil
 }
@@ -231,10 +231,10 @@ func (r *root) createGroup(name string, people []state.Friend) error {
 func (r *root) showMembers(id ozeki.ConversationID) {
 	r.engine.LoadFriends()
 	r.engine.ShowGroup(id)
-	r.afterFrame(func() {
+	r.wanted(dialogGroup, func() {
 		if g := r.engine.Snapshot().Group; g != nil {
 			setValue("group-rename", g.Name)
-			openDialog("group")
+			openDialog(dialogGroup)
 		}
 	})
 }
@@ -253,9 +253,9 @@ func (r *root) groupEntries(row state.Row) []menuEntry {
 // askLeave asks whether the user wants to leave a group.
 func (r *root) askLeave(id ozeki.ConversationID) {
 	r.engine.ShowGroup(id)
-	r.afterFrame(func() {
-		openDialog("leave-group")
-		closeDialog("group")
+	r.wanted(dialogLeaveGroup, func() {
+		openDialog(dialogLeaveGroup)
+		closeDialog(dialogGroup)
 	})
 }
 
@@ -264,7 +264,7 @@ func (r *root) leaveGroup(id ozeki.ConversationID) error {
 	if err := r.engine.LeaveGroup(context.Background(), id); err != nil {
 		return err
 	}
-	closeDialog("leave-group")
+	closeDialog(dialogLeaveGroup)
 	if r.current == id {
 		r.goTo("")
 	}
@@ -273,7 +273,7 @@ func (r *root) leaveGroup(id ozeki.ConversationID) error {
 
 // groupClosed ends showing a group with the last dialog about it.
 func (r *root) groupClosed() {
-	if !isDialogOpen("group") && !isDialogOpen("leave-group") {
+	if !isDialogOpen(dialogGroup) && !isDialogOpen(dialogLeaveGroup) {
 		r.engine.ShowGroup("")
 	}
 }

@@ -41,8 +41,8 @@ func (d *hiddenDialog) Render() goapp.UI {
 	case !d.CanBlock:
 		people = "This server does not let clients unblock people: ask who runs it."
 	}
-	return el("dialog").ID("hidden").Aria("labelledby", "hidden-title").Body(
-		dialogHead("hidden", "Hidden and blocked"),
+	return el("dialog").ID(dialogHidden).Aria("labelledby", "hidden-title").Body(
+		dialogHead(dialogHidden, "Hidden and blocked"),
 		el("h3").ID("hidden-conversations").Text("Hidden conversations"),
 		el("ul").ID("hidden-list").Class("back").TabIndex(-1).Aria("labelledby", "hidden-conversations").Body(
 			goapp.Range(rows).Slice(func(i int) goapp.UI {

@@ -39,7 +39,9 @@ func render(t *testing.T, c goapp.UI) string {
 // page renders the whole page of a snapshot.
 func page(t *testing.T, s *state.Snapshot) string {
 	t.Helper()
-	return render(t, &root{snap: s, list: newIsland(nil), log: newTimeline(nil)})
+	return render(t, &root{snap: s, list: newIsland(nil), log: newTimeline(nil), made: []string{
+		dialogNewConversation, dialogNewGroup, dialogGroup, dialogLeaveGroup, dialogWorkspaces, dialogInvite, dialogSettings, dialogHidden, dialogAsk, dialogPicture, dialogShortcuts,
+	}})
 }
 
 // element is a start tag. The order of attributes in go-app's markup is random.

@@ -35,6 +35,7 @@ type root struct {
 	fileLimit             int64                                 // of one file, in bytes; 0: the server takes none
 	sending               ozeki.ConversationID                  // whose message is sent when its pictures are prepared
 	opened                *openPicture                          // the picture in the dialog
+	made                  []string                              // the dialogs that are in the page, in the order in which they were wanted first
 	editing               state.Message                         // the message that stands in the composer to be changed, without an id for none
 	editingIn             ozeki.ConversationID
 
@@ -136,7 +137,7 @@ func (r *root) take(s *state.Snapshot) {
 	phase := map[state.Phase]string{state.Starting: r.phase, state.SignedOut: "out", state.SignedIn: "in"}[s.Phase]
 	if phase != "" && (phase != r.phase || s.Reason != r.reason) {
 		if r.phase == "in" && phase == "out" {
-			for _, id := range []string{"settings", "new-conversation", "hidden", "ask", "new-group", "group", "leave-group", "workspaces", "invite", "picture"} {
+			for _, id := range r.made {
 				closeDialog(id)
 			}
 			r.editing, r.editingIn = state.Message{}, ""
@@ -163,8 +164,8 @@ func (r *root) take(s *state.Snapshot) {
 		}
 	}
 	if before != nil && before.Group != nil && s.Group == nil { // left on another device
-		closeDialog("group")
-		closeDialog("leave-group")
+		closeDialog(dialogGroup)
+		closeDialog(dialogLeaveGroup)
 	}
 	if s.Loaded && !r.starred {
 		r.starred = true
@@ -215,11 +216,7 @@ func (r *root) Render() goapp.UI {
 	if s.Open != nil {
 		chosen = r.chosen[s.Open.Row.ID]
 	}
-	picture := openPicture{}
-	if r.opened != nil {
-		picture = *r.opened
-	}
-	return el("div").ID("app").Class(class).Body(
+	parts := []goapp.UI{
 		el("nav").Class("sidebar").Aria("label", "Conversations").Body(
 			&sidebarHead{Name: s.User.Name, Trouble: s.Trouble, UnreadOnly: s.UnreadOnly, Actions: r},
 			el("div").ID("lists").Class("lists"),
@@ -228,21 +225,71 @@ func (r *root) Render() goapp.UI {
 		),
 		&conversationPane{View: s.Open, Groups: s.Has(ozeki.ExtGroups), Empty: s.Loaded && s.Total == 0, About: r.about(s.Open), Refused: r.refused, Chosen: viewsOf(chosen), FileLimit: r.fileLimit, Actions: r},
 		&noticeList{Notices: s.Notices, Actions: r},
-		&newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), CanGroup: s.Has(ozeki.ExtGroups), Actions: r},
-		&newGroup{Open: r.making, Friends: s.Friends, Loaded: s.FriendsLoaded, Actions: r},
-		&groupDialog{Group: s.Group, Friends: s.Friends, Actions: r},
-		&leaveDialog{Group: s.Group, Actions: r},
-		&workspacesDialog{Me: s.User.ID, Mine: s.Workspaces, Loaded: s.WorkspacesLoaded, CanList: s.Has(ozeki.ExtWorkspaces), Actions: r},
-		&inviteDialog{
-			Name: r.invite.answer.Name, Inviter: r.invite.answer.InviterName, Members: r.invite.answer.Members, Member: r.invite.answer.Member,
-			Trouble: r.invite.trouble, Actions: r,
-		},
-		&settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unsaved: r.unsaved, Push: r.push, Actions: r},
-		&hiddenDialog{Rows: s.AllHidden, List: s.Blocklist, CanBlock: s.Has(ozeki.ExtBlock), Actions: r},
-		&askDialog{Title: r.question[0], Text: r.question[1], Yes: r.question[2], Number: r.questions, Actions: r},
-		&pictureDialog{Name: picture.name, Loaded: picture.loaded, Actions: r},
-		&shortcutsDialog{Keys: r.keys, Recording: r.recording, Trouble: r.keyTrouble, Actions: r},
-	)
+	}
+	for _, id := range r.made {
+		parts = append(parts, r.dialog(id, s))
+	}
+	return el("div").ID("app").Class(class).Body(parts...)
+}
+
+// The dialogs, by their ids.
+const (
+	dialogNewConversation = "new-conversation"
+	dialogNewGroup        = "new-group"
+	dialogGroup           = "group"
+	dialogLeaveGroup      = "leave-group"
+	dialogWorkspaces      = "workspaces"
+	dialogInvite          = "invite"
+	dialogSettings        = "settings"
+	dialogHidden          = "hidden"
+	dialogAsk             = "ask"
+	dialogPicture         = "picture"
+	dialogShortcuts       = "shortcuts"
+)
+
+func (r *root) dialog(id string, s *state.Snapshot) goapp.UI {
+	switch id {
+	case dialogNewConversation:
+		return &newConversation{Friends: s.Friends, Loaded: s.FriendsLoaded, CanAdd: s.Has(ozeki.ExtFriendAdd), CanCreate: s.Has(ozeki.ExtConversationCreate), CanGroup: s.Has(ozeki.ExtGroups), Actions: r}
+	case dialogNewGroup:
+		return &newGroup{Open: r.making, Friends: s.Friends, Loaded: s.FriendsLoaded, Actions: r}
+	case dialogGroup:
+		return &groupDialog{Group: s.Group, Friends: s.Friends, Actions: r}
+	case dialogLeaveGroup:
+		return &leaveDialog{Group: s.Group, Actions: r}
+	case dialogWorkspaces:
+		return &workspacesDialog{Me: s.User.ID, Mine: s.Workspaces, Loaded: s.WorkspacesLoaded, CanList: s.Has(ozeki.ExtWorkspaces), Actions: r}
+	case dialogInvite:
+		a := r.invite.answer
+		return &inviteDialog{Name: a.Name, Inviter: a.InviterName, Members: a.Members, Member: a.Member, Trouble: r.invite.trouble, Actions: r}
+	case dialogSettings:
+		return &settingsDialog{Name: s.User.Name, Unsent: r.unsent, Unsaved: r.unsaved, Push: r.push, Actions: r}
+	case dialogHidden:
+		return &hiddenDialog{Rows: s.AllHidden, List: s.Blocklist, CanBlock: s.Has(ozeki.ExtBlock), Actions: r}
+	case dialogAsk:
+		return &askDialog{Title: r.question[0], Text: r.question[1], Yes: r.question[2], Number: r.questions, Actions: r}
+	case dialogPicture:
+		picture := openPicture{}
+		if r.opened != nil {
+			picture = *r.opened
+		}
+		return &pictureDialog{Name: picture.name, Loaded: picture.loaded, Actions: r}
+	}
+	return &shortcutsDialog{Keys: r.keys, Recording: r.recording, Trouble: r.keyTrouble, Actions: r}
+}
+
+// open opens a dialog once the page shows it as it is now.
+func (r *root) open(id string) { r.wanted(id, func() { openDialog(id) }) }
+
+// wanted makes a dialog if it was not wanted before, and calls f when the page shows what has been asked for so far. Most
+// dialogs are not wanted most of the time, and the page is there sooner without them.
+func (r *root) wanted(id string, f func()) {
+	r.ctx.Dispatch(func(goapp.Context) {
+		if !slices.Contains(r.made, id) {
+			r.made = append(r.made, id)
+		}
+	})
+	r.afterFrame(f)
 }
 
 // submit carries out a sign-in form.
@@ -324,7 +371,7 @@ func (r *root) askClear(id ozeki.ConversationID) {
 // ask asks a question; do is done when the answer is yes.
 func (r *root) ask(title, text, yes string, do func() error) {
 	r.ctx.Dispatch(func(goapp.Context) { r.question, r.asked, r.questions = [3]string{title, text, yes}, do, r.questions+1 })
-	r.afterFrame(func() { openDialog("ask") })
+	r.open(dialogAsk)
 }
 
 // askBlock asks before a person is blocked.
@@ -338,9 +385,9 @@ func (r *root) unblock(user ozeki.UserID) { r.engine.Unblock(user) }
 
 // openHidden opens the list of what is hidden and blocked.
 func (r *root) openHidden() {
-	closeDialog("settings")
+	closeDialog(dialogSettings)
 	r.engine.LoadBlocklist()
-	openDialog("hidden")
+	r.open(dialogHidden)
 }
 
 // openBest opens what fits the filter best, and clears the filter.
@@ -387,7 +434,7 @@ func (r *root) dismiss(n state.Notice) {
 func (r *root) openSettings() {
 	r.unsent, r.unsaved = r.engine.Unsaved()
 	go r.lookAtPush()
-	openDialog("settings")
+	r.open(dialogSettings)
 }
 
 func (r *root) undo(n state.Notice) {
@@ -396,13 +443,13 @@ func (r *root) undo(n state.Notice) {
 }
 
 func (r *root) signOut() {
-	closeDialog("settings")
+	closeDialog(dialogSettings)
 	r.engine.SignOut()
 }
 
 func (r *root) newConversation() {
 	r.engine.LoadFriends()
-	openDialog("new-conversation")
+	r.open(dialogNewConversation)
 }
 
 // goTo opens a conversation, or goes back to the list with the empty id, as a step of the history.
@@ -447,7 +494,7 @@ func (r *root) converse(f state.Friend) error {
 	if err != nil {
 		return err
 	}
-	closeDialog("new-conversation")
+	closeDialog(dialogNewConversation)
 	r.goTo(id)
 	return nil
 }
@@ -514,7 +561,7 @@ func (r *root) key(k key) bool {
 	case "undo":
 		return !k.Text && r.engine.UndoLast()
 	case "list":
-		openDialog("shortcuts")
+		r.open(dialogShortcuts)
 	default:
 		return false
 	}

@@ -38,8 +38,8 @@ func (d *workspacesDialog) Render() goapp.UI {
 	case !d.Loaded:
 		hint = "Loading your workspaces…"
 	}
-	return el("dialog").ID("workspaces").Aria("labelledby", "workspaces-title").On("close", d.closed).Body(
-		dialogHead("workspaces", "Workspaces"),
+	return el("dialog").ID(dialogWorkspaces).Aria("labelledby", "workspaces-title").On("close", d.closed).Body(
+		dialogHead(dialogWorkspaces, "Workspaces"),
 		d.trouble(),
 		el("p").Class("hint").Text(hint),
 		el("div").Body(goapp.If(len(d.Mine) > 0,
@@ -175,8 +175,8 @@ func (d *inviteDialog) Render() goapp.UI {
 		title, text = d.Name, "You are a member of this workspace already."
 	}
 	open := d.Trouble == "" && !d.Member
-	return el("dialog").ID("invite").Aria("labelledby", "invite-title").On("close", d.closed).Body(
-		dialogHead("invite", title),
+	return el("dialog").ID(dialogInvite).Aria("labelledby", "invite-title").On("close", d.closed).Body(
+		dialogHead(dialogInvite, title),
 		d.trouble(),
 		el("p").Text(text),
 		el("p").Class("actions").Body(
@@ -192,15 +192,15 @@ func (d *inviteDialog) closed(goapp.Context, goapp.Event) {
 	d.Actions.dropInvitation()
 }
 
-func (d *inviteDialog) decline(goapp.Context, goapp.Event) { closeDialog("invite") }
+func (d *inviteDialog) decline(goapp.Context, goapp.Event) { closeDialog(dialogInvite) }
 func (d *inviteDialog) join(goapp.Context, goapp.Event)    { d.work(d.Actions.join, nil) }
 
 func (r *root) openWorkspaces() {
-	closeDialog("settings")
+	closeDialog(dialogSettings)
 	if r.snap.Has(ozeki.ExtWorkspaces) {
 		r.engine.LoadWorkspaces()
 	}
-	openDialog("workspaces")
+	r.open(dialogWorkspaces)
 }
 
 // followInvite takes the invite link in the address bar, if there is one. It waits for the user to be signed in, who may
@@ -231,7 +231,7 @@ func (r *root) offerInvitation() {
 	}
 	r.ctx.Async(func() {
 		a, err := r.engine.Invitation(context.Background(), token)
-		r.ctx.Dispatch(func(ctx goapp.Context) {
+		r.ctx.Dispatch(func(goapp.Context) {
 			if r.invite.token != token || r.phase != "in" {
 				return
 			}
@@ -239,7 +239,7 @@ func (r *root) offerInvitation() {
 			if a != nil {
 				r.invite.answer = *a
 			}
-			ctx.Defer(func(goapp.Context) { openDialog("invite") })
+			r.open(dialogInvite)
 		})
 	})
 }
@@ -249,7 +249,7 @@ func (r *root) join() error {
 	if err := r.engine.JoinWorkspace(context.Background(), r.invite.token); err != nil {
 		return err
 	}
-	closeDialog("invite")
+	closeDialog(dialogInvite)
 	r.newConversation()
 	return nil
 }
