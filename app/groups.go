@@ -103,7 +103,16 @@ func (d *groupDialog) Render() goapp.UI {
 	}
 	return el("dialog").ID(dialogGroup).Aria("labelledby", "group-title").On("close", d.closed).Body(
 		dialogHead(dialogGroup, "Members of "+g.Name),
-		d.trouble(),
+		// Above the members, so that it does not move when there is one more.
+		el("form").Attr("novalidate", "").OnSubmit(d.rename).Body(
+			el("label").Attr("for", "group-rename").Body(el("h3").Text("Group name")),
+			el("div").Class("field").Body(
+				el("input").ID("group-rename").Attr("type", "text").Attr("autocomplete", "off").Dir("auto"),
+				el("button").Attr("type", "submit").Class("secondary").Text("Rename"),
+			),
+			d.renaming.trouble(),
+		),
+		el("h3").Text("Members"),
 		el("ul").Class("members").Aria("label", "Members").Body(
 			goapp.Range(g.Members).Slice(func(i int) goapp.UI {
 				m := g.Members[i]
@@ -114,17 +123,10 @@ func (d *groupDialog) Render() goapp.UI {
 				return el("li").Body(el("span").Dir("auto").Text(m.Name), beside)
 			}),
 		),
+		d.trouble(),
 		el("p").Class("actions").Body(el("button").Attr("type", "button").Class("secondary").Text("Add people").
 			Aria("expanded", map[bool]string{true: "true", false: "false"}[d.adding]).OnClick(d.toggle)),
 		el("div").Body(add...),
-		el("form").Attr("novalidate", "").OnSubmit(d.rename).Body(
-			el("label").Attr("for", "group-rename").Body(el("h3").Text("Group name")),
-			el("div").Class("field").Body(
-				el("input").ID("group-rename").Attr("type", "text").Attr("autocomplete", "off").Dir("auto"),
-				el("button").Attr("type", "submit").Class("secondary").Text("Rename"),
-			),
-			d.renaming.trouble(),
-		),
 		el("h3").Text("Leave"),
 		el("p").Body(el("button").Attr("type", "button").Class("danger").Text("Leave group…").OnClick(d.leave)),
 	)

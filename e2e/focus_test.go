@@ -86,6 +86,7 @@ func TestKeysAreOnesOwn(t *testing.T) {
 	p.SeeNoFavorite(name)
 
 	p.press("?")
+	p.see("dialog", "Keyboard shortcuts")
 	p.js(`document.querySelector('[data-shortcut="filter"]').focus()`, nil)
 	p.press(kb.Enter)
 	p.SeeWords("Press the new keys")
