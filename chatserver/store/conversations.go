@@ -247,6 +247,7 @@ func (t *sqlTx) CreateConversation(ctx context.Context, c NewConversation) error
 	if n == 0 {
 		return t.d.wrap("create conversation", ErrExists)
 	}
+	t.changes(string(c.ID))
 	seq, err := t.next(ctx)
 	if err != nil {
 		return t.d.wrap("create conversation", err)
@@ -272,6 +273,7 @@ func (t *sqlTx) SetProperty(ctx context.Context, user ozeki.UserID, id ozeki.Con
 	if same != 0 {
 		return nil
 	}
+	t.changes(string(id))
 	seq, err := t.next(ctx)
 	if err != nil {
 		return t.d.wrap("set property", err)

@@ -119,6 +119,7 @@ func (s *sqlStore) alone(u *update) ([]ozeki.UserID, error) {
 	if err := u.run(t); err != nil {
 		return nil, err
 	}
+	defer s.stamps.changing(t.stamped())()
 	if err := tx.Commit(); err != nil {
 		return nil, s.d.wrap("commit", err)
 	}
@@ -138,6 +139,7 @@ func (s *sqlStore) together(all []*update) error {
 	users := make([][]ozeki.UserID, len(all))
 	errs := make([]error, len(all))
 	var stations []ozeki.StationID
+	var stamped []string
 	defer func() { s.stations.forget(stations) }()
 	for i, u := range all {
 		if errs[i] = gone(u.ctx); errs[i] != nil {
@@ -155,7 +157,9 @@ func (s *sqlStore) together(all []*update) error {
 			return errAlone
 		}
 		users[i] = t.users()
+		stamped = append(stamped, t.stamped()...)
 	}
+	defer s.stamps.changing(stamped)()
 	if tx.Commit() != nil {
 		return errAlone
 	}

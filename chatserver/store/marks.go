@@ -51,6 +51,7 @@ func (t *sqlTx) SetMark(ctx context.Context, user ozeki.UserID, id ozeki.Convers
 	if err != nil || len(senders) == 0 {
 		return t.d.wrap(op, err)
 	}
+	t.changes(string(id))
 	seq, err := t.next(ctx)
 	if err != nil {
 		return t.d.wrap(op, err)
@@ -113,6 +114,7 @@ func (t *sqlTx) moveMark(ctx context.Context, user ozeki.UserID, id ozeki.Conver
 
 func (t *sqlTx) Clear(ctx context.Context, id ozeki.ConversationID, instance ozeki.Instance) error {
 	const op = "clear conversation"
+	t.changes(string(id))
 	n, err := t.exec(ctx, `UPDATE conversation SET instance = ?, last_message_id = '', last_report_id = '' WHERE conversation_id = ?`,
 		string(instance), string(id))
 	if err == nil && n == 0 {
@@ -182,12 +184,17 @@ func (t *sqlTx) PurgeMessages(ctx context.Context, at time.Time, limit int) (int
 const whoHasNotViewed = ` WHERE conversation_id = ? AND user_id <> ? AND viewed_seq < ? AND unread > 0`
 
 func (t *sqlTx) ForgetPlaces(ctx context.Context, before time.Time) error {
-	_, err := t.exec(ctx, `DELETE FROM message WHERE instance = '' AND valid_until < ?`, unix(before))
+	of, err := list(ctx, t.reader, func(rows *sql.Rows, id *string) error { return rows.Scan(id) },
+		`DELETE FROM message WHERE instance = '' AND valid_until < ? RETURNING conversation_id`, unix(before))
+	for _, id := range slices.Compact(of) {
+		t.changes(id)
+	}
 	return t.d.wrap("forget places", err)
 }
 
 // afterPurge corrects what names the messages of a conversation, and tells its members.
 func (t *sqlTx) afterPurge(ctx context.Context, id string) error {
+	t.changes(id)
 	seq, err := t.next(ctx)
 	if err != nil {
 		return err

@@ -75,6 +75,7 @@ func (t *sqlTx) AddMembers(ctx context.Context, id ozeki.ConversationID, members
 	if len(members) == 0 {
 		return nil
 	}
+	t.changes(string(id))
 	seq, err := t.next(ctx)
 	if err != nil {
 		return t.d.wrap("add members", err)
@@ -92,6 +93,7 @@ func (t *sqlTx) AddMembers(ctx context.Context, id ozeki.ConversationID, members
 }
 
 func (t *sqlTx) RemoveMember(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID) error {
+	t.changes(string(id))
 	_, err := t.exec(ctx, `DELETE FROM report WHERE user_id = ? AND conversation_id = ?`, string(user), string(id))
 	if err != nil {
 		return t.d.wrap("remove member", err)
@@ -132,6 +134,7 @@ func (t *sqlTx) RemoveMember(ctx context.Context, user ozeki.UserID, id ozeki.Co
 }
 
 func (t *sqlTx) RenameConversation(ctx context.Context, id ozeki.ConversationID, displayName string) error {
+	t.changes(string(id))
 	seq, err := t.next(ctx)
 	if err == nil {
 		_, err = t.exec(ctx, `UPDATE member SET display_name = ? WHERE conversation_id = ?`, displayName, string(id))
@@ -143,6 +146,7 @@ func (t *sqlTx) RenameConversation(ctx context.Context, id ozeki.ConversationID,
 }
 
 func (t *sqlTx) Rekey(ctx context.Context, id ozeki.ConversationID, members []ozeki.Member) error {
+	t.changes(string(id))
 	seq, err := t.next(ctx)
 	if err == nil {
 		_, err = t.exec(ctx, `INSERT INTO member_secret (user_id, conversation_id, epoch, secret)

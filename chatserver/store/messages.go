@@ -101,6 +101,7 @@ func (t *sqlTx) AddMessage(ctx context.Context, conversation ozeki.ConversationI
 		}
 		return was, err
 	}
+	t.changes(string(conversation))
 	m.Seq = seq
 	_, err = t.exec(ctx, `INSERT INTO message (conversation_id, `+messageColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)`,
 		string(conversation), string(m.ID), string(m.Instance), m.Seq, string(m.Sender), m.Type, unix(m.Created), unix(m.ValidUntil),
@@ -141,6 +142,7 @@ func (t *sqlTx) DeleteMessage(ctx context.Context, conversation ozeki.Conversati
 }
 
 func (t *sqlTx) changeMessage(ctx context.Context, conversation ozeki.ConversationID, id ozeki.MessageID, kind, data, extra string, at time.Time) (Message, error) {
+	t.changes(string(conversation))
 	seq, err := t.next(ctx)
 	if err == nil {
 		_, err = t.exec(ctx, `UPDATE message SET type = ?, data = ?, extra = ?, edited = ?, revision = ? WHERE conversation_id = ? AND message_id = ?`,

@@ -61,6 +61,7 @@ type sqlStore struct {
 	write    *prepared
 	group    group
 	stations stations
+	stamps   *stamps
 }
 
 // reader answers questions from a pool or inside a transaction.
@@ -220,6 +221,7 @@ type sqlTx struct {
 	nested   int
 	changed  map[ozeki.UserID]bool
 	stations []ozeki.StationID // that may have changed
+	about    []string          // conversations that may have changed
 }
 
 func (t *sqlTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
@@ -238,6 +240,9 @@ func (t *sqlTx) next(ctx context.Context) (int64, error) {
 	return seq, err
 }
 
+// changes notes that what is stored of a conversation may have changed: see Stamped.
+func (t *sqlTx) changes(id string) { t.about = append(t.about, id) }
+
 func (t *sqlTx) touch(users ...ozeki.UserID) {
 	for _, u := range users {
 		t.changed[u] = true
@@ -253,6 +258,15 @@ func (t *sqlTx) tell(ctx context.Context, query string, args ...any) error {
 
 func (s *sqlStore) tx(tx *sql.Tx) *sqlTx {
 	return &sqlTx{reader: reader{d: s.d, q: preparedTx{tx, s.write}}, changed: map[ozeki.UserID]bool{}}
+}
+
+// stamped names the users and conversations that may have changed.
+func (t *sqlTx) stamped() []string {
+	ids := t.about
+	for u := range t.changed {
+		ids = append(ids, string(u))
+	}
+	return ids
 }
 
 // users names those for whom something changed, sorted.

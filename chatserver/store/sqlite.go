@@ -55,7 +55,7 @@ func OpenSQLite(ctx context.Context, path string) (Store, error) {
 		return nil, fmt.Errorf("database %s: %w", abs, err)
 	}
 	reading := &prepared{DB: read}
-	return &sqlStore{reader: reader{d: d, q: reading, pool: reading}, write: &prepared{DB: write}}, nil
+	return &sqlStore{reader: reader{d: d, q: reading, pool: reading}, write: &prepared{DB: write}, stamps: newStamps()}, nil
 }
 
 func openPool(path string, size int, more string) (*sql.DB, error) {

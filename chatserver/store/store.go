@@ -31,6 +31,7 @@ var (
 // of Update see the last committed state; each read sees one state throughout.
 type Store interface {
 	Reader
+	Stamped
 	// Update runs fn in one write transaction. It commits when fn returns nil and gives the users for whom something
 	// changed (sorted, each once), to be told by a hint; otherwise nothing is changed and fn's error comes back. fn uses
 	// only its Tx, not the Store, and keeps no reference to it. Updates that come at once may share the transaction; fn may

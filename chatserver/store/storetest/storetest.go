@@ -77,7 +77,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"a secret is made once":                                     (*suite).secrets,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &suite{T: t, Store: open(t), now: time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+			stamped := &stampedStore{Store: open(t), t: t, seen: map[string]string{}}
+			s := &suite{T: t, Store: stamped, now: time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
 			test(s)
 		})
 	}
