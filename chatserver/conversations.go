@@ -25,9 +25,20 @@ const (
 // them, in the order asked for; with the version of an earlier list (ozeki.ExtListSince) only what has changed since, where
 // that is known. The last messages in it count as delivered (see deliverListed).
 func (s *Server) conversations(ctx context.Context, req *request, body *ozeki.ListRequest) (any, error) {
+	all, stamp := len(body.ConversationIDs) == 0, s.store.UserStamp(req.user)
+	known := s.quiet.get(req.user, stamp).version
+	if all && known != "" && known == body.Since {
+		return listAnswer{Answer: ok, Conversations: []conversationWire{}, Version: known, Partial: true}, nil
+	}
 	list, err := s.listOf(ctx, req.user, body)
 	if err != nil {
 		return nil, err
+	}
+	switch unchanged := list.Partial && len(list.Conversations)+len(list.Gone) == 0; {
+	case unchanged && known != "": // one name for what is the same, so that his other stations come to ask for it as well
+		list.Version = known
+	case all:
+		s.quiet.change(s.store, req.user, stamp, func(t *silence) { t.version = list.Version })
 	}
 	a := listAnswer{Answer: ok, Conversations: make([]conversationWire, len(list.Conversations)), Version: list.Version, Partial: list.Partial, Gone: list.Gone}
 	for i, c := range list.Conversations {

@@ -132,6 +132,21 @@ func messageFor(m store.Message) ozeki.Message {
 // download gives the messages from the given one on, oldest first, at most 1000: the caller goes on from the last one of
 // a full answer. An empty or unknown id means from the beginning. Members only (errNotFound).
 func (s *Server) download(ctx context.Context, req *request, body *ozeki.DownloadRequest) (any, error) {
+	if body.FirstMessageID != "" { // of somebody who has been here
+		e, known, err := s.endOf(ctx, req.user, body.ConversationID, body.Instance, req.now)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			list, known := e.after(body.FirstMessageID)
+			switch {
+			case known && body.Revision == nil:
+				return s.answer(ctx, req, body.ConversationID, e, list, body.FirstReportID, 0), nil
+			case known && *body.Revision >= e.revision: // nothing was changed since
+				return s.answer(ctx, req, body.ConversationID, e, list, body.FirstReportID, *body.Revision), nil
+			}
+		}
+	}
 	q, err := s.history(ctx, req.user, body.ConversationID, body.Instance, req.now)
 	if err != nil {
 		return nil, err
@@ -151,6 +166,19 @@ func (s *Server) download(ctx context.Context, req *request, body *ozeki.Downloa
 // downloadPartial gives the newest messages before the given one, oldest first: 50 unless limit says otherwise, at most
 // 200. An empty id means the newest of all. Members only (errNotFound); errNotFound also for an unknown message.
 func (s *Server) downloadPartial(ctx context.Context, req *request, body *ozeki.DownloadPartialRequest) (any, error) {
+	limit := usualPartial
+	if body.Limit > 0 {
+		limit = min(body.Limit, maxPartial)
+	}
+	if body.LastMessageID == "" && limit <= usualPartial {
+		e, known, err := s.endOf(ctx, req.user, body.ConversationID, body.Instance, req.now)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			return s.answer(ctx, req, body.ConversationID, e, e.newest(limit), "", e.revision), nil
+		}
+	}
 	q, err := s.history(ctx, req.user, body.ConversationID, body.Instance, req.now)
 	if err != nil {
 		return nil, err
@@ -160,10 +188,7 @@ func (s *Server) downloadPartial(ctx context.Context, req *request, body *ozeki.
 	} else if err != nil {
 		return nil, err
 	}
-	q.Newest, q.Limit = true, usualPartial
-	if body.Limit > 0 {
-		q.Limit = min(body.Limit, maxPartial)
-	}
+	q.Newest, q.Limit = true, limit
 	revision, err := s.store.Revision(ctx, q.Conversation, q.Instance) // before the messages: a change in between is told of again
 	if err != nil {
 		return nil, err

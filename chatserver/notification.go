@@ -26,13 +26,21 @@ func (s *Server) notification(ctx context.Context, req *request, body *ozeki.Not
 	if err != nil {
 		return nil, err
 	}
-	after := body.Cursor
+	after, stamp := body.Cursor, s.store.UserStamp(station.UserID)
 	if after <= 0 {
 		after = station.Polled
-	} else if now, err := s.store.Seq(ctx); err != nil {
-		return nil, err
-	} else if after > now { // of a database that was replaced by an older backup
-		after = station.Polled
+	}
+	if s.quiet.get(station.UserID, stamp).nothingAfter(after) {
+		return notificationOf(store.Changes{Seq: after}), nil
+	}
+	if body.Cursor > 0 {
+		now, err := s.store.Seq(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if after > now { // of a database that was replaced by an older backup
+			after = station.Polled
+		}
 	}
 	changes, err := s.store.Changes(ctx, station.UserID, after, maxChanges)
 	if err != nil {
@@ -44,10 +52,17 @@ func (s *Server) notification(ctx context.Context, req *request, body *ozeki.Not
 			return nil, err
 		}
 	}
+	if changes.Seq == after {
+		s.quiet.change(s.store, station.UserID, stamp, func(t *silence) { t.nothing(after) })
+	}
+	return notificationOf(changes), nil
+}
+
+func notificationOf(changes store.Changes) ozeki.NotificationAnswer {
 	return ozeki.NotificationAnswer{
 		Answer: ok, FriendAvailabilitiesOf: notNil(changes.Friends), ConversationChangedOf: notNil(changes.Contents),
 		ConversationListChangedOf: notNil(changes.Lists), Cursor: changes.Seq,
-	}, nil
+	}
 }
 
 // notNil makes an empty list of none, which JSON writes as [] instead of null.

@@ -76,6 +76,8 @@ type Server struct {
 
 	keys     keyCache
 	seen     seenIDs
+	recents  recents
+	quiet    quiet
 	presence presence
 	failures failures
 	made     failures // accounts: each counts
@@ -213,7 +215,13 @@ func (s *Server) refuse(r *http.Request, call string, err error) (int, []byte) {
 	return refusal.http, encode(refusal.answer())
 }
 
+// written is an answer that is JSON already.
+type written []byte
+
 func encode(answer any) []byte {
+	if w, ok := answer.(written); ok {
+		return w
+	}
 	b, err := json.Marshal(answer)
 	if err != nil { // the answers are ours: this cannot happen
 		b, _ = json.Marshal(errInternal.answer())
