@@ -25,7 +25,7 @@ const (
 // taking over the connection ends it.
 func cutSlowReaders(h http.Handler, window time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t := &timedWriter{ResponseWriter: w, control: http.NewResponseController(w), window: window}
+		t := &timedWriter{ResponseWriter: w, control: *http.NewResponseController(w), window: window}
 		t.renew() // the one of the connection's previous request may be over
 		h.ServeHTTP(t, r)
 		t.renew() // for what is still to be flushed
@@ -34,7 +34,7 @@ func cutSlowReaders(h http.Handler, window time.Duration) http.Handler {
 
 type timedWriter struct {
 	http.ResponseWriter
-	control *http.ResponseController
+	control http.ResponseController
 	window  time.Duration
 	taken   bool // the connection was taken over
 	renewed time.Time

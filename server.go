@@ -46,6 +46,7 @@ type siteOptions struct {
 // site serves the page, the program and the API under one origin.
 type site struct {
 	bundle  web.Bundle
+	files   map[string]*served // by URL path, not to be changed
 	mux     *http.ServeMux
 	log     *slog.Logger
 	updates updates
@@ -68,7 +69,7 @@ func newSite(o siteOptions) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{bundle: bundle, mux: http.NewServeMux(), log: o.Log}
+	s := &site{bundle: bundle, files: map[string]*served{}, mux: http.NewServeMux(), log: o.Log}
 	api := o.API
 	ready := func(context.Context) error { return nil }
 	if o.Relay != nil {
@@ -91,7 +92,10 @@ func newSite(o siteOptions) (*site, error) {
 		}
 		sayHealth(w, "")
 	})
-	s.mux.HandleFunc("/", s.file)
+	s.mux.HandleFunc("/", nothing)
+	for url, f := range bundle {
+		s.files[url] = servedOf(url, f)
+	}
 	return s, nil
 }
 
@@ -118,79 +122,122 @@ var everyAnswer = http.Header{
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	maps.Copy(h, everyAnswer)
 	if r.TLS != nil {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+		h["Strict-Transport-Security"] = keepSecure
 	}
 	if s.log.Enabled(r.Context(), slog.LevelDebug) {
 		s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "api", r.URL.Query().Get("api"))
 	}
+	if f := s.files[r.URL.Path]; f != nil {
+		s.file(w, r, f)
+		return
+	}
+	maps.Copy(h, everyAnswer)
 	s.mux.ServeHTTP(w, r)
 }
 
-// file serves the bundle from memory in the best form that the browser takes.
-func (s *site) file(w http.ResponseWriter, r *http.Request) {
-	f := s.bundle[r.URL.Path]
+// served is a file of the bundle with all that its answers consist of.
+type served struct {
+	*web.File
+	forms map[string]servedForm // by content coding
+}
+
+type servedForm struct {
+	body   []byte
+	etag   string
+	header http.Header // without Content-Length
+	length []string
+}
+
+var (
+	keepSecure = []string{"max-age=31536000"}
+	onlyReads  = []string{"GET, HEAD"}
+)
+
+func servedOf(url string, f *web.File) *served {
+	s := &served{f, map[string]servedForm{}}
+	for coding, body := range f.Forms {
+		h := maps.Clone(everyAnswer)
+		h.Set("Content-Type", f.Type)
+		h.Set("Cache-Control", "no-cache")
+		if f.Immutable {
+			h.Set("Cache-Control", "public, max-age=31536000, immutable")
+			h.Del("Content-Security-Policy") // of a script or style it says nothing; a worker would inherit it
+		}
+		if f.Type == web.ProgramType {
+			h.Set("Use-As-Dictionary", web.UseAsDictionary)
+		}
+		if url == "/sw.js" {
+			h.Set("Content-Security-Policy", "default-src 'self'")
+		}
+		for k, v := range f.Header {
+			h.Set(k, v)
+		}
+		if len(f.Forms) > 1 {
+			h.Set("Vary", "Accept-Encoding")
+		}
+		form := servedForm{body: body, etag: etagOf(f, coding), length: []string{strconv.Itoa(len(body))}, header: h}
+		if coding != "" {
+			h.Set("Content-Encoding", coding)
+		}
+		h.Set("ETag", form.etag)
+		s.forms[coding] = form
+	}
+	return s
+}
+
+func etagOf(f *web.File, coding string) string {
+	if coding == "" {
+		return f.ETag
+	}
+	return strings.TrimSuffix(f.ETag, `"`) + "-" + coding + `"`
+}
+
+// file serves a file from memory in the best form that the browser takes. The answer's header was made beforehand.
+func (s *site) file(w http.ResponseWriter, r *http.Request, f *served) {
 	h := w.Header()
-	switch {
-	case f == nil:
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		w.WriteHeader(http.StatusNotFound)
-		fmt.Fprint(w, `<!doctype html><html lang="en"><meta charset="utf-8"><title>Not found · Starling</title><h1>There is nothing here</h1><p><a href="/">Open Starling</a></p></html>`)
-		return
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		h.Set("Allow", "GET, HEAD")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		maps.Copy(h, everyAnswer)
+		h["Allow"] = onlyReads
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	coding := bestCoding(r.Header.Get("Accept-Encoding"), f.Forms)
-	body := f.Forms[coding]
-	keep := "public"
+	accept := r.Header.Get("Accept-Encoding")
+	form := f.forms[bestCoding(accept, f.Forms)]
+	maps.Copy(h, form.header)
 	if f.Type == web.ProgramType {
-		h.Set("Use-As-Dictionary", web.UseAsDictionary)
 		if delta := s.updates.to(r.Header.Get("Available-Dictionary")); delta != nil {
-			// For this browser alone: with Available-Dictionary in Vary the browser would load again what it has just loaded,
-			// because by then it has another dictionary.
-			if best := bestCoding(r.Header.Get("Accept-Encoding"), map[string][]byte{"": body, "dcz": delta}); best != "" {
-				coding, body, keep = best, delta, "private"
+			if bestCoding(accept, map[string][]byte{"": form.body, "dcz": delta}) == "dcz" {
+				form = servedForm{body: delta, etag: etagOf(f.File, "dcz"), length: []string{strconv.Itoa(len(delta))}}
+				h.Set("Content-Encoding", "dcz")
+				h.Set("ETag", form.etag)
+				// For this browser alone: with Available-Dictionary in Vary the browser would load again what it has just
+				// loaded, because by then it has another dictionary.
+				h.Set("Cache-Control", "private, max-age=31536000, immutable")
 			}
 		}
 	}
-	h.Set("Content-Type", f.Type)
-	h.Set("Cache-Control", "no-cache")
-	if f.Immutable {
-		h.Set("Cache-Control", keep+", max-age=31536000, immutable")
-		h.Del("Content-Security-Policy") // of a script or style it says nothing; a worker would inherit it
-	}
-	if r.URL.Path == "/sw.js" {
-		h.Set("Content-Security-Policy", "default-src 'self'")
-	}
-	for k, v := range f.Header {
-		h.Set(k, v)
-	}
-	if len(f.Forms) > 1 {
-		h.Set("Vary", "Accept-Encoding")
-	}
-	etag := f.ETag
-	if coding != "" {
-		h.Set("Content-Encoding", coding)
-		etag = strings.TrimSuffix(etag, `"`) + "-" + coding + `"`
-	}
-	h.Set("ETag", etag)
-	if match := r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, etag) {
+	if match := r.Header.Get("If-None-Match"); match != "" && (match == "*" || strings.Contains(match, form.etag)) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h["Content-Length"] = form.length
 	if r.Method == http.MethodGet {
-		_, _ = w.Write(body) // a browser that goes away is no error of ours
+		_, _ = w.Write(form.body) // a browser that goes away is no error of ours
 	}
+}
+
+// nothing answers for what is not there.
+func nothing(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(http.StatusNotFound)
+	fmt.Fprint(w, `<!doctype html><html lang="en"><meta charset="utf-8"><title>Not found · Starling</title><h1>There is nothing here</h1><p><a href="/">Open Starling</a></p></html>`)
 }
 
 // bestCoding picks the smallest of the forms that an Accept-Encoding header takes (RFC 9110, 12.5.3).
 func bestCoding(accept string, forms map[string][]byte) string {
 	best := ""
-	for _, part := range strings.Split(accept, ",") {
+	for part := range strings.SplitSeq(accept, ",") {
 		name, params, _ := strings.Cut(part, ";")
 		name = strings.ToLower(strings.TrimSpace(name))
 		if q, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q="); ok {

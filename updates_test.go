@@ -170,8 +170,7 @@ func TestOnlyABrowserWithTheFormerVersionGetsTheDifference(t *testing.T) {
 		t.Fatal("the difference gives another program")
 	}
 	t.Logf("%d bytes for a program that is all but the same", len(delta))
-	one := &site{bundle: s.bundle, mux: http.NewServeMux(), log: s.log, updates: updates{deltas: map[string][]byte{dictionary(old): delta}}}
-	one.mux.HandleFunc("/", one.file)
+	one := &site{bundle: s.bundle, files: s.files, mux: http.NewServeMux(), log: s.log, updates: updates{deltas: map[string][]byte{dictionary(old): delta}}}
 	for _, c := range []struct{ accept, available, want string }{
 		{"gzip, br, zstd, dcb, dcz", dictionary(old), "dcz"},
 		{"gzip, br, zstd, dcb, dcz", "", "br"},
