@@ -68,6 +68,8 @@ type Engine struct {
 	poll   poller
 	// catching are the conversations whose news are on their way, with what is closed once those who asked meanwhile have theirs.
 	catching map[catching]chan struct{}
+	holds    map[ozeki.ConversationID]*hold
+	heardAt  time.Time // when the server was last heard
 	link     link
 	// attendance is what the server is told of the user's presence.
 	attendance attendance
@@ -132,7 +134,7 @@ func New(o Options) *Engine {
 		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]*typing{},
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
 		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{}, shelf: shelf{all: true, written: idSet{}},
-		catching: map[catching]chan struct{}{},
+		catching: map[catching]chan struct{}{}, holds: map[ozeki.ConversationID]*hold{},
 	}
 	if e.vault == nil {
 		e.vault = NewVault()
@@ -510,6 +512,7 @@ func (e *Engine) cancelTimers() {
 	}
 	e.expiry.at, e.expiry.stop = time.Time{}, nil
 	e.shelf.cancel()
+	e.release()
 	e.poll.cancel()
 	e.link.cancel()
 	e.attendance.cancel()

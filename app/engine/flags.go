@@ -214,7 +214,7 @@ func (e *Engine) postFlag(ctx context.Context, run int, id ozeki.ConversationID,
 		return true
 	}
 	c, err := e.callFlag(ctx, id, flag, value)
-	if err != nil && e.failed(run, err) {
+	if e.outcome(run, id, err) {
 		return false
 	}
 	unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)

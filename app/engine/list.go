@@ -270,6 +270,7 @@ type poller struct {
 	visible bool
 	busy    bool
 	again   bool // poll once more when the present one is done
+	soon    bool // something could not be reached since: find out whether the server can be
 	timer   func()
 	// due are the conversations whose news could not be fetched yet.
 	due      map[ozeki.ConversationID]bool
@@ -336,6 +337,7 @@ func (e *Engine) Visible(v bool) {
 func (e *Engine) wakeLater(run int) {
 	e.mu.Lock()
 	busy := e.poll.busy
+	e.poll.soon = true
 	e.unlock()
 	if !busy {
 		e.schedulePoll(run, PollActive)
@@ -362,6 +364,12 @@ func (e *Engine) pollNow(run int) {
 		if next >= 0 {
 			e.schedulePoll(run, next)
 		}
+		e.mu.Lock()
+		soon := err == nil && next > PollActive && e.poll.soon // was asked for before the poll was scheduled
+		e.unlock()
+		if soon {
+			e.schedulePoll(run, PollActive)
+		}
 	})
 }
 
@@ -373,7 +381,7 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 		e.unlock()
 		return -1
 	}
-	e.poll.busy = false
+	e.poll.busy, e.poll.soon = false, false
 	if err != nil {
 		d := min(max(2*e.poll.delay, PollActive), maxPollDelay)
 		e.poll.delay = d
@@ -383,7 +391,7 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 		}
 		return d
 	}
-	e.poll.delay = 0
+	e.poll.delay, e.heardAt = 0, time.Now()
 	named := len(a.ConversationListChangedOf) + len(a.ConversationChangedOf) + len(a.FriendAvailabilitiesOf)
 	e.link.judge(told, named > 0)
 	next := e.pace()
@@ -394,12 +402,18 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 	open := e.state.OpenID()
 	due := e.poll.listDue
 	e.poll.listDue = false
+	if wasOffline {
+		e.release()
+	}
 	for id := range e.poll.due {
+		if e.held(id) {
+			continue
+		}
 		if !slices.Contains(a.ConversationChangedOf, id) {
 			a.ConversationChangedOf = append(a.ConversationChangedOf, id)
 		}
+		delete(e.poll.due, id)
 	}
-	clear(e.poll.due)
 	moved := a.Cursor > e.poll.cursor
 	back := a.Cursor > 0 && a.Cursor < e.poll.cursor // the server goes on from a backup
 	if moved || back {
@@ -558,7 +572,7 @@ func (e *Engine) caughtUp(run int) {
 	}
 }
 
-// flush sends what waits.
+// flush sends what waits, where nothing pauses.
 func (e *Engine) flush(run int) {
 	e.mu.Lock()
 	if run != e.run {
@@ -570,16 +584,27 @@ func (e *Engine) flush(run int) {
 	for _, o := range e.sender {
 		boxes = append(boxes, o)
 	}
+	held := map[ozeki.ConversationID]bool{}
+	for id := range e.holds {
+		held[id] = e.held(id)
+	}
 	e.unlock()
 	for id, of := range wishes {
+		if held[id] {
+			continue
+		}
 		for flag := range of {
 			e.sendFlag(run, id, flag)
 		}
 	}
 	for _, o := range boxes {
-		e.sendMessages(run, o)
+		if !held[o.conversation] {
+			e.sendMessages(run, o)
+		}
 	}
 	for _, id := range unreported {
-		e.report(run, id)
+		if !held[id] {
+			e.report(run, id)
+		}
 	}
 }

@@ -378,7 +378,7 @@ func (e *Engine) sendMessages(run int, o *outbox) {
 		_ = e.locks.Hold(ctx, "starling.send."+string(o.conversation), func() { more = e.sendNext(ctx, run, o) })
 		e.mu.Lock()
 		o.busy = false
-		more = more || o.again
+		more = more || o.again && !e.held(o.conversation)
 		e.unlock()
 		if more {
 			e.sendMessages(run, o)
@@ -430,7 +430,7 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 	}
 	e.applyLocked(events...)
 	e.unlock()
-	if err != nil && e.failed(run, err) {
+	if e.outcome(run, o.conversation, err) {
 		return false // sent, under the same id, when the user has signed in again
 	}
 	switch {
@@ -876,14 +876,17 @@ func (e *Engine) catchUpOnce(ctx context.Context, run int, id ozeki.Conversation
 		ConversationID: id, Instance: known.Instance,
 		FirstMessageID: known.Last.ID, FirstMessageDate: ozeki.TimeOf(known.Last.Created), Revision: revision,
 	})
+	if e.outcome(run, id, err) {
+		return false
+	}
 	if err != nil {
-		if !e.failed(run, err) {
-			e.mu.Lock()
-			if run == e.run {
-				e.poll.due[id] = true
-			}
-			e.unlock()
-			e.wakeLater(run)
+		e.mu.Lock()
+		if run == e.run {
+			e.poll.due[id] = true
+		}
+		e.unlock()
+		if !errors.Is(err, ozeki.ErrUnreachable) { // else when the line is back
+			e.holdBack(run, id)
 		}
 		return false
 	}

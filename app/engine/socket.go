@@ -169,7 +169,7 @@ func (e *Engine) frame(run int, text string) {
 		e.unlock()
 		return
 	}
-	e.link.asked = false
+	e.link.asked, e.heardAt = false, time.Now()
 	if e.link.framed {
 		e.link.tries = 0
 		switch f.Type {
@@ -244,7 +244,7 @@ func (e *Engine) wakeLink(run int) {
 func (e *Engine) pace() time.Duration {
 	p := &e.poll
 	switch linked := e.link.socket != nil && e.link.trusted; {
-	case linked && (p.listDue || len(p.due) > 0): // what could not be fetched is tried again
+	case linked && (p.listDue || e.anyDue()): // what could not be fetched is tried again
 		return PollActive
 	case linked && p.visible:
 		return PollLinked

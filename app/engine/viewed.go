@@ -89,7 +89,7 @@ func (e *Engine) report(run int, id ozeki.ConversationID) {
 			ConversationID: id, Instance: r.Instance, MessageIDs: r.Messages,
 			FirstMessageDate: ozeki.TimeOf(r.First), LastMessageDate: ozeki.TimeOf(r.Last),
 		})
-		over := err != nil && e.failed(run, err)
+		over := e.outcome(run, id, err)
 		e.mu.Lock()
 		defer e.unlock()
 		p.busy = false

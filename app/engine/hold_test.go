@@ -1,0 +1,135 @@
+//go:build !js
+
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// sick is a line to a server that cannot serve one conversation.
+type sick struct {
+	ozeki.Transport
+	mu    sync.Mutex
+	id    ozeki.ConversationID // empty: none
+	fail  func(ctx context.Context) (*ozeki.Response, error)
+	tried map[string]int // calls about it
+}
+
+func (s *sick) Post(ctx context.Context, url string, header map[string]string, body []byte) (*ozeki.Response, error) {
+	s.mu.Lock()
+	call := callName(url, body)
+	ill := s.id != "" && bytes.Contains(body, []byte(`"conversationid":"`+string(s.id)))
+	if ill {
+		s.tried[call]++
+	}
+	fail := s.fail
+	s.mu.Unlock()
+	if ill {
+		return fail(ctx)
+	}
+	return s.Transport.Post(ctx, url, header, body)
+}
+
+func (s *sick) set(id ozeki.ConversationID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.id = id
+}
+
+func (s *sick) count(call string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tried[call]
+}
+
+func TestTroubleWithOneConversationLeavesTheOthersAlone(t *testing.T) {
+	busy := func(context.Context) (*ozeki.Response, error) {
+		b, err := json.Marshal(ozeki.Answer{Status: "ERROR", ErrorCode: ozeki.CodeInternal})
+		return &ozeki.Response{Status: 503, ContentType: "application/json", Body: b}, err
+	}
+	late := func(context.Context) (*ozeki.Response, error) {
+		return nil, fmt.Errorf("%w: %w", ozeki.ErrUnreachable, context.DeadlineExceeded)
+	}
+	for name, fail := range map[string]func(context.Context) (*ozeki.Response, error){"it is not available": busy, "it does not answer": late} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			a := s.account(0)
+			ids := s.groups(a, 2)
+			ill, well := ids[0], ids[1]
+			line := &sick{fail: fail, tried: map[string]int{}}
+			var offline atomic.Bool
+			p := s.signedIn(a, func(o *Options) {
+				line.Transport = ozeki.NewTransport()
+				o.Client = ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: scheme, Transport: line})
+				o.Jitter = func(most time.Duration) time.Duration { return most / 4 }
+				change := o.OnChange
+				o.OnChange = func(v *state.Snapshot) {
+					if v.Offline {
+						offline.Store(true)
+					}
+					change(v)
+				}
+			})
+			p.Mute(well, true)
+			p.until("the server is heard", func(v *state.Snapshot) bool { return row(v, well).Muted && row(v, well).Saving == state.FlagSettled })
+			line.set(ill)
+			if err := p.Send(ill, "later"); err != nil {
+				t.Fatal(err)
+			}
+			p.until("it is queued", func(v *state.Snapshot) bool { return v.Unsent == 1 && line.count("chatconversation add") == 1 })
+			if err := p.Send(well, "now"); err != nil {
+				t.Fatal(err)
+			}
+			p.Star(well, true)
+			p.until("the star of the other is confirmed", settled(well, true))
+			eventually(t, "the other's message is stored", func() bool { return len(s.messages(a, well)) == 1 })
+
+			// Five eighths of 2, 4, 8, 16, 30 and 30 seconds: longer with each, and never longer than half a minute.
+			for n, pause := range []time.Duration{1250, 2500, 5000, 10000, 18750, 18750} {
+				pause *= time.Millisecond
+				eventually(t, fmt.Sprint("there is a pause of ", pause), func() bool { return slices.Contains(p.timers.durations(), pause) })
+				p.Wake() // polls get through, and it is left alone all the same
+				eventually(t, "there is a poll to come", func() bool { return slices.Contains(p.timers.durations(), PollActive) })
+				if tried := line.count("chatconversation add"); tried != n+1 {
+					t.Fatalf("in the pause of %v it was tried for the %d. time", pause, tried)
+				}
+				p.timers.run(pause, pause)
+				eventually(t, "it is tried again", func() bool { return line.count("chatconversation add") == n+2 })
+			}
+			if offline.Load() {
+				t.Error("the line was called down")
+			}
+			line.set("")
+			eventually(t, "the last pause is over", func() bool { return p.timers.run(18750*time.Millisecond, 18750*time.Millisecond) == 1 })
+			p.until("all is sent", func(v *state.Snapshot) bool { return v.Unsent == 0 })
+			if n := len(s.messages(a, ill)); n != 1 {
+				t.Errorf("the server has it %d times", n)
+			}
+		})
+	}
+}
+
+// Between polls in vain the waits grow to half a minute and differ from client to client.
+func TestPollsInVainComeLessAndLessOften(t *testing.T) {
+	s := newServer(t)
+	p := s.signedIn(s.account(0), func(o *Options) { o.Jitter = func(most time.Duration) time.Duration { return most / 4 } })
+	eventually(t, "a poll has got through", func() bool { return slices.Contains(p.timers.durations(), PollActive) })
+	p.wire.set(cut)
+	for _, wait := range []time.Duration{2000, 2000, 2500, 5000, 10000, 18750, 18750, 18750} {
+		wait *= time.Millisecond
+		n := p.wire.sent("poll")
+		eventually(t, fmt.Sprint("there is a poll after ", wait), func() bool { return p.timers.run(wait, wait) == 1 })
+		eventually(t, "it is made", func() bool { return p.wire.sent("poll") == n+1 })
+	}
+}
