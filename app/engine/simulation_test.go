@@ -150,6 +150,7 @@ type badLine struct {
 	off     bool
 	lossy   int // of ten requests so many are cut, before or after the server has them
 	slow    time.Duration
+	strange bool // news are answered by something else
 	n       int
 	sockets map[*badSocket]bool
 }
@@ -220,8 +221,28 @@ func (l *badLine) Post(ctx context.Context, url string, header map[string]string
 		l.note("%s: the answer to %s is cut", l.name, call)
 		return nil, fmt.Errorf("%w: cut", ozeki.ErrUnreachable)
 	}
+	if odd := l.oddAnswer(call, n, lossy); odd != nil {
+		l.note("%s: %s is answered %d by something else", l.name, call, odd.Status)
+		return odd, nil
+	}
 	date, _ := http.ParseTime(rec.Header().Get("Date"))
 	return &ozeki.Response{Status: rec.Code, ContentType: rec.Header().Get("Content-Type"), Date: date, Body: rec.Body.Bytes()}, nil
+}
+
+// oddAnswer is what something between the two says in the server's place, nil for nothing: that it cannot serve now, or, of
+// what is only read, a page of its own.
+func (l *badLine) oddAnswer(call string, n, lossy int) *ozeki.Response {
+	l.mu.Lock()
+	strange := l.strange && call == "download"
+	l.mu.Unlock()
+	reads := slices.Contains([]string{"poll", "download", "downloadpartial", "chatconversation list"}, call)
+	switch of := l.chance("odd", n, 20); {
+	case strange, reads && of < lossy/4:
+		return webPage
+	case of >= 20-lossy/4:
+		return &ozeki.Response{Status: http.StatusServiceUnavailable, ContentType: "text/html", Body: []byte("<h1>503")}
+	}
+	return nil
 }
 
 // badSocket is a socket that hears of changes while the line is good.
@@ -434,6 +455,7 @@ func simulate(t *testing.T, seed uint64, world simulatedWorld) {
 			}
 		}
 	}
+	s.missNews()
 	for _, d := range s.devices {
 		d.end()
 	}
@@ -600,6 +622,38 @@ func (s *simulation) settle() {
 			d.signIn()
 		}
 		time.Sleep(40 * time.Second)
+	}
+}
+
+// missNews has everybody hear of a message whose fetching fails once, where nothing else is wrong: it is fetched soon all the
+// same, not when the next poll is due.
+func (s *simulation) missNews() {
+	for _, id := range s.world.conversations {
+		for _, d := range s.devices {
+			for _, e := range d.tabs {
+				e.Open(id)
+			}
+		}
+		time.Sleep(time.Second)
+		for _, d := range s.devices {
+			d.line.mu.Lock()
+			d.line.strange = true
+			d.line.mu.Unlock()
+		}
+		d := s.devices[s.r.IntN(len(s.devices))]
+		s.write(d, d.tabs[0], id)
+		time.Sleep(500 * time.Millisecond)
+		for _, d := range s.devices {
+			d.line.mu.Lock()
+			d.line.strange = false
+			d.line.mu.Unlock()
+		}
+		time.Sleep(10 * time.Second)
+		for _, d := range s.devices {
+			for n, e := range d.tabs {
+				s.compareOpen(d, e, fmt.Sprint(d.name, ", tab ", n, ", after news that were missed"))
+			}
+		}
 	}
 }
 
