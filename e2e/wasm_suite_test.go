@@ -19,7 +19,7 @@ import (
 )
 
 // wasmPackages have a suite that must pass in the browser as it does natively.
-var wasmPackages = []string{"./ozeki", "./app/engine/vaulttest"}
+var wasmPackages = []string{"./ozeki", "./ozeki/json", "./app/engine/vaulttest"}
 
 const suitePage = `<!doctype html><meta charset="utf-8"><title>running</title><link rel="icon" href="data:,">
 <script src="/wasm_exec.js"></script><script src="/run.js"></script>`
