@@ -3,12 +3,12 @@
 package app
 
 import (
-	"encoding/json"
 	"strings"
 	"syscall/js"
 	"time"
 
 	"starling/ozeki"
+	"starling/ozeki/json"
 )
 
 // The page, as far as the program touches it outside of its components. Listeners here live as long as the program.

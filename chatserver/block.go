@@ -2,12 +2,12 @@ package chatserver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 
 	"starling/chatserver/store"
 	"starling/ozeki"
+	"starling/ozeki/json"
 )
 
 // blocklist lists what the caller has hidden and whom he has blocked, by id.

@@ -36,7 +36,7 @@ func TestAMessageArrivesAsItWasSent(t *testing.T) {
 	f.clock.move(time.Hour)
 	m := f.message("aGVsbG8=")
 	m.From = bob.id // what a message says of its sender does not count
-	m.Extra = ozeki.Extra{"Colour": json.RawMessage(`{"a":[1,null,"ő"]}`)}
+	m.Extra = ozeki.Extra{"Colour": []byte(`{"a":[1,null,"ő"]}`)}
 	stored, err := alice.Add(ctx, c.ID, c.Instance, m)
 	if err != nil {
 		t.Fatal(err)
@@ -289,7 +289,7 @@ func TestMessagesOfManySendersHaveOneOrder(t *testing.T) {
 		all.Go(func() {
 			for n := range 10 {
 				m := f.message("AAAA")
-				m.Extra = ozeki.Extra{"n": json.RawMessage(fmt.Sprint(i*100 + n))}
+				m.Extra = ozeki.Extra{"n": []byte(fmt.Sprint(i*100 + n))}
 				if _, err := u.Add(ctx, c.ID, c.Instance, m); err != nil {
 					t.Error(err)
 				}

@@ -2,7 +2,8 @@ package ozeki
 
 import (
 	"context"
-	"encoding/json"
+
+	"starling/ozeki/json"
 )
 
 // BlockRequest (CallBlock, CallUnblock, extension ExtBlock) names the person who is blocked, or not any more. A repeat

@@ -1,6 +1,6 @@
 package ozeki
 
-import "encoding/json"
+import "starling/ozeki/json"
 
 // ClientVersionCode is the value that the published client sends.
 const ClientVersionCode = 3
@@ -141,22 +141,10 @@ type BlocklistAnswer struct {
 	Extra                Extra             `json:"-"`
 }
 
-func (a *PlainAnswer) UnmarshalJSON(b []byte) error {
-	type plain PlainAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *PlainAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a PlainAnswer) MarshalJSON() ([]byte, error) {
-	type plain PlainAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a PlainAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }
 
-func (a *BlocklistAnswer) UnmarshalJSON(b []byte) error {
-	type plain BlocklistAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *BlocklistAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a BlocklistAnswer) MarshalJSON() ([]byte, error) {
-	type plain BlocklistAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a BlocklistAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }

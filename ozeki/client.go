@@ -3,7 +3,6 @@ package ozeki
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"starling/ozeki/json"
 )
 
 // Transport carries a request to the server. NewTransport gives the platform's own.
@@ -148,7 +149,7 @@ func WithRequestID(ctx context.Context, id string) context.Context {
 type commonFields interface{ common() *Common }
 
 // call sends one request and decodes its answer into answer.
-func (c *Client) call(ctx context.Context, call Call, station StationID, request any, answer json.Unmarshaler) error {
+func (c *Client) call(ctx context.Context, call Call, station StationID, request any, answer any) error {
 	ctx, cancel := context.WithTimeout(withName(ctx), c.timeout)
 	defer cancel()
 	err := c.once(ctx, call, station, nil, request, answer)
@@ -170,7 +171,7 @@ func withName(ctx context.Context) context.Context {
 }
 
 // once signs and sends a request. key is used where there is no session yet (creating an account).
-func (c *Client) once(ctx context.Context, call Call, station StationID, key *PrivateKey, request any, answer json.Unmarshaler) error {
+func (c *Client) once(ctx context.Context, call Call, station StationID, key *PrivateKey, request any, answer any) error {
 	session := c.Session()
 	if call.Signed && session == nil {
 		return fmt.Errorf("%s: %w: not signed in", call.Name, ErrSignature)
@@ -217,31 +218,34 @@ func (c *Client) once(ctx context.Context, call Call, station StationID, key *Pr
 
 // decodeAnswer decides what an answer means: the status field decides, whatever the HTTP status (published answers of
 // refused calls come with 200), and what is not JSON of the API never looks like success.
-func decodeAnswer(call Call, res *Response, answer json.Unmarshaler) error {
+func decodeAnswer(call Call, res *Response, answer any) error {
 	var head struct {
-		Status       *string         `json:"status"`
-		ErrorMessage string          `json:"errormessage"`
-		ErrorCode    string          `json:"errorcode"`
-		Messages     json.RawMessage `json:"messages"`
-		Reports      json.RawMessage `json:"reports"`
+		Status       json.RawMessage `json:"status"`
+		ErrorMessage json.RawMessage `json:"errormessage"`
+		ErrorCode    json.RawMessage `json:"errorcode"`
+		Messages     present         `json:"messages"`
+		Reports      present         `json:"reports"`
 	}
 	ok := res.Status >= 200 && res.Status < 300
-	if !json.Valid(res.Body) || decodeLenient(res.Body, &head, nil) != nil {
+	if !json.Valid(res.Body) || json.Read(res.Body, &head) != nil {
 		if !ok {
 			return unavailable(call, res)
 		}
 		return fmt.Errorf("%s: %w (HTTP %d, %s)", call.Name, ErrNotJSON, res.Status, contentKind(res))
 	}
+	status, stated := textIn(head.Status)
 	// The published answer of download has no status: its lists stand for it.
-	bare := head.Status == nil && (call == CallDownload || call == CallDownloadPartial) && (head.Messages != nil || head.Reports != nil)
+	bare := !stated && (call == CallDownload || call == CallDownloadPartial) && bool(head.Messages || head.Reports)
 	switch {
-	case head.Status == nil && !bare:
+	case !stated && !bare:
 		if !ok {
 			return unavailable(call, res)
 		}
 		return fmt.Errorf("%s: %w (no status)", call.Name, ErrNotJSON)
-	case head.Status != nil && *head.Status != StatusOK:
-		refused := &RefusedError{Call: call.Name, Status: *head.Status, Message: head.ErrorMessage, Code: head.ErrorCode}
+	case stated && status != StatusOK:
+		refused := &RefusedError{Call: call.Name, Status: status}
+		refused.Message, _ = textIn(head.ErrorMessage)
+		refused.Code, _ = textIn(head.ErrorCode)
 		if refused.Code == "" && (res.Status >= 500 || res.Status == 429) {
 			refused.Code = CodeInternal // a proxy's words for a server that is down: not available, and worth another try
 		}
@@ -249,10 +253,27 @@ func decodeAnswer(call Call, res *Response, answer json.Unmarshaler) error {
 	case !ok:
 		return unavailable(call, res)
 	}
-	if err := answer.UnmarshalJSON(res.Body); err != nil {
+	if err := json.Read(res.Body, answer); err != nil {
 		return fmt.Errorf("%s: %w (%v)", call.Name, ErrNotJSON, err)
 	}
 	return nil
+}
+
+// present is whether a field is there, whatever its value.
+type present bool
+
+func (p *present) ReadJSON([]byte) error {
+	*p = true
+	return nil
+}
+
+// textIn returns the text that a value is, and false where it is something else or nothing.
+func textIn(raw json.RawMessage) (string, bool) {
+	var text *string
+	if raw == nil || json.Read(raw, &text) != nil || text == nil {
+		return "", false
+	}
+	return *text, true
 }
 
 func unavailable(call Call, res *Response) error {

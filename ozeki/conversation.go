@@ -1,5 +1,7 @@
 package ozeki
 
+import "starling/ozeki/json"
+
 // Conversation is a conversation as one of its participants sees it (published).
 type Conversation struct {
 	ID             ConversationID `json:"id"`
@@ -139,52 +141,22 @@ type Member struct {
 	DisplayName string `json:"displayname"` // the name this member sees, sealed under the conversation key
 }
 
-func (c *Conversation) UnmarshalJSON(b []byte) error {
-	type plain Conversation
-	return decodeObject(b, (*plain)(c), &c.Extra)
-}
+func (c *Conversation) UnmarshalJSON(b []byte) error { return json.Read(b, c) }
 
-func (c Conversation) MarshalJSON() ([]byte, error) {
-	type plain Conversation
-	return encodeObject(plain(c), c.Extra)
-}
+func (c Conversation) MarshalJSON() ([]byte, error) { return json.Marshal(c) }
 
-func (p *Participant) UnmarshalJSON(b []byte) error {
-	type plain Participant
-	return decodeObject(b, (*plain)(p), &p.Extra)
-}
+func (p *Participant) UnmarshalJSON(b []byte) error { return json.Read(b, p) }
 
-func (p Participant) MarshalJSON() ([]byte, error) {
-	type plain Participant
-	return encodeObject(plain(p), p.Extra)
-}
+func (p Participant) MarshalJSON() ([]byte, error) { return json.Marshal(p) }
 
-func (p *Property) UnmarshalJSON(b []byte) error {
-	type plain Property
-	return decodeObject(b, (*plain)(p), &p.Extra)
-}
+func (p *Property) UnmarshalJSON(b []byte) error { return json.Read(b, p) }
 
-func (p Property) MarshalJSON() ([]byte, error) {
-	type plain Property
-	return encodeObject(plain(p), p.Extra)
-}
+func (p Property) MarshalJSON() ([]byte, error) { return json.Marshal(p) }
 
-func (a *ConversationsAnswer) UnmarshalJSON(b []byte) error {
-	type plain ConversationsAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *ConversationsAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a ConversationsAnswer) MarshalJSON() ([]byte, error) {
-	type plain ConversationsAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a ConversationsAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }
 
-func (a *ConversationAnswer) UnmarshalJSON(b []byte) error {
-	type plain ConversationAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *ConversationAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a ConversationAnswer) MarshalJSON() ([]byte, error) {
-	type plain ConversationAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a ConversationAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"starling/ozeki/json"
 )
 
 // FileID names a file: a lower-case UUID that the sending client makes.
@@ -45,7 +47,7 @@ type File struct {
 	Width  int    `json:"width,omitempty"`
 	Height int    `json:"height,omitempty"`
 	Thumb  string `json:"thumb,omitempty"` // a small JPEG, WebP or PNG, base64
-	Extra  Extra  `json:"-"`
+	Extra  Extra  `json:"-" odd:"kept"`
 }
 
 // FileCreateRequest announces an encrypted file of the caller's in a conversation.
@@ -201,22 +203,10 @@ func OpenFile(ctx context.Context, id FileID, key string, sealed Blob) (Blob, er
 	return plain, nil
 }
 
-func (f *File) UnmarshalJSON(b []byte) error {
-	type plain File
-	return decodeLenient(b, (*plain)(f), &f.Extra)
-}
+func (f *File) UnmarshalJSON(b []byte) error { return json.Read(b, f) }
 
-func (f File) MarshalJSON() ([]byte, error) {
-	type plain File
-	return encodeObject(plain(f), f.Extra)
-}
+func (f File) MarshalJSON() ([]byte, error) { return json.Marshal(f) }
 
-func (a *FileAnswer) UnmarshalJSON(b []byte) error {
-	type plain FileAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *FileAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a FileAnswer) MarshalJSON() ([]byte, error) {
-	type plain FileAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a FileAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }

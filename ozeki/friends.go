@@ -1,5 +1,7 @@
 package ozeki
 
+import "starling/ozeki/json"
+
 // Availability values. Only "available" appears in the published reference; others survive.
 const (
 	Available = "available"
@@ -38,32 +40,14 @@ type FriendAddAnswer struct {
 	Extra  Extra               `json:"-"`
 }
 
-func (a *FriendsAnswer) UnmarshalJSON(b []byte) error {
-	type plain FriendsAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *FriendsAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a FriendsAnswer) MarshalJSON() ([]byte, error) {
-	type plain FriendsAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a FriendsAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }
 
-func (f *FriendAvailability) UnmarshalJSON(b []byte) error {
-	type plain FriendAvailability
-	return decodeObject(b, (*plain)(f), &f.Extra)
-}
+func (f *FriendAvailability) UnmarshalJSON(b []byte) error { return json.Read(b, f) }
 
-func (f FriendAvailability) MarshalJSON() ([]byte, error) {
-	type plain FriendAvailability
-	return encodeObject(plain(f), f.Extra)
-}
+func (f FriendAvailability) MarshalJSON() ([]byte, error) { return json.Marshal(f) }
 
-func (a *FriendAddAnswer) UnmarshalJSON(b []byte) error {
-	type plain FriendAddAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *FriendAddAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a FriendAddAnswer) MarshalJSON() ([]byte, error) {
-	type plain FriendAddAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a FriendAddAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }

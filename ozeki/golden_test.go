@@ -236,7 +236,7 @@ func TestAMalformedMessageHidesNoOther(t *testing.T) {
 	}
 	// What the server adds to a message counts, whatever the writer put there.
 	odd.ID, odd.From = "b3f0e9c0-0000-4000-8000-000000000000", "aa68d2204cb2bb85f2de3b9aad0d86d7"
-	odd.Extra["From"] = json.RawMessage(`"d574638619cbff603bf857164c47e850"`)
+	odd.Extra["From"] = []byte(`"d574638619cbff603bf857164c47e850"`)
 	forged, err := json.Marshal(odd)
 	if err != nil {
 		t.Fatal(err)

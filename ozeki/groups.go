@@ -1,6 +1,10 @@
 package ozeki
 
-import "context"
+import (
+	"context"
+
+	"starling/ozeki/json"
+)
 
 // The calls of groups (extension ExtGroups). A group is a conversation of any number of people that its members change:
 // each of them may add friends of his, give it another name, and leave.
@@ -96,12 +100,6 @@ func (c *Client) Rekey(ctx context.Context, id ConversationID, epoch int, member
 	return c.conversation(ctx, CallRekey, &GroupMembersRequest{ConversationID: id, Epoch: epoch, Members: members})
 }
 
-func (a *MembersAnswer) UnmarshalJSON(b []byte) error {
-	type plain MembersAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *MembersAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a MembersAnswer) MarshalJSON() ([]byte, error) {
-	type plain MembersAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a MembersAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }

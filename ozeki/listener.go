@@ -1,6 +1,10 @@
 package ozeki
 
-import "time"
+import (
+	"time"
+
+	"starling/ozeki/json"
+)
 
 // The notification socket tells that something changed. The published reference names its address (listeners of the login
 // answer) and not what it says: any text means "ask what changed". With the extension ExtTicket its texts are Frames.
@@ -37,12 +41,6 @@ type TicketAnswer struct {
 	Extra  Extra  `json:"-"`
 }
 
-func (a *TicketAnswer) UnmarshalJSON(b []byte) error {
-	type plain TicketAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *TicketAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a TicketAnswer) MarshalJSON() ([]byte, error) {
-	type plain TicketAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a TicketAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }

@@ -1,5 +1,7 @@
 package ozeki
 
+import "starling/ozeki/json"
+
 // LoginRequest is the body of login; it has no common fields (published).
 type LoginRequest struct {
 	Action string `json:"action"`
@@ -24,15 +26,9 @@ type LoginAnswer struct {
 	Extra  Extra            `json:"-"`
 }
 
-func (a *LoginAnswer) UnmarshalJSON(b []byte) error {
-	type plain LoginAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *LoginAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a LoginAnswer) MarshalJSON() ([]byte, error) {
-	type plain LoginAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a LoginAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }
 
 // AccountCreateRequest (CallAccountCreate) asks for an account whose secrets were made by the client. The request is
 // signed with the new key, without the header Ozeki-User; the server checks the signature with PublicKey.

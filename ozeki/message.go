@@ -1,5 +1,7 @@
 package ozeki
 
+import "starling/ozeki/json"
+
 // Types of messages. Others survive and are shown as not understood.
 const (
 	TypeMessage = "Message" // an ordinary one (published)
@@ -22,7 +24,7 @@ type Message struct {
 	// over all messages of a conversation. Zero: never.
 	Edited   Time  `json:"Edited,omitzero"`
 	Revision int64 `json:"Revision,omitempty"`
-	Extra    Extra `json:"-"`
+	Extra    Extra `json:"-" odd:"kept"`
 }
 
 // Types of reports (published).
@@ -43,7 +45,7 @@ type Report struct {
 	Created   Time      `json:"Created,omitzero"`
 	MessageID MessageID `json:"MessageID,omitempty"`
 	From      UserID    `json:"From,omitempty"`
-	Extra     Extra     `json:"-"`
+	Extra     Extra     `json:"-" odd:"kept"`
 }
 
 // Content is the text of a message before it is sealed: versioned JSON (this project's choice).
@@ -130,52 +132,22 @@ type ReportRequest struct {
 	MessageIDs       []MessageID    `json:"messageids"`
 }
 
-func (m *Message) UnmarshalJSON(b []byte) error {
-	type plain Message
-	return decodeLenient(b, (*plain)(m), &m.Extra)
-}
+func (m *Message) UnmarshalJSON(b []byte) error { return json.Read(b, m) }
 
-func (m Message) MarshalJSON() ([]byte, error) {
-	type plain Message
-	return encodeObject(plain(m), m.Extra)
-}
+func (m Message) MarshalJSON() ([]byte, error) { return json.Marshal(m) }
 
-func (r *Report) UnmarshalJSON(b []byte) error {
-	type plain Report
-	return decodeLenient(b, (*plain)(r), &r.Extra)
-}
+func (r *Report) UnmarshalJSON(b []byte) error { return json.Read(b, r) }
 
-func (r Report) MarshalJSON() ([]byte, error) {
-	type plain Report
-	return encodeObject(plain(r), r.Extra)
-}
+func (r Report) MarshalJSON() ([]byte, error) { return json.Marshal(r) }
 
-func (c *Content) UnmarshalJSON(b []byte) error {
-	type plain Content
-	return decodeObject(b, (*plain)(c), &c.Extra)
-}
+func (c *Content) UnmarshalJSON(b []byte) error { return json.Read(b, c) }
 
-func (c Content) MarshalJSON() ([]byte, error) {
-	type plain Content
-	return encodeObject(plain(c), c.Extra)
-}
+func (c Content) MarshalJSON() ([]byte, error) { return json.Marshal(c) }
 
-func (a *AddAnswer) UnmarshalJSON(b []byte) error {
-	type plain AddAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *AddAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a AddAnswer) MarshalJSON() ([]byte, error) {
-	type plain AddAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a AddAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }
 
-func (a *DownloadAnswer) UnmarshalJSON(b []byte) error {
-	type plain DownloadAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *DownloadAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a DownloadAnswer) MarshalJSON() ([]byte, error) {
-	type plain DownloadAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a DownloadAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }

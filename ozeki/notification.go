@@ -1,5 +1,7 @@
 package ozeki
 
+import "starling/ozeki/json"
+
 // NotificationRequest asks what changed for this station since it last asked.
 type NotificationRequest struct {
 	Common
@@ -18,12 +20,6 @@ type NotificationAnswer struct {
 	Extra                     Extra            `json:"-"`
 }
 
-func (a *NotificationAnswer) UnmarshalJSON(b []byte) error {
-	type plain NotificationAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *NotificationAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a NotificationAnswer) MarshalJSON() ([]byte, error) {
-	type plain NotificationAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a NotificationAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }

@@ -3,6 +3,8 @@ package ozeki
 import (
 	"context"
 	"fmt"
+
+	"starling/ozeki/json"
 )
 
 // PushSubscription (extension ExtPush) is a browser's web push subscription: where its push service takes messages, and the
@@ -27,15 +29,9 @@ type PushKeyAnswer struct {
 	Extra Extra  `json:"-"`
 }
 
-func (a *PushKeyAnswer) UnmarshalJSON(b []byte) error {
-	type plain PushKeyAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *PushKeyAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a PushKeyAnswer) MarshalJSON() ([]byte, error) {
-	type plain PushKeyAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a PushKeyAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }
 
 // PushKey (extension ExtPush) gives the server's key for web push.
 func (c *Client) PushKey(ctx context.Context) (string, error) {

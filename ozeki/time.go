@@ -1,9 +1,10 @@
 package ozeki
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
+
+	"starling/ozeki/json"
 )
 
 // TimeLayout is the API's form of a moment: yyyy-MM-dd HH:mm:ss in UTC (published).
@@ -35,13 +36,25 @@ func (t Time) String() string {
 	return t.UTC().Format(TimeLayout)
 }
 
-// MarshalJSON writes the wire form as a JSON string.
-func (t Time) MarshalJSON() ([]byte, error) { return json.Marshal(t.String()) }
+// AppendJSON writes the wire form as a JSON string.
+func (t Time) AppendJSON(b []byte) ([]byte, error) {
+	b = append(b, '"')
+	if !t.IsZero() {
+		b = t.UTC().AppendFormat(b, TimeLayout)
+	}
+	return append(b, '"'), nil
+}
 
-// UnmarshalJSON reads the wire form; null and "" are the zero Time.
-func (t *Time) UnmarshalJSON(b []byte) error {
+// MarshalJSON is AppendJSON for encoding/json.
+func (t Time) MarshalJSON() ([]byte, error) { return t.AppendJSON(nil) }
+
+// UnmarshalJSON is ReadJSON for encoding/json.
+func (t *Time) UnmarshalJSON(b []byte) error { return t.ReadJSON(b) }
+
+// ReadJSON reads the wire form; null and "" are the zero Time.
+func (t *Time) ReadJSON(b []byte) error {
 	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
+	if err := json.Read(b, &s); err != nil {
 		return err
 	}
 	v, err := ParseTime(s)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"starling/ozeki/json"
 )
 
 // The calls of workspaces (extension ExtWorkspaces) beside CallWorkspaceRegister, which is published. The members of a
@@ -139,32 +141,14 @@ func (c *Client) LeaveWorkspace(ctx context.Context, name string) error {
 	return c.call(ctx, CallWorkspaceLeave, "", &WorkspaceRequest{WorkspaceName: name}, &PlainAnswer{})
 }
 
-func (a *WorkspacesAnswer) UnmarshalJSON(b []byte) error {
-	type plain WorkspacesAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *WorkspacesAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a WorkspacesAnswer) MarshalJSON() ([]byte, error) {
-	type plain WorkspacesAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a WorkspacesAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }
 
-func (a *InviteAnswer) UnmarshalJSON(b []byte) error {
-	type plain InviteAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *InviteAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a InviteAnswer) MarshalJSON() ([]byte, error) {
-	type plain InviteAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a InviteAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }
 
-func (a *InvitationAnswer) UnmarshalJSON(b []byte) error {
-	type plain InvitationAnswer
-	return decodeObject(b, (*plain)(a), &a.Extra)
-}
+func (a *InvitationAnswer) UnmarshalJSON(b []byte) error { return json.Read(b, a) }
 
-func (a InvitationAnswer) MarshalJSON() ([]byte, error) {
-	type plain InvitationAnswer
-	return encodeObject(plain(a), a.Extra)
-}
+func (a InvitationAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a) }

@@ -2,10 +2,10 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 
 	"starling/app/state"
 	"starling/ozeki"
+	"starling/ozeki/json"
 )
 
 // LoadBlocklist asks whom the user has blocked and what he has hidden.

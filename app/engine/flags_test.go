@@ -4,7 +4,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"starling/app/state"
 	"starling/chatserver/store"
 	"starling/ozeki"
+	"starling/ozeki/json"
 )
 
 func TestAStarIsShownAtOnceAndKeptByTheServer(t *testing.T) {

@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"starling/app/state"
 	"starling/ozeki"
+	"starling/ozeki/json"
 )
 
 // outbox holds the messages of one conversation that the server has not confirmed, oldest first. One is sent at a time,

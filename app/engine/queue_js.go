@@ -4,12 +4,12 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"syscall/js"
 
 	"starling/ozeki"
+	"starling/ozeki/json"
 )
 
 func keyRange(call string, args ...any) js.Value {

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"starling/app/state"
 	"starling/ozeki"
+	"starling/ozeki/json"
 )
 
 // What the device keeps of conversations, so that they are there at once at the next start, without a network too: the

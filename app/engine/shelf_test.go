@@ -5,7 +5,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"starling/app/state"
 	"starling/ozeki"
+	"starling/ozeki/json"
 )
 
 // keep has everything that has changed kept, with the cursor up to which it holds, and waits for it.
@@ -431,7 +431,7 @@ func (crammedVault) Shelve(context.Context, string, ...Record) error {
 func TestKeptMessagesAreTheSame(t *testing.T) {
 	at := time.Date(2024, 3, 8, 14, 12, 51, 0, time.UTC)
 	for _, m := range []state.Message{
-		{ID: "1", Text: "Hello", From: "a", Created: at, Content: &ozeki.Content{Version: 1, Text: "Hello", From: "a", Extra: ozeki.Extra{"new": json.RawMessage(`1`)}}},
+		{ID: "1", Text: "Hello", From: "a", Created: at, Content: &ozeki.Content{Version: 1, Text: "Hello", From: "a", Extra: ozeki.Extra{"new": []byte(`1`)}}},
 		{ID: "2", Kind: state.KindDeleted, From: "a", Created: at, Edited: true},
 		{ID: "3", Text: "This message cannot be decrypted with your key.", Trouble: true, Created: at, Until: at.Add(time.Hour)},
 	} {

@@ -3,11 +3,11 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"time"
 
 	"starling/app/state"
 	"starling/ozeki"
+	"starling/ozeki/json"
 )
 
 // Kept is what a device keeps of a signed-in user between two runs of the program: enough to go on without a password.
@@ -65,9 +65,9 @@ func inOrder(a, b Waiting) int {
 // keptWishes are Kept's wishes on the device. An earlier version kept stars alone, as true or false.
 type keptWishes state.Wishes
 
-func (w *keptWishes) UnmarshalJSON(b []byte) error {
+func (w *keptWishes) ReadJSON(b []byte) error {
 	var raw map[ozeki.ConversationID]json.RawMessage
-	if err := json.Unmarshal(b, &raw); err != nil {
+	if err := json.Read(b, &raw); err != nil {
 		return err
 	}
 	*w = keptWishes{}

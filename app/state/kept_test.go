@@ -1,10 +1,10 @@
 package state
 
 import (
-	"encoding/json"
 	"testing"
 
 	"starling/ozeki"
+	"starling/ozeki/json"
 )
 
 // keptAgain is a state that begins with what another one has kept.
