@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What a person waits for: one click is one signature; opening a conversation is one list, one wrapped key and a page of
@@ -122,6 +123,28 @@ func BenchmarkDecodeList1000(b *testing.B) {
 		var a ConversationsAnswer
 		if err := decodeAnswer(CallConversations, &Response{Status: 200, Body: text}, &a); err != nil || len(a.Conversations) != 1000 {
 			b.Fatal(len(a.Conversations), err)
+		}
+	}
+}
+
+func BenchmarkDecodeMessages40(b *testing.B) {
+	var page DownloadAnswer
+	for range 40 {
+		page.Messages = append(page.Messages, Message{
+			ID: "bd31713d-0f99-453b-a0c1-6311d1fc24c5", Type: "Message", Created: TimeOf(time.Unix(1709898645, 0)), Data: strings.Repeat("A", 300),
+			From: UserIDOf("friend@example.com"), Revision: 7,
+		})
+	}
+	page.Status = StatusOK
+	text, err := json.Marshal(page)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		var a DownloadAnswer
+		if err := decodeAnswer(CallDownloadPartial, &Response{Status: 200, Body: text}, &a); err != nil || len(a.Messages) != 40 {
+			b.Fatal(len(a.Messages), err)
 		}
 	}
 }
