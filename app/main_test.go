@@ -224,8 +224,10 @@ func TestTheBrowserProgramHoldsNothingOfTheServer(t *testing.T) {
 				t.Errorf("the program holds %s", name)
 			}
 		}
-		if strings.HasPrefix(name, "starling/") && slices.Contains(strings.Split(imports, ","), "net/http") {
-			t.Errorf("%s imports net/http", name)
+		for _, large := range []string{"net/http", "encoding/json"} {
+			if strings.HasPrefix(name, "starling/") && slices.Contains(strings.Split(imports, ","), large) {
+				t.Errorf("%s imports %s", name, large)
+			}
 		}
 		if strings.HasPrefix(name, "starling/app/state") && (strings.Contains(imports, "syscall/js") || strings.Contains(imports, "go-app")) {
 			t.Errorf("%s imports %s", name, imports)
