@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -52,6 +51,7 @@ const (
 	opI32Sub       = 0x6b
 	opI64Add       = 0x7c
 	opI64Sub       = 0x7d
+	opI64Or        = 0x84
 	opI32Wrap      = 0xa7 // conversions
 	opI64Extend    = 0xad // of 32 bits without a sign
 	opI64Extend32  = 0xc4 // the last conversion
@@ -62,7 +62,12 @@ const (
 
 	voidBlock = 0x40
 
+	typeI32 = 0x7f
+	typeI64 = 0x7e
+
 	stackPointer = 1 // the local that the compiler keeps it in
+
+	firstFunction = 0x1000 // the number of the first function in the section, in the upper 48 bits of program counters
 )
 
 // tighten returns the code section with shorter jumps. Functions that the Go compiler does not write that way stay as
@@ -76,7 +81,7 @@ func tighten(section []byte) ([]byte, error) {
 		if r.err != nil || size > uint64(len(section)-r.at) {
 			return nil, errors.New("malformed code section")
 		}
-		body, err := tightenFunction(section[r.at : r.at+int(size)])
+		body, err := tightenFunction(section[r.at:r.at+int(size)], int64(i))
 		if err != nil {
 			return nil, fmt.Errorf("function %d: %w", i, err)
 		}
@@ -98,19 +103,28 @@ type instruction struct {
 	align, offset uint64   // of a load or store
 }
 
-// tightenFunction returns the locals and the code of a function, shortened.
-func tightenFunction(body []byte) ([]byte, error) {
+// locals are so many of a function's, of one type.
+type locals struct {
+	n    uint64
+	kind byte
+}
+
+// tightenFunction returns the locals and the code of a function, shortened. Its number is the one in the section.
+func tightenFunction(body []byte, number int64) ([]byte, error) {
 	r := reader{b: body}
+	var own []locals
 	for n := r.uleb(); n > 0 && r.err == nil; n-- {
-		r.uleb()
-		r.byte()
+		own = append(own, locals{r.uleb(), r.byte()})
 	}
-	out := bytes.Clone(body[:r.at])
 	code, err := instructions(&r)
 	if err != nil {
 		return nil, err
 	}
-	code = foldAddresses(code)
+	own, code = keepNumber(own, foldAddresses(code), number)
+	out := binary.AppendUvarint(nil, uint64(len(own)))
+	for _, l := range own {
+		out = append(binary.AppendUvarint(out, l.n), l.kind)
+	}
 	var (
 		open    []int // the instructions that open the blocks around, outermost first
 		entries []int // the table's blocks by number
@@ -191,8 +205,8 @@ func tightenFunction(body []byte) ([]byte, error) {
 // adds it to the stack pointer as a number of 64 bits, and with constants of 32 bits where it narrows longer ones. The
 // stack lies inside of the memory, so that neither sum overflows.
 func foldAddresses(code []instruction) []instruction {
-	if len(code) < 2 || code[0].op != opGlobalGet || code[0].n != 0 || code[1].op != opLocalSet || code[1].n != stackPointer {
-		return code // a function that does not keep the stack pointer in its first local
+	if !keepsStackPointer(code) {
+		return code
 	}
 	var out []instruction
 	add := map[int]int64{} // by instruction: what its address lies further on
@@ -216,6 +230,56 @@ func foldAddresses(code []instruction) []instruction {
 		out = append(out, c)
 	}
 	return out
+}
+
+// keepNumber returns the function with its own number in a local, from where its calls take it for the program counter that
+// they return to. Without it there is nothing in them that says which function they stand in, which compresses.
+func keepNumber(own []locals, code []instruction, number int64) ([]locals, []instruction) {
+	const kept = stackPointer + 1 // the local; those from there on move
+	base := (firstFunction + number) << 16
+	is := func(c instruction) bool { return c.op == opI64Const && c.n&^0xffff == base }
+	if !keepsStackPointer(code) || len(own) == 0 || own[0] != (locals{1, typeI32}) || !slices.ContainsFunc(code, is) {
+		return own, code
+	}
+	if len(own) > 1 && own[1].kind == typeI64 {
+		own[1].n++
+	} else {
+		own = slices.Insert(own, 1, locals{1, typeI64})
+	}
+	out := append(make([]instruction, 0, len(code)+8), code[:2]...)
+	add := func(op byte, n int64) {
+		b := []byte{op}
+		switch op {
+		case opI64Const:
+			b = appendSleb(b, n)
+		case opLocalGet, opLocalSet, opLocalTee:
+			b = binary.AppendUvarint(b, uint64(n))
+		}
+		out = append(out, instruction{op: op, n: n, bytes: b})
+	}
+	add(opI64Const, base)
+	add(opLocalSet, kept)
+	for _, c := range code[2:] {
+		switch {
+		case is(c):
+			add(opLocalGet, kept)
+			if c.n != base {
+				add(opI64Const, c.n&0xffff)
+				add(opI64Or, 0)
+			}
+		case c.op >= opLocalGet && c.op <= opLocalTee && c.n >= kept:
+			add(c.op, c.n+1)
+		default:
+			out = append(out, c)
+		}
+	}
+	return own, out
+}
+
+// keepsStackPointer says whether the function begins with its first local as the Go stack's pointer, as those that the
+// compiler writes do.
+func keepsStackPointer(code []instruction) bool {
+	return len(code) >= 2 && code[0].op == opGlobalGet && code[0].n == 0 && code[1].op == opLocalSet && code[1].n == stackPointer
 }
 
 // addressed is the load or store whose address is what lies on the stack before the instruction at i, 0 where it is

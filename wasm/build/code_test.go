@@ -238,7 +238,7 @@ func TestJumpsTakeTheShortWay(t *testing.T) {
 		"\x41\x01\x21\x00\x0c\x01" +
 		"\x0b\x41\x00\x0f" +
 		"\x0b\x00\x0b\x41\x01\x0b"
-	got, err := tightenFunction([]byte(function))
+	got, err := tightenFunction([]byte(function), 0)
 	if err != nil || string(got) != want {
 		t.Errorf("% x, %v, want\n% x", got, err, want)
 	}
@@ -254,9 +254,25 @@ func TestStackAddressesAreOffsets(t *testing.T) {
 		"across a call":   {"\x20\x01\xad\x42\x18\x7c\xa7\x10\x05\x36\x02\x00\x0b", "\x20\x01\xad\x42\x18\x7c\xa7\x10\x05\x36\x02\x00\x0b"},
 		"narrow constant": {"\x42\x80\x80\x80\x80\x08\xa7\x1a\x0b", "\x41\x80\x80\x80\x80\x78\x1a\x0b"},
 	} {
-		got, err := tightenFunction([]byte(begin + c.is))
+		got, err := tightenFunction([]byte(begin+c.is), 0)
 		if err != nil || string(got) != begin+c.want {
 			t.Errorf("%s: % x, %v", name, got, err)
+		}
+	}
+}
+
+func TestAFunctionKeepsItsNumberInALocal(t *testing.T) {
+	const begin = "\x23\x00\x21\x01"
+	const call = "\x37\x03\x00\x41\x00\x10\x07\x1a" // store, call 7, drop
+	for name, c := range map[string]struct{ is, want string }{
+		"calls":        {"\x02\x01\x7f\x01\x7e" + begin + "\x20\x01\x42\x83\x80\x8c\x80\x01" + call + "\x20\x02\x1a\x0b", "\x02\x01\x7f\x02\x7e" + begin + "\x42\x80\x80\x8c\x80\x01\x21\x02\x20\x01\x20\x02\x42\x03\x84" + call + "\x20\x03\x1a\x0b"},
+		"its begin":    {"\x02\x01\x7f\x01\x7d" + begin + "\x20\x01\x42\x80\x80\x8c\x80\x01" + call + "\x22\x02\x0b", "\x03\x01\x7f\x01\x7e\x01\x7d" + begin + "\x42\x80\x80\x8c\x80\x01\x21\x02\x20\x01\x20\x02" + call + "\x22\x03\x0b"},
+		"another's":    {"\x01\x01\x7f" + begin + "\x20\x01\x42\x83\x80\x90\x80\x01" + call + "\x0b", "\x01\x01\x7f" + begin + "\x20\x01\x42\x83\x80\x90\x80\x01" + call + "\x0b"},
+		"other locals": {"\x01\x02\x7f" + begin + "\x20\x01\x42\x83\x80\x8c\x80\x01" + call + "\x0b", "\x01\x02\x7f" + begin + "\x20\x01\x42\x83\x80\x8c\x80\x01" + call + "\x0b"},
+	} {
+		got, err := tightenFunction([]byte(c.is), 3)
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s: % x, %v, want\n% x", name, got, err, c.want)
 		}
 	}
 }
@@ -268,7 +284,7 @@ func TestCodeOfAnotherCompilerIsAnError(t *testing.T) {
 		"an instruction cut off":    "\x00\x44\x00",
 		"vectors":                   "\x00\xfd\x0c\x0b",
 	} {
-		if _, err := tightenFunction([]byte(body)); err == nil {
+		if _, err := tightenFunction([]byte(body), 0); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
