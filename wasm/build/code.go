@@ -70,26 +70,43 @@ const (
 	firstFunction = 0x1000 // the number of the first function in the section, in the upper 48 bits of program counters
 )
 
-// tighten returns the code section with shorter jumps. Functions that the Go compiler does not write that way stay as
-// they are.
-func tighten(section []byte) ([]byte, error) {
+// tighten returns the code section with shorter jumps and, where the runtime's tables are given, blocks that are numbered
+// without gaps, with what the tables must then say of them, by the function's number. Functions that the Go compiler does
+// not write that way stay as they are.
+func tighten(section []byte, tables *pclntab) ([]byte, map[int64]numbering, error) {
+	functions := map[int64]function{}
+	var pcs []byte
+	if tables != nil {
+		pcs = tables.pcs
+		for i := range tables.count {
+			f, _ := tables.function(i)
+			functions[f.number()] = f
+		}
+	}
+	numbers := map[int64]numbering{}
 	r := reader{b: section}
 	count := r.uleb()
 	out := binary.AppendUvarint(nil, count)
-	for i := range count {
+	for i := range int64(count) {
 		size := r.uleb()
 		if r.err != nil || size > uint64(len(section)-r.at) {
-			return nil, errors.New("malformed code section")
+			return nil, nil, errors.New("malformed code section")
 		}
-		body, err := tightenFunction(section[r.at:r.at+int(size)], int64(i))
+		own, code, err := tightenFunction(section[r.at : r.at+int(size)])
 		if err != nil {
-			return nil, fmt.Errorf("function %d: %w", i, err)
+			return nil, nil, fmt.Errorf("function %d: %w", i, err)
 		}
 		r.at += int(size)
+		if f, ok := functions[i]; ok {
+			if anew, as, ok := renumber(code, i, f, pcs); ok {
+				code, numbers[i] = anew, as
+			}
+		}
+		body := functionOf(keepNumber(own, code, i))
 		out = binary.AppendUvarint(out, uint64(len(body)))
 		out = append(out, body...)
 	}
-	return out, nil
+	return out, numbers, nil
 }
 
 // instruction is one of a function's, with the bytes that it stands in. What n is depends on the kind: the type of a
@@ -109,8 +126,20 @@ type locals struct {
 	kind byte
 }
 
-// tightenFunction returns the locals and the code of a function, shortened. Its number is the one in the section.
-func tightenFunction(body []byte, number int64) ([]byte, error) {
+// functionOf is a function in the form of the code section.
+func functionOf(own []locals, code []instruction) []byte {
+	out := binary.AppendUvarint(nil, uint64(len(own)))
+	for _, l := range own {
+		out = append(binary.AppendUvarint(out, l.n), l.kind)
+	}
+	for _, c := range code {
+		out = append(out, c.bytes...)
+	}
+	return out
+}
+
+// tightenFunction returns the locals and the code of a function, shortened.
+func tightenFunction(body []byte) ([]locals, []instruction, error) {
 	r := reader{b: body}
 	var own []locals
 	for n := r.uleb(); n > 0 && r.err == nil; n-- {
@@ -118,12 +147,12 @@ func tightenFunction(body []byte, number int64) ([]byte, error) {
 	}
 	code, err := instructions(&r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	own, code = keepNumber(own, foldAddresses(code), number)
-	out := binary.AppendUvarint(nil, uint64(len(own)))
-	for _, l := range own {
-		out = append(binary.AppendUvarint(out, l.n), l.kind)
+	code = foldAddresses(code)
+	var out []instruction
+	jump := func(op byte, depth int64) {
+		out = append(out, instruction{op: op, n: depth, bytes: binary.AppendUvarint([]byte{op}, uint64(depth))})
 	}
 	var (
 		open    []int // the instructions that open the blocks around, outermost first
@@ -162,7 +191,7 @@ func tightenFunction(body []byte, number int64) ([]byte, error) {
 			open = append(open, i)
 			if block, ok := ahead(i + 1); ok && c.n == voidBlock && i+4 < len(code) && code[i+4].op == opEnd {
 				open = open[:len(open)-1]
-				out = binary.AppendUvarint(append(out, opBrIf), uint64(depth(block)))
+				jump(opBrIf, depth(block))
 				i += 4
 				continue
 			}
@@ -172,7 +201,7 @@ func tightenFunction(body []byte, number int64) ([]byte, error) {
 			} else if i == len(code)-1 {
 				ended = true
 			} else {
-				return nil, errors.New("it goes on after its end")
+				return nil, nil, errors.New("it goes on after its end")
 			}
 		case opBrTable:
 			if loop < 0 && i > 0 && code[i-1].op == opLocalGet && code[i-1].n == 0 {
@@ -183,22 +212,30 @@ func tightenFunction(body []byte, number int64) ([]byte, error) {
 			}
 		case opI32Const:
 			if block, ok := ahead(i); ok {
-				out = binary.AppendUvarint(append(out, opBr), uint64(depth(block)))
+				jump(opBr, depth(block))
 				i += 2
 				continue
 			}
 		case opBrIf:
 			if leave >= 0 && target(c) == leave {
-				out = append(out, opIf, voidBlock, opI32Const, 1, opReturn, opEnd)
+				out = append(out, leaves...)
 				continue
 			}
 		}
-		out = append(out, c.bytes...)
+		out = append(out, c)
 	}
 	if !ended {
-		return nil, errors.New("a block does not end")
+		return nil, nil, errors.New("a block does not end")
 	}
-	return out, nil
+	return own, out, nil
+}
+
+// leaves returns 1 if there is something else than 0 on the stack.
+var leaves = []instruction{
+	{op: opIf, n: voidBlock, bytes: []byte{opIf, voidBlock}},
+	{op: opI32Const, n: 1, bytes: []byte{opI32Const, 1}},
+	{op: opReturn, bytes: []byte{opReturn}},
+	{op: opEnd, bytes: []byte{opEnd}},
 }
 
 // foldAddresses returns the code with places on the Go stack addressed by an instruction's own offset, where the compiler

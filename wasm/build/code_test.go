@@ -219,6 +219,15 @@ func codeOf(t *testing.T, module []byte) (code []byte, functions uint64) {
 	return nil, 0
 }
 
+// tightened is a function, of this number in the section, as tighten writes it.
+func tightened(body string, number int64) ([]byte, error) {
+	own, code, err := tightenFunction([]byte(body))
+	if err != nil {
+		return nil, err
+	}
+	return functionOf(keepNumber(own, code, number)), nil
+}
+
 func TestJumpsTakeTheShortWay(t *testing.T) {
 	const function = "\x00" + // no locals
 		"\x02\x40\x03\x40\x02\x40\x02\x40\x02\x40" + // block, loop and three blocks for
@@ -238,7 +247,7 @@ func TestJumpsTakeTheShortWay(t *testing.T) {
 		"\x41\x01\x21\x00\x0c\x01" +
 		"\x0b\x41\x00\x0f" +
 		"\x0b\x00\x0b\x41\x01\x0b"
-	got, err := tightenFunction([]byte(function), 0)
+	got, err := tightened(function, 0)
 	if err != nil || string(got) != want {
 		t.Errorf("% x, %v, want\n% x", got, err, want)
 	}
@@ -254,7 +263,7 @@ func TestStackAddressesAreOffsets(t *testing.T) {
 		"across a call":   {"\x20\x01\xad\x42\x18\x7c\xa7\x10\x05\x36\x02\x00\x0b", "\x20\x01\xad\x42\x18\x7c\xa7\x10\x05\x36\x02\x00\x0b"},
 		"narrow constant": {"\x42\x80\x80\x80\x80\x08\xa7\x1a\x0b", "\x41\x80\x80\x80\x80\x78\x1a\x0b"},
 	} {
-		got, err := tightenFunction([]byte(begin+c.is), 0)
+		got, err := tightened(begin+c.is, 0)
 		if err != nil || string(got) != begin+c.want {
 			t.Errorf("%s: % x, %v", name, got, err)
 		}
@@ -270,7 +279,7 @@ func TestAFunctionKeepsItsNumberInALocal(t *testing.T) {
 		"another's":    {"\x01\x01\x7f" + begin + "\x20\x01\x42\x83\x80\x90\x80\x01" + call + "\x0b", "\x01\x01\x7f" + begin + "\x20\x01\x42\x83\x80\x90\x80\x01" + call + "\x0b"},
 		"other locals": {"\x01\x02\x7f" + begin + "\x20\x01\x42\x83\x80\x8c\x80\x01" + call + "\x0b", "\x01\x02\x7f" + begin + "\x20\x01\x42\x83\x80\x8c\x80\x01" + call + "\x0b"},
 	} {
-		got, err := tightenFunction([]byte(c.is), 3)
+		got, err := tightened(c.is, 3)
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: % x, %v, want\n% x", name, got, err, c.want)
 		}
@@ -284,11 +293,11 @@ func TestCodeOfAnotherCompilerIsAnError(t *testing.T) {
 		"an instruction cut off":    "\x00\x44\x00",
 		"vectors":                   "\x00\xfd\x0c\x0b",
 	} {
-		if _, err := tightenFunction([]byte(body), 0); err == nil {
+		if _, err := tightened(body, 0); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if _, err := tighten([]byte{1, 9, 0}); err == nil {
+	if _, _, err := tighten([]byte{1, 9, 0}, nil); err == nil {
 		t.Error("a function that is too long: no error")
 	}
 }

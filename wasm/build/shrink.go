@@ -20,7 +20,12 @@ func shrink(module []byte, traces bool) (smaller []byte, note string, err error)
 		return nil, "", errors.New("not a wasm module")
 	}
 	const codeSection, dataSection = 10, 11
-	out := bytes.Clone(module[:8])
+	type section struct {
+		id          byte
+		whole, body []byte
+	}
+	var sections []section
+	var code, memory []byte
 	for r := (reader{b: module, at: 8}); r.at < len(module); {
 		start := r.at
 		id := r.byte()
@@ -28,38 +33,62 @@ func shrink(module []byte, traces bool) (smaller []byte, note string, err error)
 		if r.err != nil || size > len(module)-r.at {
 			return nil, "", errors.New("malformed wasm section")
 		}
-		body := module[r.at : r.at+size]
+		s := section{id, module[start : r.at+size], module[r.at : r.at+size]}
 		r.at += size
-		if id == codeSection {
-			if body, err = tighten(body); err != nil {
+		sections = append(sections, s)
+		switch id {
+		case codeSection:
+			code = s.body
+		case dataSection:
+			if memory, err = readData(s.body); err != nil {
 				return nil, "", err
 			}
-			out = append(out, id)
-			out = binary.AppendUvarint(out, uint64(len(body)))
-			out = append(out, body...)
-			continue
 		}
-		if id != dataSection {
-			out = append(out, module[start:r.at]...)
-			continue
+	}
+	var tight []byte
+	small := memory
+	if !traces {
+		if tight, small, err = shrinkTables(code, memory); err != nil {
+			note, traces = "the tables for tracebacks stay: "+err.Error(), true
 		}
-		memory, err := readData(body)
-		if err != nil {
+	}
+	if traces {
+		if tight, _, err = tighten(code, nil); err != nil {
 			return nil, "", err
 		}
-		if !traces {
-			if without, err := dropTracebacks(memory); err == nil {
-				memory = without
-			} else {
-				note = "the tables for tracebacks stay: " + err.Error()
-			}
+		small = memory
+	}
+	out := bytes.Clone(module[:8])
+	for _, s := range sections {
+		switch s.id {
+		case codeSection:
+			s.body = tight
+		case dataSection:
+			s.body = writeData(small)
+		default:
+			out = append(out, s.whole...)
+			continue
 		}
-		body = writeData(memory)
-		out = append(out, dataSection)
-		out = binary.AppendUvarint(out, uint64(len(body)))
-		out = append(out, body...)
+		out = append(out, s.id)
+		out = binary.AppendUvarint(out, uint64(len(s.body)))
+		out = append(out, s.body...)
 	}
 	return out, note, nil
+}
+
+// shrinkTables returns the code tightened, with new numbers of its blocks, and the memory that goes with it, without what
+// only tracebacks read.
+func shrinkTables(code, from []byte) (tight, memory []byte, err error) {
+	t, err := findTables(from)
+	if err != nil {
+		return nil, nil, err
+	}
+	tight, numbers, err := tighten(code, &t)
+	if err != nil {
+		return nil, nil, err
+	}
+	memory, err = dropTracebacks(from, numbers)
+	return tight, memory, err
 }
 
 // readData returns the memory that a data section fills, from address 0.
@@ -127,9 +156,10 @@ const (
 	funcSize      = 11 * 4                             // runtime._func without what follows it
 	noData        = ^uint32(0)
 
-	pcdataUnsafePoint  = 0 // for preemption by signals, which wasm has not
-	pcdataInlTreeIndex = 2
-	pcdataArgLiveIndex = 3
+	pcdataUnsafePoint   = 0 // for preemption by signals, which wasm has not
+	pcdataStackMapIndex = 1
+	pcdataInlTreeIndex  = 2
+	pcdataArgLiveIndex  = 3
 
 	funcdataInlTree     = 3
 	funcdataArgInfo     = 5
@@ -188,14 +218,17 @@ func tablesAt(memory []byte, at int) (t pclntab, ok bool) {
 type function []byte
 
 const (
-	fieldEntry     = 0
-	fieldName      = 1
-	fieldSP        = 4
-	fieldFile      = 5
-	fieldLine      = 6
-	fieldPCData    = 7 // how many pcdata follow; the last byte of all says how many funcdata
-	fieldCU        = 8
-	fieldStartLine = 9
+	fieldEntry       = 0
+	fieldName        = 1
+	fieldDeferReturn = 3
+	fieldSP          = 4
+	fieldFile        = 5
+	fieldLine        = 6
+	fieldPCData      = 7 // how many pcdata follow; the last byte of all says how many funcdata
+	fieldCU          = 8
+	fieldStartLine   = 9
+	flagsByte        = 41 // in which
+	flagAssembly     = 4  // says that it is not the compiler's
 )
 
 func (f function) get(i int) uint32    { return binary.LittleEndian.Uint32(f[4*i:]) }
@@ -215,6 +248,20 @@ func (f function) fields() func(yield func(int) bool) {
 			}
 		}
 	}
+}
+
+// number is the function's in the code section.
+func (f function) number() int64 { return int64(f.get(fieldEntry)) - firstFunction }
+
+// assembly says whether the function was not written by the compiler.
+func (f function) assembly() bool { return f[flagsByte]&flagAssembly != 0 }
+
+// pcdata is 0 where the function has none of that number.
+func (f function) pcdata(i int) uint32 {
+	if i < int(f.get(fieldPCData)) {
+		return f.get(funcSize/4 + i)
+	}
+	return 0
 }
 
 // setPCData and setFuncData do nothing where the function has none of that number.
@@ -245,8 +292,8 @@ func (t pclntab) function(i int) (function, bool) {
 }
 
 // dropTracebacks returns the memory without what only tracebacks read of the runtime's tables. "No table" is what the
-// linker itself writes for functions without one.
-func dropTracebacks(from []byte) (memory []byte, err error) {
+// linker itself writes for functions without one. Functions with new numbers of their blocks get the tables for these.
+func dropTracebacks(from []byte, numbers map[int64]numbering) (memory []byte, err error) {
 	memory = bytes.Clone(from)
 	t, err := findTables(memory)
 	if err != nil {
@@ -270,8 +317,32 @@ func dropTracebacks(from []byte) (memory []byte, err error) {
 	// The tables that are left move together.
 	kept := make([]byte, 1, len(t.pcs)) // offset 0 is no table
 	moved := map[uint32]uint32{0: 0}
+	again := map[string]uint32{"": 0}
+	keep := func(table []byte) uint32 {
+		at, ok := again[string(table)]
+		if !ok {
+			at = uint32(len(kept))
+			again[string(table)] = at
+			kept = append(kept, table...)
+		}
+		return at
+	}
 	for i := range t.count {
 		f, _ := t.function(i)
+		if as, ok := numbers[f.number()]; ok {
+			for j := range f.fields() {
+				if j != fieldSP && j != funcSize/4+pcdataStackMapIndex && f.get(j) != 0 {
+					return nil, fmt.Errorf("a table of another kind (%d) than Go 1.26 writes", j)
+				}
+			}
+			if len(as.pointers) > 0 && f.pcdata(pcdataStackMapIndex) == 0 {
+				return nil, errors.New("a function without maps of pointers has some")
+			}
+			f.set(fieldSP, keep(as.stack))
+			f.setPCData(pcdataStackMapIndex, keep(as.pointers))
+			f.set(fieldDeferReturn, as.deferReturn)
+			continue
+		}
 		for j := range f.fields() {
 			old := f.get(j)
 			if _, ok := moved[old]; !ok {
@@ -279,11 +350,13 @@ func dropTracebacks(from []byte) (memory []byte, err error) {
 				if err != nil {
 					return nil, err
 				}
-				moved[old] = uint32(len(kept))
-				kept = append(kept, t.pcs[old:int(old)+size]...)
+				moved[old] = keep(t.pcs[old : int(old)+size])
 			}
 			f.set(j, moved[old])
 		}
+	}
+	if len(kept) > len(t.pcs) {
+		return nil, errors.New("the tables of the new numbers are longer")
 	}
 	clear(t.pcs[copy(t.pcs, kept):])
 	clear(t.cus)
