@@ -38,8 +38,9 @@ func (u *updates) to(available string) []byte {
 }
 
 // prepare keeps the program among the former versions in the directory dir (made if missing) and makes the differences to
-// the others, the newest first; it ends early when ctx does. The oldest go. A repeat changes nothing. Differences that are
-// made before an error stay.
+// itself and to the others, the newest first; it ends early when ctx does. The oldest go. A repeat changes nothing.
+// Differences that are made before an error stay. The one to itself is next to nothing: Chromium does not take from its
+// cache what came as a difference, so that its worker, which keeps the program, asks for it again.
 func (u *updates) prepare(ctx context.Context, dir string, program *web.File, log *slog.Logger) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -72,6 +73,12 @@ func (u *updates) prepare(ctx context.Context, dir string, program *web.File, lo
 		}
 	}
 	slices.SortFunc(all, func(a, b former) int { return b.used.Compare(a.used) })
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if _, err := u.add(program.Forms[""], program.Forms[""]); err != nil {
+		return fmt.Errorf("the difference of the program to itself: %w", err)
+	}
 	for i, f := range all {
 		path := filepath.Join(dir, f.name)
 		if i >= formerPrograms {
@@ -88,20 +95,29 @@ func (u *updates) prepare(ctx context.Context, dir string, program *web.File, lo
 			log.Warn("a former version of the program cannot be used", "file", path, "err", err)
 			continue
 		}
-		delta, err := web.Delta(old, program.Forms[""])
+		size, err := u.add(old, program.Forms[""])
 		if err != nil {
 			return fmt.Errorf("the difference to %s: %w", path, err)
 		}
-		sum := sha256.Sum256(old)
-		u.mu.Lock()
-		if u.deltas == nil {
-			u.deltas = map[string][]byte{}
-		}
-		u.deltas[":"+base64.StdEncoding.EncodeToString(sum[:])+":"] = delta
-		u.mu.Unlock()
-		log.Debug("a former version of the program gets a difference", "file", path, "bytes", len(delta))
+		log.Debug("a former version of the program gets a difference", "file", path, "bytes", size)
 	}
 	return nil
+}
+
+// add makes the difference of the program to an old one, for browsers that have that, and returns its size.
+func (u *updates) add(old, program []byte) (int, error) {
+	delta, err := web.Delta(old, program)
+	if err != nil {
+		return 0, err
+	}
+	sum := sha256.Sum256(old)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.deltas == nil {
+		u.deltas = map[string][]byte{}
+	}
+	u.deltas[":"+base64.StdEncoding.EncodeToString(sum[:])+":"] = delta
+	return len(delta), nil
 }
 
 // keepFile writes the file, so that it is there completely or not at all; one that is there counts as just used.
