@@ -23,7 +23,7 @@ func TestATransferThatStandsStillIsGivenUp(t *testing.T) {
 		for range 5 {
 			_, _ = w.Write([]byte("some"))
 			w.(http.Flusher).Flush()
-			time.Sleep(50 * time.Millisecond) // slower in all than the limit, but moving
+			time.Sleep(220 * time.Millisecond) // slower in all than the limit, but moving
 		}
 		if r.URL.Path == "/file/"+stuck {
 			<-stop
@@ -31,7 +31,7 @@ func TestATransferThatStandsStillIsGivenUp(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(stop)
-	c := NewClient(Options{Base: server.URL + "/index.php", Stall: 200 * time.Millisecond})
+	c := NewClient(Options{Base: server.URL + "/index.php", Stall: time.Second})
 	if b, err := c.GetFile(t.Context(), NewFileID(), "x", func(int64) {}); err != nil || b.Size() != 20 {
 		t.Errorf("a slow one: %d bytes, %v", b.Size(), err)
 	}

@@ -62,9 +62,9 @@ func (e *Engine) want(id ozeki.ConversationID, flag state.Flag, value string) {
 		return
 	}
 	e.applyLocked(state.FlagWanted{ID: id, Flag: flag, Value: value})
+	e.keepWish(id, flag) // before anybody sends it: one that the device does not have was withdrawn in another tab
 	e.syncUndo()
 	e.unlock()
-	e.keepWish(id, flag)
 	e.neighbours.Tell(Note{Wished: id, Flag: flag})
 	e.sendFlag(run, id, flag)
 }
@@ -265,12 +265,11 @@ func (e *Engine) wishGone(ctx context.Context, id ozeki.ConversationID, flag sta
 // keepAnswer takes a wish away that the server has answered, unless the user wants something else since.
 func (e *Engine) keepAnswer(id ozeki.ConversationID, flag state.Flag, sent string) {
 	e.mu.Lock()
-	_, wanted := e.state.WishOf(id, flag)
-	e.unlock()
-	if wanted {
+	defer e.unlock()
+	if _, wanted := e.state.WishOf(id, flag); wanted {
 		return
 	}
-	e.save(func(k *Kept) {
+	e.saveLater(func(k *Kept) {
 		if now, kept := k.Wishes[id][flag]; kept && now == sent {
 			k.Wishes = withWish(k.Wishes, id, flag, "", false)
 		}
@@ -283,9 +282,8 @@ type wishAt struct {
 	flag state.Flag
 }
 
-// keepWish keeps what the user wants a flag to be until the server has confirmed it.
+// keepWish keeps what the user wants a flag to be until the server has confirmed it. The caller holds mu.
 func (e *Engine) keepWish(id ozeki.ConversationID, flag state.Flag) {
-	e.mu.Lock()
 	value, wanted := e.state.WishOf(id, flag)
 	if e.wishing == nil {
 		e.wishing = map[wishAt]string{}
@@ -293,8 +291,7 @@ func (e *Engine) keepWish(id ozeki.ConversationID, flag state.Flag) {
 	if e.wishing[wishAt{id, flag}] = value; !wanted {
 		delete(e.wishing, wishAt{id, flag})
 	}
-	e.unlock()
-	e.save(func(k *Kept) { k.Wishes = withWish(k.Wishes, id, flag, value, wanted) })
+	e.saveLater(func(k *Kept) { k.Wishes = withWish(k.Wishes, id, flag, value, wanted) })
 }
 
 // withWish returns wishes with one changed; those given stay as they are.

@@ -545,3 +545,37 @@ func TestWhatAnEarlierVersionKeptIsUnderstood(t *testing.T) {
 		t.Error("what cannot be is read")
 	}
 }
+
+// What is sent at the moment in which the user sets a flag, since the connection is back, takes it along.
+func TestAFlagIsNotLostToWhoSendsWhatWaits(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	ids := s.groups(a, 30)
+	p := s.signedIn(a)
+	p.mu.Lock()
+	run := p.run
+	p.mu.Unlock()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				p.flush(run)
+			}
+		}
+	}()
+	for _, id := range ids {
+		p.Star(id, true)
+	}
+	close(stop)
+	<-stopped
+	for _, id := range ids {
+		p.until("the star is there", settled(id, true))
+		if !s.favorite(a, id) {
+			t.Errorf("the server does not have that of %s", id)
+		}
+	}
+}

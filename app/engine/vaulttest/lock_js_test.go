@@ -53,7 +53,7 @@ func TestAFrozenTabHoldsNoLock(t *testing.T) {
 	go hold("second")
 	happens("freeze")
 	becomesFree(t, name) // the second may get it, and gives it back
-	goOn <- struct{}{} // it runs on for a moment, and what it does next would take it again
+	goOn <- struct{}{}   // it runs on for a moment, and what it does next would take it again
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
