@@ -152,9 +152,7 @@ func TestFaultALineThatLosesTwoOfFiveSegments(t *testing.T) {
 		})
 	}
 	p.within(testTimeout, "the star is confirmed", func() error { return p.settled("Priya Raman") })
-	if err := p.queueIs(0); err != nil {
-		t.Error(err)
-	}
+	p.within(testTimeout, "nothing waits any more", func() error { return p.queueIs(0) }) // the last answer may be late
 	if bad.lost.Load() == 0 {
 		t.Error("the line has lost nothing")
 	}
