@@ -53,7 +53,6 @@ func (p *person) SeeEnd() {
 
 // Thousands of messages scroll without a jump: whatever is loaded or let go, what the reader looks at stays where it is.
 func TestALongHistoryScrollsWithoutAJump(t *testing.T) {
-	t.Parallel()
 	p := newPerson(t, startSeeded(t, 900).URL)
 	p.seeded(1)
 	p.SeeEnd()
