@@ -90,7 +90,11 @@ func footPart(o *state.Open) part {
 	case o.Later:
 		return part{tag: "p", class: "state", text: "Loading newer messages…"}
 	case o.Cut:
-		return part{tag: "div", class: "state", parts: []part{buttonPart("secondary", "later", "Load newer messages")}}
+		p := part{tag: "div", class: "state", parts: []part{buttonPart("secondary", "later", "Load newer messages")}}
+		if o.Trouble != "" {
+			p.parts = append([]part{{tag: "p", text: "The messages could not be loaded. " + o.Trouble}}, p.parts...)
+		}
+		return p
 	}
 	return part{tag: "div"}
 }

@@ -155,6 +155,7 @@ func (l *timeline) reset() {
 
 // show draws a snapshot, at once.
 func (l *timeline) show(snap *state.Snapshot) {
+	back := l.snap != nil && l.snap.Offline && !snap.Offline
 	l.snap = snap
 	if !l.root.Truthy() {
 		return
@@ -171,12 +172,13 @@ func (l *timeline) show(snap *state.Snapshot) {
 		l.conversation = o.Row.ID
 		l.reset()
 	}
+	l.returning = l.returning && o.Trouble == "" && (o.Later || !snap.Offline)
 	l.follow()
 	l.setPart(l.head, &l.headShown, headPart(o, snap.Offline))
 	l.setPart(l.foot, &l.footShown, footPart(o))
 	changed := l.take(o)
 	l.draw()
-	if changed {
+	if changed || back {
 		l.reach()
 	}
 }

@@ -118,6 +118,7 @@ func TestTheLogSaysHowItsLoadingStandsWithAWayOut(t *testing.T) {
 		{state.Open{Loaded: true, Messages: some, More: true, Older: true}, false, "Loading older messages…", "", 0},
 		{state.Open{Loaded: true, Messages: some, Cut: true}, false, "", "Load newer messages", 1},
 		{state.Open{Loaded: true, Messages: some, Cut: true, Later: true}, false, "", "Loading newer messages…", 0},
+		{state.Open{Loaded: true, Messages: some, Cut: true, Trouble: "It failed."}, false, "The messages could not be loaded. It failed.", "It failed.", 2},
 		{state.Open{Trouble: "It failed."}, false, "The messages could not be loaded. It failed.", "", 1},
 	} {
 		head, foot := headPart(&c.open, c.offline), footPart(&c.open)

@@ -150,7 +150,7 @@ func (l *timeline) reach() {
 	switch {
 	case o.More && l.start == 0 && top < nearEdge:
 		l.actions.older(l.conversation)
-	case o.Cut && l.end == len(l.entries) && l.log.Get("scrollHeight").Float()-top-l.view < nearEdge:
+	case o.Cut && !l.returning && l.end == len(l.entries) && l.log.Get("scrollHeight").Float()-top-l.view < nearEdge:
 		l.actions.later(l.conversation)
 	}
 }

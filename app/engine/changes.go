@@ -167,6 +167,7 @@ func (e *Engine) Seek(id ozeki.ConversationID, message ozeki.MessageID, then fun
 			_, _, found := e.state.Stored(id, message)
 			known := e.state.Timeline(id)
 			stay := run == e.run && e.state.OpenID() == id
+			over := e.pageOver
 			e.unlock()
 			switch {
 			case !stay:
@@ -179,7 +180,7 @@ func (e *Engine) Seek(id ozeki.ConversationID, message ozeki.MessageID, then fun
 				return
 			case known.Busy:
 				select {
-				case <-time.After(20 * time.Millisecond):
+				case <-over:
 				case <-ctx.Done():
 					return
 				}

@@ -68,6 +68,7 @@ type Engine struct {
 	poll   poller
 	// catching are the conversations whose news are on their way, with what is closed once those who asked meanwhile have theirs.
 	catching map[catching]chan struct{}
+	pageOver chan struct{} // closed, and another one made, when a page of messages has come or failed
 	holds    map[ozeki.ConversationID]*hold
 	heardAt  time.Time // when the server was last heard
 	link     link
@@ -134,7 +135,7 @@ func New(o Options) *Engine {
 		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]*typing{},
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
 		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{}, shelf: shelf{all: true, written: idSet{}},
-		catching: map[catching]chan struct{}{}, holds: map[ozeki.ConversationID]*hold{},
+		catching: map[catching]chan struct{}{}, pageOver: make(chan struct{}), holds: map[ozeki.ConversationID]*hold{},
 	}
 	if e.vault == nil {
 		e.vault = NewVault()
@@ -238,6 +239,11 @@ func (e *Engine) applyIn(run int, events ...state.Event) bool {
 func (e *Engine) applyLocked(events ...state.Event) {
 	for _, ev := range events {
 		e.state.Apply(ev)
+		switch ev.(type) {
+		case state.PageLoaded, state.PageFailed:
+			close(e.pageOver)
+			e.pageOver = make(chan struct{})
+		}
 	}
 	for _, gone := range e.state.TakeGone() {
 		e.forgetConversation(gone)

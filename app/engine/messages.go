@@ -754,7 +754,7 @@ func (e *Engine) takePage(run int, page state.PageLoaded) (took, behind bool) {
 
 // Later loads messages after the newest one that is at hand, where it is not the conversation's newest.
 func (e *Engine) Later(id ozeki.ConversationID) {
-	e.goOnward(id, func(ctx context.Context, run int, known state.Known) {
+	e.goOnward(id, false, func(ctx context.Context, run int, known state.Known) {
 		revision := e.revisionOf(known)
 		a, err := e.client.Download(ctx, ozeki.DownloadRequest{
 			ConversationID: id, Instance: known.Instance,
@@ -776,16 +776,39 @@ func (e *Engine) Later(id ozeki.ConversationID) {
 	})
 }
 
-// Newest brings the newest messages of a conversation back, where they were let go while older ones were read.
+// Newest brings the newest messages of a conversation back, where they were let go while older ones were read. A page of
+// others that is on its way comes first. That it did not succeed is said wherever the reader is.
 func (e *Engine) Newest(id ozeki.ConversationID) {
-	e.goOnward(id, func(ctx context.Context, run int, known state.Known) { e.loadPage(ctx, run, id, known.Instance) })
+	e.goOnward(id, true, func(ctx context.Context, run int, known state.Known) {
+		e.loadPage(ctx, run, id, known.Instance)
+		e.mu.Lock()
+		defer e.unlock()
+		if o := e.snap.Open; run == e.run && o != nil && o.Row.ID == id && o.Cut {
+			why := o.Trouble
+			if why == "" {
+				why = "There is no connection. Try again when it is back."
+			}
+			e.applyLocked(state.NoticeAdded{Text: "The newest messages could not be loaded. " + why})
+		}
+	})
 }
 
-// goOnward has messages loaded that are newer than those at hand, where there are such and none are on their way.
-func (e *Engine) goOnward(id ozeki.ConversationID, load func(ctx context.Context, run int, known state.Known)) {
+// goOnward has messages loaded that are newer than those at hand, where there are such. While a page is on its way it does
+// nothing, or waits for that.
+func (e *Engine) goOnward(id ozeki.ConversationID, wait bool, load func(ctx context.Context, run int, known state.Known)) {
 	e.goRun(func(ctx context.Context, run int) {
 		e.mu.Lock()
 		known := e.state.Timeline(id)
+		for ; wait && known.Busy; known = e.state.Timeline(id) {
+			over := e.pageOver
+			e.unlock()
+			select {
+			case <-over:
+			case <-ctx.Done():
+				return
+			}
+			e.mu.Lock()
+		}
 		if run != e.run || !known.Cut || known.Busy {
 			e.unlock()
 			return

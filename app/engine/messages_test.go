@@ -459,7 +459,27 @@ func TestALongAbsenceLeavesNoGap(t *testing.T) {
 	if !v.Open.More || !v.Open.Cut {
 		t.Errorf("more %t, cut %t", v.Open.More, v.Open.Cut)
 	}
+	// That they cannot be had is said where the reader is.
+	p.wire.set(func(call string, n int) fault { return fault{before: call == "downloadpartial"} })
 	p.Newest(id)
+	p.until("it is said", func(v *state.Snapshot) bool {
+		return slices.ContainsFunc(v.Notices, func(n state.Notice) bool {
+			return strings.HasPrefix(n.Text, "The newest messages could not be loaded.")
+		})
+	})
+	// Asked for while a page is on its way, they come after it.
+	hold := make(chan struct{})
+	later := p.wire.sent("download") + 1
+	p.wire.set(func(call string, n int) fault {
+		if call == "download" && n == later {
+			return fault{hold: hold}
+		}
+		return fault{}
+	})
+	p.Later(id)
+	p.until("a page is on its way", func(v *state.Snapshot) bool { return v.Open.Later })
+	p.Newest(id)
+	close(hold)
 	noGap(p.until("the newest come back", has(2450, 2499)))
 	if o := p.Snapshot().Open; o.Cut || !o.More {
 		t.Errorf("cut %t, more %t", o.Cut, o.More)
