@@ -3,7 +3,9 @@
 package app
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"syscall/js"
 	"time"
 
@@ -260,6 +262,30 @@ func onUsed(f func()) {
 		return nil
 	}))
 }
+
+// painting is closed when the page has shown what it held when somebody first waited for that; nil where nobody waits.
+var painting chan struct{}
+
+var paintedNow = sync.OnceValue(func() js.Func {
+	return js.FuncOf(func(js.Value, []js.Value) any {
+		close(painting)
+		painting = nil
+		return nil
+	})
+})
+
+// painted returns when the page shows what it holds now, or when ctx ends.
+func painted(ctx context.Context) {
+	if painting == nil {
+		painting = make(chan struct{})
+		starling.Call("painted").Call("then", paintedNow())
+	}
+	select {
+	case <-painting:
+	case <-ctx.Done():
+	}
+}
+
 func onVisible(f func(bool)) { listen(document, "visibilitychange", func(js.Value) { f(isVisible()) }) }
 func isVisible() bool        { return document.Get("visibilityState").String() == "visible" }
 func value(id string) (v string) {

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -42,6 +43,7 @@ func pushConversation(ozeki.ConversationID)       {}
 func replaceAddress()                             {}
 func onHistory(func())                            {}
 func onOnline(func())                             {}
+func painted(context.Context)                     {}
 func onVisible(func(bool))                        {}
 func onUsed(func())                               {}
 func isVisible() bool                             { return true }

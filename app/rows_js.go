@@ -24,14 +24,18 @@ func sectionOpen(name string) bool {
 	return name != "Hidden"
 }
 
+// maxSpare is how many rows that are not in the page are kept for the moment when they are again, as a filter brings it.
+const maxSpare = 200
+
 // island fills the sidebar's lists. It is used from the browser's one thread only.
 type island struct {
 	actions  islandActions
 	host     js.Value
 	sections [3]*section // favorites, the others, the hidden
 	rows     map[ozeki.ConversationID]*rowNode
-	model    js.Value // a row without content, to clone
-	height   float64  // of a row in pixels
+	spare    map[ozeki.ConversationID]*rowNode // those that were in the page and may come back
+	model    js.Value                          // a row without content, to clone
+	height   float64                           // of a row in pixels
 	snap     *state.Snapshot
 	drawn    bool                          // a redraw after scrolling is on its way
 	asked    map[ozeki.ConversationID]bool // whose names were asked for
@@ -47,7 +51,8 @@ type section struct {
 	root, button, scroll, list, empty js.Value
 	name                              string
 	rows                              []state.Row
-	top, view                         float64 // scroll position and visible height in pixels
+	inPage                            []*rowNode // in the order of the page
+	top, view                         float64    // scroll position and visible height in pixels
 	open                              bool
 	total                             int // as set on the list
 }
@@ -113,7 +118,7 @@ func icon(path string) js.Value {
 // attach builds the sections into the element with the given id.
 func (l *island) attach(id string) {
 	l.host = byID(id)
-	l.rows = map[ozeki.ConversationID]*rowNode{}
+	l.rows, l.spare = map[ozeki.ConversationID]*rowNode{}, map[ozeki.ConversationID]*rowNode{}
 	star, more := element("button", "star", icon(starPath)), element("button", "more", icon(dots))
 	star.Set("type", "button")
 	more.Set("type", "button")
@@ -181,7 +186,7 @@ func (l *island) detach() {
 	}
 	l.funcs.release()
 	l.host, l.snap = js.Undefined(), nil
-	l.rows = map[ozeki.ConversationID]*rowNode{}
+	l.rows, l.spare = map[ozeki.ConversationID]*rowNode{}, map[ozeki.ConversationID]*rowNode{}
 }
 
 // measure reads the height of a row, which depends on the pointer.
@@ -353,6 +358,10 @@ func (l *island) redraw() {
 		if !wanted[id] {
 			n.li.Call("remove")
 			delete(l.rows, id)
+			if len(l.spare) >= maxSpare {
+				clear(l.spare)
+			}
+			l.spare[id] = n
 		}
 	}
 	for _, s := range l.sections {
@@ -382,6 +391,11 @@ func (l *island) redraw() {
 func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 	r := s.rows[i]
 	n := l.rows[r.ID]
+	if n == nil && l.spare[r.ID] != nil {
+		n = l.spare[r.ID]
+		l.rows[r.ID] = n
+		delete(l.spare, r.ID)
+	}
 	if n == nil {
 		li := l.model.Call("cloneNode", true)
 		a := li.Get("firstChild")
@@ -398,18 +412,19 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 		l.rows[r.ID] = n
 	}
 	n.in = s
-	if n.at != i {
+	moved := n.at != i
+	if moved {
 		n.at = i
 		n.li.Get("style").Set("transform", "translateY("+strconv.FormatFloat(float64(i)*l.height, 'f', -1, 64)+"px)")
 	}
 	set := 0
 	if windowed {
 		set = len(s.rows)
-		n.li.Call("setAttribute", "aria-posinset", i+1)
 	}
-	if n.set != set {
+	if n.set != set || windowed && moved {
 		n.set = set
 		if windowed {
+			n.li.Call("setAttribute", "aria-posinset", i+1)
 			n.li.Call("setAttribute", "aria-setsize", set)
 		} else {
 			n.li.Call("removeAttribute", "aria-setsize")
@@ -495,7 +510,8 @@ func (n *rowNode) tint(color string) {
 }
 
 // order puts a section's rows in the page into the order of the list; a row that comes from elsewhere keeps its focus
-// where the browser can move an element (moveBefore).
+// where the browser can move an element (moveBefore). What stands right is not touched, and of a row that has moved only
+// itself: each that is moved is laid out anew.
 func (l *island) order(s *section) {
 	inPage := make([]*rowNode, 0, 64)
 	for _, n := range l.rows {
@@ -504,18 +520,29 @@ func (l *island) order(s *section) {
 		}
 	}
 	sortRows(inPage)
-	next := s.list.Get("firstChild")
+	was := slices.DeleteFunc(s.inPage, func(n *rowNode) bool { return n.in != s || l.rows[n.row.ID] != n })
 	for _, n := range inPage {
-		if n.li.Equal(next) {
-			next = next.Get("nextSibling")
+		if len(was) > 1 && was[0] != n && was[1] == n { // the one before it goes further down
+			was = was[1:]
+		}
+		if len(was) > 0 && was[0] == n {
+			was = was[1:]
 			continue
+		}
+		next := js.Null()
+		if len(was) > 0 {
+			next = was[0].li
 		}
 		if n.li.Get("isConnected").Bool() && s.list.Get("moveBefore").Truthy() {
 			s.list.Call("moveBefore", n.li, next)
 		} else {
 			s.list.Call("insertBefore", n.li, next)
 		}
+		if i := slices.Index(was, n); i >= 0 {
+			was = slices.Delete(was, i, i+1)
+		}
 	}
+	s.inPage = inPage
 }
 
 func sortRows(rows []*rowNode) {

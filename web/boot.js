@@ -180,9 +180,10 @@
     $("signin").before(shown);
     root.dataset.pictured = "";
     setCurrent();
-    // Painted before the program takes the thread; a page that is not seen has no frames.
-    await Promise.race([new Promise((done) => requestAnimationFrame(() => setTimeout(done))), after(100)]);
+    await starling.painted(); // before the program takes the thread
   };
+  // Fulfilled when the page shows what it holds now. One that is not seen has no frames.
+  starling.painted = () => Promise.race([new Promise((done) => requestAnimationFrame(() => setTimeout(done))), after(document.hidden ? 0 : 100)]);
   const after = (ms) => new Promise((done) => setTimeout(done, ms));
   const sidebarShown = owner && showSidebar().catch((err) => console.warn("The sidebar of the last visit: " + err.message));
 

@@ -33,6 +33,9 @@ type Options struct {
 	// OnChange is called after changes of the state with the latest snapshot, one call at a time, in order. Where nothing
 	// else is being shown it is called before the method that made the change returns.
 	OnChange func(*state.Snapshot)
+	// Painted returns when the user sees what OnChange was given last, or when ctx ends: what a click asks for is kept and
+	// sent after that. nil: at once.
+	Painted func(ctx context.Context)
 	// Picture makes a picture of the list, which the device keeps for the moment before the next start; nil where there is
 	// none to be made, and it calls Redrawn later. It is called from any goroutine. nil: none is kept.
 	Picture func() []byte
@@ -50,6 +53,7 @@ type Engine struct {
 	jitter     func(most time.Duration) time.Duration
 	after      func(d time.Duration, f func()) (stop func())
 	onChange   func(*state.Snapshot)
+	painted    func(ctx context.Context)
 	picture    func() []byte
 
 	ctx     context.Context
@@ -131,7 +135,7 @@ const (
 // New returns an engine that does nothing until Start.
 func New(o Options) *Engine {
 	e := &Engine{
-		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, locks: o.Locks, after: o.After, onChange: o.OnChange, picture: o.Picture, state: state.New(),
+		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, locks: o.Locks, after: o.After, onChange: o.OnChange, painted: o.Painted, picture: o.Picture, state: state.New(),
 		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]*typing{},
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
 		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{}, shelf: shelf{all: true, written: idSet{}},
@@ -160,6 +164,9 @@ func New(o Options) *Engine {
 	}
 	if e.onChange == nil {
 		e.onChange = func(*state.Snapshot) {}
+	}
+	if e.painted == nil {
+		e.painted = func(context.Context) {}
 	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.poll = poller{visible: true, due: map[ozeki.ConversationID]bool{}}
@@ -569,6 +576,7 @@ func (e *Engine) saveLater(change func(*Kept)) {
 	}
 	e.saving = true
 	e.goIn(e.run, func(ctx context.Context, _ int) {
+		e.painted(ctx)
 		for {
 			run, more, err := e.saveChanges(ctx)
 			if err != nil {
@@ -654,7 +662,10 @@ func (e *Engine) Open(id ozeki.ConversationID) {
 	e.apply(state.Opened{ID: id})
 	if id != "" {
 		e.goRun(func(ctx context.Context, run int) { e.openDraft(ctx, run, id) })
-		e.goRun(func(ctx context.Context, run int) { e.loadNewest(ctx, run, id) })
+		e.goRun(func(ctx context.Context, run int) {
+			e.painted(ctx)
+			e.loadNewest(ctx, run, id)
+		})
 	}
 }
 

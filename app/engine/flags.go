@@ -197,6 +197,7 @@ func (e *Engine) sendFlag(run int, id ozeki.ConversationID, flag state.Flag) {
 	e.applyLocked(state.FlagSent{ID: id, Flag: flag, Seq: seq})
 	e.unlock()
 	e.goIn(run, func(ctx context.Context, run int) {
+		e.painted(ctx)
 		e.saveNow(ctx) // what is said to be kept is
 		again := false
 		// One tab sends a flag at a time. After an error the program ends.
