@@ -255,7 +255,10 @@ func (l *timeline) draw() {
 	// What is in the page stays if it reaches far enough.
 	needStart, needEnd := around(l.entries, at, rowsBefore+l.view, l.view+rowsBefore, l.height)
 	start, end := l.inPage()
-	if start < 0 || start > needStart || end < needEnd || end-start > 150 {
+	switch {
+	case len(l.order) == 0: // what is seen first is there first
+		start, end = needStart, needEnd
+	case start < 0 || start > needStart || end < needEnd || end-start > 150:
 		start, end = around(l.entries, at, rowsBeyond+l.view/2, l.view+rowsBeyond, l.height)
 		if at == n {
 			start, _ = around(l.entries, at, rowsBeyond+l.view, 0, l.height)
@@ -330,7 +333,8 @@ func (l *timeline) place(start, end int) {
 		if i == start || l.entries[i-1].day != e.day {
 			var ok bool
 			if day, ok = l.days[e.day]; !ok {
-				day = element("div", "day-group", elementOf(part{tag: "h2", class: "day", parts: []part{{tag: "span", text: formatDay(e.Created)}}}))
+				day = element("div", "day-group")
+				fill(day, []part{{tag: "h2", class: "day", parts: []part{{tag: "span", text: formatDay(e.Created)}}}})
 				l.days[e.day] = day
 			}
 			put(l.log, day, &nextDay)

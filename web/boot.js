@@ -85,13 +85,16 @@
     const [name, attributes, style] = picture(sidebar);
     return JSON.stringify({ at: Date.now(), sidebar: [name, attributes, style, [sidebar.firstElementChild, $("lists")].map(picture)] });
   };
+  // What fill and a picture hold: texts, and elements by name, attributes, style and children.
   const build = ([name, attributes, style, children]) => {
     const e = name === "svg" || name === "path" ? document.createElementNS(svg, name) : document.createElement(name);
     for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
-    e.style.cssText = style;
-    e.append(...children.map((c) => (typeof c === "string" ? c : build(c))));
+    if (style) e.style.cssText = style;
+    e.append(...children.map(made));
     return e;
   };
+  const made = (c) => (typeof c === "string" ? c : build(c));
+  starling.fill = (e, parts) => e.replaceChildren(...JSON.parse(parts).map(made));
 
   const owner = starling.storage.get("starling.signedin");
   const starsKey = "starling.stars"; // clicked before the program was there

@@ -145,7 +145,7 @@ func (s *shape) addFields(t reflect.Type, above []int, made map[reflect.Type]*sh
 				return err
 			}
 			s.fields = append(s.fields, field{
-				name: name, head: string(append(appendText(nil, name), ':')), index: index, shape: of,
+				name: name, head: string(append(AppendText(nil, name), ':')), index: index, shape: of,
 				omitEmpty: strings.Contains(options, "omitempty"), omitZero: strings.Contains(options, "omitzero"),
 			})
 		}

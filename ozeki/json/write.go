@@ -16,7 +16,7 @@ func (s *shape) append(b []byte, v reflect.Value) ([]byte, error) {
 	}
 	switch s.way {
 	case asText:
-		return appendText(b, v.String()), nil
+		return AppendText(b, v.String()), nil
 	case asTruth:
 		return strconv.AppendBool(b, v.Bool()), nil
 	case asNumber:
@@ -81,7 +81,7 @@ func (s *shape) appendMap(b []byte, v reflect.Value) (_ []byte, err error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendText(b, name), ':')
+		b = append(AppendText(b, name), ':')
 		key.SetString(name)
 		if b, err = s.elem.append(b, v.MapIndex(key)); err != nil {
 			return nil, err
@@ -141,7 +141,7 @@ func (s *shape) appendObject(b []byte, v reflect.Value) (_ []byte, err error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, err = appendRaw(append(appendText(b, name), ':'), all[name]); err != nil {
+		if b, err = appendRaw(append(AppendText(b, name), ':'), all[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -196,8 +196,8 @@ func appendRaw(b, raw []byte) ([]byte, error) {
 	return b, nil
 }
 
-// appendText appends a JSON string. What is not UTF-8 becomes U+FFFD.
-func appendText(b []byte, s string) []byte {
+// AppendText appends a JSON string. What is not UTF-8 becomes U+FFFD.
+func AppendText(b []byte, s string) []byte {
 	b = append(b, '"')
 	from := 0
 	for i := 0; i < len(s); {
