@@ -110,7 +110,7 @@ func classOf(e entry) string {
 		name string
 	}{
 		{e.first, "first"}, {e.Mine, "own"}, {e.Trouble, "trouble"}, {e.Kind == state.KindDeleted, "deleted"},
-		{e.State == state.MessageSending || e.State == state.MessageQueued, "waiting"}, {e.State == state.MessageFailed, "failed"},
+		{e.State == state.MessageSending || e.State == state.MessageQueued || e.State == state.MessagePaused, "waiting"}, {e.State == state.MessageFailed, "failed"},
 	} {
 		if c.is {
 			class += " " + c.name
@@ -217,6 +217,8 @@ func metaPart(e entry) part {
 		}
 	case state.MessageQueued:
 		add(part{tag: "span", text: "Waiting for the connection"}, buttonPart("secondary", "discard", "Delete"))
+	case state.MessagePaused:
+		add(part{tag: "span", text: "Waiting to try again"}, buttonPart("secondary", "retry", "Try now"), buttonPart("secondary", "discard", "Delete"))
 	case state.MessageFailed:
 		add(part{tag: "span", class: "error", text: "Not sent. " + e.Why}, buttonPart("secondary", "retry", "Try again"), buttonPart("secondary", "discard", "Delete"))
 	}

@@ -84,6 +84,7 @@ func TestAMessageSaysHowFarItIs(t *testing.T) {
 		{state.MessageSent, state.ReceiptViewed, "12:00", nil},
 		{state.MessageSending, state.ReceiptNone, "Sending…", nil},
 		{state.MessageQueued, state.ReceiptNone, "Waiting for the connection", []string{"Delete"}},
+		{state.MessagePaused, state.ReceiptNone, "Waiting to try again", []string{"Try now", "Delete"}},
 		{state.MessageFailed, state.ReceiptNone, "Not sent. Too long.", []string{"Try again", "Delete"}},
 	} {
 		parts := row(c.state, c.receipt)

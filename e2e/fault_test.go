@@ -364,6 +364,27 @@ func TestFaultTheSessionEndsInTheMiddleOfTheQueue(t *testing.T) {
 	}
 }
 
+// A message that the server does not take while all else works says so, and is sent when its writer says so.
+func TestFaultAMessageThatTheServerDoesNotTakeNow(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p := newAlice(newPerson(t, wire.URL))
+	allowConsole(t, p.ctx, "Failed to load resource")
+	p.OpenConversation("Bob Baker")
+	wire.on(to(answer(503, "application/json", `{"status":"ERROR","errorcode":"internal","errormessage":"Not now."}`), "add"))
+	p.Say("Bob Baker", "Are you there?")
+	p.SeeMessage("Are you there? [Waiting to try again]")
+	p.Star("Priya Raman")
+	p.SeeSettled("Priya Raman")
+	p.SeeOnline()
+	p.see("button", "Try now").click()
+	wire.on(nil)
+	p.SeeMessage("Are you there?")
+	if ids := wire.ids(t); len(ids) != 1 {
+		t.Errorf("it was sent under the ids %q", ids)
+	}
+}
+
 // A star that is set in the very moment in which the page is left is not lost.
 func TestFaultAStarInTheMomentOfTheReload(t *testing.T) {
 	t.Parallel()

@@ -694,7 +694,15 @@ func (e *Engine) failed(run int, err error) (over bool) {
 	switch {
 	case errors.Is(err, context.Canceled):
 	case errors.Is(err, ozeki.ErrUnreachable), errors.Is(err, ozeki.ErrUnavailable):
-		e.applyIn(run, state.Connection{Offline: true})
+		e.mu.Lock()
+		if run == e.run {
+			events := []state.Event{state.Connection{Offline: true}}
+			for _, o := range e.sender { // it is the line that they wait for
+				events = append(events, e.paused(o, state.MessageQueued)...)
+			}
+			e.applyLocked(events...)
+		}
+		e.unlock()
 		e.wakeLater(run)
 	case errors.Is(err, ozeki.ErrSignature):
 		e.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"starling/app/state"
 	"starling/ozeki"
 )
 
@@ -95,6 +96,30 @@ func (e *Engine) pauseOf(run int, id ozeki.ConversationID) (first bool) {
 func (e *Engine) held(id ozeki.ConversationID) bool {
 	h := e.holds[id]
 	return h != nil && h.stop != nil
+}
+
+// endPause ends the pause of a conversation, if it makes one, and tries what is left now. The caller holds mu.
+func (e *Engine) endPause(id ozeki.ConversationID) {
+	if h := e.holds[id]; h != nil {
+		h.cancel()
+	}
+	if o := e.sender[id]; o != nil {
+		e.applyLocked(e.paused(o, state.MessageSending)...)
+		e.goIn(e.run, func(_ context.Context, run int) {
+			e.sendMessages(run, o)
+			e.pollNow(run) // for what is to be fetched
+		})
+	}
+}
+
+// paused are the events that move the messages of an outbox which wait for a pause to be over. The caller holds mu.
+func (e *Engine) paused(o *outbox, to state.MessageState) (events []state.Event) {
+	for _, w := range o.waiting {
+		if m, ok := e.state.Pending(o.conversation, w.id); ok && m.State == state.MessagePaused {
+			events = append(events, state.MessageMoved{ID: w.id, Conversation: o.conversation, State: to})
+		}
+	}
+	return events
 }
 
 func (h *hold) cancel() {

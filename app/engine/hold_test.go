@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -117,6 +118,63 @@ func TestTroubleWithOneConversationLeavesTheOthersAlone(t *testing.T) {
 				t.Errorf("the server has it %d times", n)
 			}
 		})
+	}
+}
+
+// A message whose conversation pauses says so, and the user need not wait for the end of the pause. Where it is the line, it
+// waits for that.
+func TestAPauseIsSaidAndEndsWhenTheUserWantsItTo(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	var cutOff atomic.Bool
+	line := &sick{tried: map[string]int{}, fail: func(context.Context) (*ozeki.Response, error) {
+		if cutOff.Load() {
+			return nil, ozeki.ErrUnreachable
+		}
+		b, err := json.Marshal(ozeki.Answer{Status: "ERROR", ErrorCode: ozeki.CodeInternal})
+		return &ozeki.Response{Status: 503, ContentType: "application/json", Body: b}, err
+	}}
+	p := s.signedIn(a, func(o *Options) {
+		line.Transport = ozeki.NewTransport()
+		o.Client = ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: scheme, Transport: line})
+	})
+	p.Open(id)
+	p.until("it is open", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Loaded })
+	all := func(want state.MessageState) func(*state.Snapshot) bool {
+		return func(v *state.Snapshot) bool {
+			return len(v.Open.Messages) == 2 && !slices.ContainsFunc(v.Open.Messages, func(m state.Message) bool { return m.State != want })
+		}
+	}
+	line.set(id)
+	for _, text := range []string{"first", "second"} {
+		if err := p.Send(id, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.until("both say that they wait for a pause to be over", all(state.MessagePaused))
+	first := p.Engine.Snapshot().Open.Messages[0].ID
+	tried := line.count("chatconversation add")
+	p.Retry(id, first)
+	eventually(t, "it is tried at once", func() bool { return line.count("chatconversation add") > tried })
+	p.until("the pause goes on", all(state.MessagePaused))
+
+	cutOff.Store(true)
+	p.Retry(id, first)
+	p.until("they wait for the connection", func(v *state.Snapshot) bool { return v.Open.Messages[0].State == state.MessageQueued })
+	cutOff.Store(false)
+	p.Wake()
+	p.until("and pause again when it is back", all(state.MessagePaused))
+	p.Discard(id, first)
+	p.until("what may have arrived stays", func(v *state.Snapshot) bool {
+		return len(v.Notices) == 1 && strings.Contains(v.Notices[0].Text, "when the server takes it")
+	})
+
+	line.set("")
+	p.Retry(id, first)
+	p.until("both are sent", func(v *state.Snapshot) bool { return v.Unsent == 0 })
+	if n := len(s.messages(a, id)); n != 2 {
+		t.Errorf("the server has %d messages, want 2", n)
 	}
 }
 

@@ -238,11 +238,17 @@ func (e *Engine) keepSealed(ctx context.Context, run int, o *outbox, d draft, da
 	return false, nil
 }
 
-// Retry sends a message that was refused once more, under the same id.
+// Retry sends a message that was refused once more, under the same id; or it ends the pause that the message's conversation
+// makes, so that all that waits there is tried now.
 func (e *Engine) Retry(id ozeki.ConversationID, message ozeki.MessageID) {
 	e.mu.Lock()
 	run := e.run
 	m, ok := e.state.Pending(id, message)
+	if ok && m.State == state.MessagePaused {
+		e.endPause(id)
+		e.unlock()
+		return
+	}
 	if !ok || m.State != state.MessageFailed {
 		e.unlock()
 		return
@@ -295,8 +301,12 @@ func (e *Engine) Discard(id ozeki.ConversationID, message ozeki.MessageID) {
 			files = append(files, f.ID)
 		}
 	}
-	if m.State == state.MessageQueued && o.tried[message] {
-		e.applyLocked(state.NoticeAdded{Text: "This message may have arrived already, so it cannot be deleted. It is sent when the connection is back."})
+	if waits := m.State == state.MessageQueued || m.State == state.MessagePaused; waits && o.tried[message] {
+		when := "when the connection is back"
+		if m.State == state.MessagePaused {
+			when = "when the server takes it"
+		}
+		e.applyLocked(state.NoticeAdded{Text: "This message may have arrived already, so it cannot be deleted. It is sent " + when + "."})
 		return
 	}
 	w := Waiting{Conversation: id, ID: message}
@@ -395,6 +405,10 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 	}
 	err := e.post(ctx, run, o, d)
 	unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)
+	alone := unreached && e.alone(err)
+	if alone {
+		e.holdBack(run, o.conversation) // before it is shown, so that the user can end it
+	}
 	moved := state.MessageMoved{ID: d.id, Conversation: o.conversation, State: state.MessageSent}
 	switch {
 	case unreached:
@@ -413,11 +427,14 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 		e.forget(ctx, run, o.waitingOf(d, ""), "It may still be sent.") // before another tab has its turn
 		return true
 	}
+	if alone && !e.current().Offline {
+		moved.State = state.MessagePaused
+	}
 	events := []state.Event{moved}
 	if unreached {
 		for _, w := range o.waiting {
 			if w.id != d.id && (w.kept || w.loose) {
-				events = append(events, state.MessageMoved{ID: w.id, Conversation: o.conversation, State: state.MessageQueued})
+				events = append(events, state.MessageMoved{ID: w.id, Conversation: o.conversation, State: moved.State})
 			}
 		}
 	} else if !errors.Is(err, ozeki.ErrSignature) {
@@ -430,7 +447,7 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 	}
 	e.applyLocked(events...)
 	e.unlock()
-	if e.outcome(run, o.conversation, err) {
+	if !alone && e.outcome(run, o.conversation, err) {
 		return false // sent, under the same id, when the user has signed in again
 	}
 	switch {

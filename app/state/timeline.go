@@ -15,6 +15,7 @@ const (
 	MessageSending                     // on its way
 	MessageQueued                      // the server cannot be reached: sent when it can
 	MessageFailed                      // refused; Why says why
+	MessagePaused                      // the server is reached, but does not take it now: sent again after a pause
 )
 
 // MessageKind tells messages apart by what they are.
