@@ -128,7 +128,8 @@ func TestWhatWasKeptForAGroupGoesWhereItWasLeftMeanwhile(t *testing.T) {
 	eventually(t, "nothing of it is kept", func() bool { return holdsNothing(again) })
 }
 
-// A server that once says nothing of a conversation, after a restart or because of a proxy, takes nothing away that waits.
+// A server that says nothing of a conversation, after a restart or because of a proxy, takes nothing away that waits, as long
+// as it knows the conversation when it is asked for its messages.
 func TestAWrongListLosesNothingThatWaits(t *testing.T) {
 	s, id, alice, _ := people(t)
 	alice.wire.set(only(fault{before: true}, "chatconversation add"))
@@ -141,21 +142,20 @@ func TestAWrongListLosesNothingThatWaits(t *testing.T) {
 	eventually(t, "both are kept", func() bool { k := keptOf(alice); return len(k.Waiting) == 1 && len(k.Drafts) == 1 })
 
 	nothing := &ozeki.Response{Status: 200, ContentType: "application/json", Body: []byte(`{"status":"OK","conversations":[]}`)}
-	wrongOnce := func() func(string, int) fault {
-		wrong := true
+	wrong := func(times int) func(string, int) fault {
 		return func(call string, _ int) fault {
 			switch {
 			case call == "chatconversation add":
 				return fault{before: true}
-			case call == "chatconversation list" && wrong:
-				wrong = false
+			case call == "chatconversation list" && times > 0:
+				times--
 				return fault{answer: nothing}
 			}
 			return fault{}
 		}
 	}
 	asked := alice.wire.sent("chatconversation list")
-	alice.wire.set(wrongOnce())
+	alice.wire.set(wrong(1))
 	alice.Reload()
 	eventually(t, "the list is asked for twice", func() bool { return alice.wire.sent("chatconversation list") == asked+2 })
 	alice.until("the list has come", func(v *state.Snapshot) bool {
@@ -166,15 +166,26 @@ func TestAWrongListLosesNothingThatWaits(t *testing.T) {
 	if v := alice.Snapshot(); len(texts(v)) == 0 || last(v).Text != "not sent yet" || alice.Draft(id) == nil {
 		t.Fatalf("there are %q and the draft %v", texts(v), alice.Draft(id))
 	}
+	alice.wire.set(wrong(100))
+	alice.Reload()
+	alice.until("it is said that the list is wrong", func(v *state.Snapshot) bool { return strings.Contains(v.Trouble, "not complete") })
+	if v := alice.Snapshot(); last(v).Text != "not sent yet" || alice.Draft(id) == nil || len(keptOf(alice).Waiting) != 1 {
+		t.Fatalf("with a list that stays wrong there are %q and the draft %v", texts(v), alice.Draft(id))
+	}
+	alice.wire.set(wrong(0))
+	alice.Reload()
+	alice.until("the list is right again", func(v *state.Snapshot) bool { return v.Trouble == "" && row(v, id).ID == id })
 	alice.Close()
 
 	// Nor does it at the start, when nothing of it is open yet.
 	again := s.device(alice.account, alice.vault, func(o *Options) {
 		o.Client = ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: scheme, Transport: &wire{
-			inner: ozeki.NewTransport(), count: map[string]int{}, now: map[string]int{}, most: map[string]int{}, fault: wrongOnce(),
+			inner: ozeki.NewTransport(), count: map[string]int{}, now: map[string]int{}, most: map[string]int{}, fault: wrong(2),
 		}})
 	})
 	again.Open(id)
+	again.until("it is said that the list is wrong", func(v *state.Snapshot) bool { return strings.Contains(v.Trouble, "not complete") })
+	again.Wake()
 	again.until("both are there again", func(v *state.Snapshot) bool {
 		return slices.Contains(texts(v), "not sent yet") && v.Open.Draft != nil && v.Open.Draft.Text == "I was about to"
 	})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -121,7 +122,8 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 }
 
 // askList asks for the named conversations, or for all: for what has changed since the version of an earlier list, if there
-// is one. An answer without a conversation in which something waits to be sent is believed when it comes twice.
+// is one. An answer without a conversation in which something waits to be sent is believed when it comes twice and the server
+// does not give that conversation's messages either; errWrongList if it does.
 func (e *Engine) askList(ctx context.Context, version string, only []ozeki.ConversationID) (*ozeki.ConversationsAnswer, error) {
 	ask := func() (*ozeki.ConversationsAnswer, error) {
 		if len(only) == 0 {
@@ -131,14 +133,30 @@ func (e *Engine) askList(ctx context.Context, version string, only []ozeki.Conve
 		return &ozeki.ConversationsAnswer{Conversations: list}, err
 	}
 	a, err := ask()
-	if err == nil && !a.Partial && e.wouldLose(a.Conversations, only) {
-		return ask()
+	if err != nil || a.Partial || len(e.lostWith(a.Conversations, only)) == 0 {
+		return a, err
 	}
-	return a, err
+	if a, err = ask(); err != nil || a.Partial {
+		return a, err
+	}
+	for _, id := range e.lostWith(a.Conversations, only) {
+		_, err := e.client.DownloadPartial(ctx, ozeki.DownloadPartialRequest{ConversationID: id, Limit: 1})
+		switch {
+		case err == nil:
+			return nil, errWrongList
+		case !errors.Is(err, ozeki.ErrRefused) || errors.Is(err, ozeki.ErrSignature) || errors.Is(err, ozeki.ErrClock) || errors.Is(err, ozeki.ErrReplayed):
+			return nil, err // that says nothing of the conversation
+		}
+	}
+	return a, nil
 }
 
-// wouldLose reports whether messages or drafts would be lost with a list: all conversations, or those that only names.
-func (e *Engine) wouldLose(list []ozeki.Conversation, only []ozeki.ConversationID) bool {
+// errWrongList says that the list lacks a conversation that is there.
+const errWrongList = sentence("The server’s list of conversations is not complete. It is asked for again.")
+
+// lostWith are the conversations with which messages or drafts would be lost with a list: all conversations, or those that
+// only names.
+func (e *Engine) lostWith(list []ozeki.Conversation, only []ozeki.ConversationID) []ozeki.ConversationID {
 	e.mu.Lock()
 	stake := e.state.AtStake()
 	if k := e.kept; k != nil && !e.restored {
@@ -148,9 +166,9 @@ func (e *Engine) wouldLose(list []ozeki.Conversation, only []ozeki.ConversationI
 		stake = slices.AppendSeq(stake, maps.Keys(k.Drafts))
 	}
 	e.unlock()
-	return slices.ContainsFunc(stake, func(id ozeki.ConversationID) bool {
-		return (len(only) == 0 || slices.Contains(only, id)) &&
-			!slices.ContainsFunc(list, func(c ozeki.Conversation) bool { return c.ID == id })
+	return slices.DeleteFunc(stake, func(id ozeki.ConversationID) bool {
+		return len(only) > 0 && !slices.Contains(only, id) ||
+			slices.ContainsFunc(list, func(c ozeki.Conversation) bool { return c.ID == id })
 	})
 }
 
