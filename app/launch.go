@@ -5,6 +5,7 @@ import (
 
 	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
 
+	"starling/app/state"
 	"starling/ozeki"
 )
 
@@ -59,13 +60,20 @@ func (r *root) begun() {
 	}
 }
 
-// takeShared puts what was shared into the composer of the conversation that has been chosen, below what stands there. It
-// waits for a draft that is being opened; where nothing can be written, another conversation has to be chosen.
+// takeShared puts what was shared into the composer of the conversation that has been chosen, below what stands there; while
+// a message is changed there, into the draft that stands there afterwards. It waits for a draft that is being opened; where
+// nothing can be written, another conversation has to be chosen.
 func (r *root) takeShared() {
 	text := r.shared
 	r.afterFrame(func() {
 		if r.shared == text && text != "" && canCompose(r.snap.Open) && r.snap.Open.Row.ID == r.current && !r.opening() {
 			r.shared = ""
+			if r.editing.ID != "" && r.editingIn == r.current {
+				r.changeDraft(r.current, func(d *state.Draft) { d.Text = joinLines(d.Text, text) })
+				r.engine.KeepDrafts()
+				r.engine.Say("What you share goes into a new message. It is in the composer when you have saved or canceled the change.")
+				return
+			}
 			if value("composer") != "" {
 				text = "\n" + text
 			}

@@ -127,6 +127,32 @@ func TestWhatIsSharedGoesToTheConversationThatIsChosen(t *testing.T) {
 	p.dontSee("status", "Shared")
 }
 
+// What is shared while a message is being changed becomes no part of the change.
+func TestWhatIsSharedLeavesAChangeAlone(t *testing.T) {
+	t.Parallel()
+	p := newAlice(newPerson(t, startDemo(t).URL))
+	p.OpenConversation("Bob Baker")
+	p.Say("Bob Baker", "See you at nien")
+	p.SeeMessage("See you at nien")
+	p.see("textbox", "Message Bob Baker").fill("And bring")
+	p.Do("See you at nien", "Edit")
+	p.see("textbox", "Message Bob Baker").fill("See you at nine")
+	p.Visit("/?text=the+plan")
+	p.see("status", "Shared")
+	p.OpenConversation("Bob Baker")
+	holds := func(text string) {
+		t.Helper()
+		p.eventually("the composer holds "+text, func() error {
+			return p.holds(fmt.Sprintf(`document.getElementById("composer").value === %q`, text))
+		})
+	}
+	p.SeeWords("What you share goes into a new message.")
+	holds("See you at nine")
+	p.see("button", "Save").click()
+	p.SeeMessage("See you at nine")
+	holds("And bring\nthe plan")
+}
+
 // The shortcuts of the installed program lead where they say.
 func TestTheShortcutsOfTheManifestLeadWhereTheySay(t *testing.T) {
 	t.Parallel()
