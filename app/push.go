@@ -127,10 +127,21 @@ func (r *root) lookAtPush() {
 	r.ctx.Dispatch(func(goapp.Context) { r.push = is })
 }
 
-// renewPush tells the server of a subscription that the browser has changed. It blocks.
+// renewPush tells the server of a subscription that the browser has changed, and subscribes anew where the browser has lost
+// the one that the user wanted. It blocks.
 func (r *root) renewPush() {
+	if !r.engine.Snapshot().Has(ozeki.ExtPush) {
+		return
+	}
 	s, subscribed := pushSubscription()
-	if !subscribed || s.Endpoint == pref("pushed") || !r.engine.Snapshot().Has(ozeki.ExtPush) {
+	if !subscribed && pref("pushed") != "" && mayNotify() {
+		key, err := r.engine.PushKey(context.Background())
+		if err == nil {
+			s, err = subscribePush(key)
+		}
+		subscribed = err == nil // else at the next start
+	}
+	if !subscribed || s.Endpoint == pref("pushed") {
 		return
 	}
 	if err := r.engine.SubscribePush(context.Background(), s); err == nil { // else at the next start

@@ -40,6 +40,12 @@ func askToNotify() bool {
 	return err == nil && v.Type() == js.TypeString && v.String() == "granted"
 }
 
+// mayNotify reports whether the user has allowed notifications. It does not ask.
+func mayNotify() bool {
+	n := window.Get("Notification")
+	return n.Truthy() && n.Get("permission").String() == "granted"
+}
+
 func subscribePush(key string) (ozeki.PushSubscription, error) {
 	r, there := worker()
 	if !there {

@@ -7,6 +7,7 @@ import "starling/ozeki"
 // The native twin of push_js.go: a browser without notifications.
 
 func pushPermission() pushState                                { return pushUnsupported }
+func mayNotify() bool                                          { return false }
 func askToNotify() bool                                        { return false }
 func subscribePush(string) (s ozeki.PushSubscription, _ error) { return s, nil }
 func pushSubscription() (s ozeki.PushSubscription, is bool)    { return s, false }

@@ -2,14 +2,26 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/serviceworker"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -18,29 +30,7 @@ import (
 func TestANotificationComesAndGoes(t *testing.T) {
 	t.Parallel()
 	server := startDemo(t)
-	p := newPerson(t, server.URL)
-	root := startChromium(t)
-	grant := browser.GrantPermissions([]browser.PermissionType{browser.PermissionTypeNotifications}).
-		WithOrigin(server.URL).WithBrowserContextID(watchOf(t, p.ctx).device)
-	if err := grant.Do(cdp.WithExecutor(root, chromedp.FromContext(root).Browser)); err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	var registration serviceworker.RegistrationID
-	chromedp.ListenTarget(p.ctx, func(ev any) {
-		if e, ok := ev.(*serviceworker.EventWorkerRegistrationUpdated); ok {
-			mu.Lock()
-			defer mu.Unlock()
-			for _, r := range e.Registrations {
-				if r.ScopeURL == server.URL+"/" {
-					registration = r.RegistrationID
-				}
-			}
-		}
-	})
-	p.run(serviceworker.Enable())
-	p.Visit("/")
-	p.js(`navigator.serviceWorker.ready.then(() => 1)`, nil)
+	p, deliver := pushable(t, server.URL)
 	p.SignIn(alice, demoPassword)
 	p.SeeSidebar()
 	p.js(`(() => {
@@ -74,18 +64,6 @@ func TestANotificationComesAndGoes(t *testing.T) {
 	var conversation string
 	p.js(`new URL([...document.querySelectorAll("nav li a")].find(a => a.innerText.includes("Bob Baker")).href).searchParams.get("c")`, &conversation)
 	p.run(chromedp.Navigate("about:blank"))
-	mu.Lock()
-	id := registration
-	mu.Unlock()
-	if id == "" {
-		t.Fatal("the browser tells of no worker")
-	}
-	deliver := func(data string) {
-		t.Helper()
-		p.run(chromedp.ActionFunc(func(ctx context.Context) error {
-			return serviceworker.DeliverPushMessage(server.URL, id, data).Do(ctx)
-		}))
-	}
 	deliver(fmt.Sprintf(`{"conversation":%q}`, conversation))
 	deliver(fmt.Sprintf(`{"conversation":%q}`, conversation))
 	deliver(`{"conversation":"not one"}`)
@@ -103,6 +81,7 @@ func TestANotificationComesAndGoes(t *testing.T) {
 		return nil
 	})
 
+	allowConsole(t, p.ctx, "Push API in incognito mode") // nothing is made up any more, and the page wants its subscription back
 	p.Visit("/")
 	p.SeeSidebar()
 	p.OpenConversation("Bob Baker")
@@ -111,6 +90,333 @@ func TestANotificationComesAndGoes(t *testing.T) {
 	})
 	p.SignOut()
 	p.eventually("nothing is left after signing out", func() error { return p.holds(shown + `.then(text => text === "")`) })
+}
+
+// pushable is somebody at the sign-in form on a device that may show notifications, and what gives a push message to its
+// worker.
+func pushable(t *testing.T, url string) (p *person, deliver func(data string)) {
+	t.Helper()
+	p = newPerson(t, url)
+	root := startChromium(t)
+	grant := browser.GrantPermissions([]browser.PermissionType{browser.PermissionTypeNotifications}).
+		WithOrigin(url).WithBrowserContextID(watchOf(t, p.ctx).device)
+	if err := grant.Do(cdp.WithExecutor(root, chromedp.FromContext(root).Browser)); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var registration serviceworker.RegistrationID
+	chromedp.ListenTarget(p.ctx, func(ev any) {
+		if e, ok := ev.(*serviceworker.EventWorkerRegistrationUpdated); ok {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, r := range e.Registrations {
+				if r.ScopeURL == url+"/" {
+					registration = r.RegistrationID
+				}
+			}
+		}
+	})
+	p.run(serviceworker.Enable())
+	p.Visit("/")
+	p.js(`navigator.serviceWorker.ready.then(() => 1)`, nil)
+	p.eventually("the browser tells of the worker", func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if registration == "" {
+			return errNotYet
+		}
+		return nil
+	})
+	return p, func(data string) {
+		t.Helper()
+		mu.Lock()
+		id := registration
+		mu.Unlock()
+		p.run(chromedp.ActionFunc(func(ctx context.Context) error {
+			return serviceworker.DeliverPushMessage(url, id, data).Do(ctx)
+		}))
+	}
+}
+
+// inWorker enters the service worker of a server's pages, which then runs until the test ends, and gives what evaluates an
+// expression in it and decodes its value into out, nil for none.
+func inWorker(t *testing.T, url string) (js func(expression string, out any)) {
+	t.Helper()
+	root := startChromium(t)
+	all, err := target.GetTargets().Do(cdp.WithExecutor(root, chromedp.FromContext(root).Browser))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(all, func(info *target.Info) bool { return info.Type == "service_worker" && info.URL == url+"/sw.js" })
+	if i < 0 {
+		t.Fatal("the worker does not run")
+	}
+	base, leave := chromedp.NewContext(root, chromedp.WithTargetID(all[i].TargetID))
+	t.Cleanup(leave)
+	late := time.AfterFunc(testTimeout, leave)
+	defer late.Stop()
+	if err := chromedp.Run(base); err != nil {
+		t.Fatalf("enter the worker: %v", err)
+	}
+	return func(expression string, out any) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(base, time.Minute)
+		defer cancel()
+		await := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+		if err := chromedp.Run(ctx, chromedp.Evaluate(expression, out, await)); err != nil {
+			t.Fatalf("%v\nin the worker: %s", err, expression)
+		}
+	}
+}
+
+// happens is a worker's event that a script makes; what the worker asks the browser to wait for is waited for.
+func happens(event string) string {
+	return `(async () => {
+		const done = [], e = ` + event + `
+		Object.defineProperty(e, "waitUntil", {value: (p) => done.push(p)})
+		dispatchEvent(e)
+		await Promise.all(done)
+		return true })()`
+}
+
+// A push while no page is open shows a notification without content and marks the program's icon. A click on it opens the
+// conversation: in a new page where there is none, else in the one that is there, which is not loaded again. What the browser
+// lets only a real click do is noted instead of done.
+func TestAClickOnANotificationOpensItsConversation(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	p, deliver := pushable(t, server.URL)
+	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(`window.badges = []; navigator.setAppBadge = async (n) => { badges.push(n) }`).Do(ctx)
+		return err
+	}))
+	p.CreateAccount("Anna Ash", "anna@example.com", "correct horse battery")
+	other := newPerson(t, server.URL)
+	other.Visit("/")
+	other.CreateAccount("Bea Birch", "bea@example.com", "correct horse battery")
+	other.StartConversation("anna@example.com", "Anna Ash")
+	p.OpenConversation("Bea Birch")
+	var conversation string
+	p.js(`new URL(location.href).searchParams.get("c")`, &conversation)
+	worker := inWorker(t, server.URL)
+	worker(`(() => { self.did = []
+		Object.defineProperty(clients, "openWindow", {value: async (url) => { did.push("open " + url) }})
+		WindowClient.prototype.focus = async function () { did.push("focus " + new URL(this.url).pathname); return this }
+		Object.defineProperty(WindowClient.prototype, "focused", {get: () => false})
+		navigator.setAppBadge = async (...n) => { did.push(["badge", ...n].join(" ")) } })()`, nil)
+	shown := func() (text string) {
+		t.Helper()
+		worker(`registration.getNotifications().then((list) => list.map((n) => [n.title, n.body, n.tag].join("|")).join("; "))`, &text)
+		return text
+	}
+	did := func() (what []string) {
+		t.Helper()
+		worker(`did.splice(0)`, &what)
+		return what
+	}
+	click := happens(fmt.Sprintf(`new NotificationEvent("notificationclick", {notification: (await registration.getNotifications()).find((n) => n.tag === %q)})`, conversation))
+	push := func() {
+		t.Helper()
+		deliver(fmt.Sprintf(`{"conversation":%q}`, conversation))
+		p.eventually("a notification without content is there", func() error {
+			if got := shown(); got != "Starling|New message|"+conversation {
+				return fmt.Errorf("the notifications are %q", got)
+			}
+			return nil
+		})
+	}
+
+	p.run(chromedp.Navigate("about:blank"))
+	other.Say("Anna Ash", "Come in")
+	other.SeeMessage("Come in")
+	push()
+	p.eventually("the icon has a mark", func() error {
+		var n int
+		if worker(`did.length`, &n); n == 0 {
+			return errNotYet
+		}
+		return nil
+	})
+	if got := did(); !slices.Equal(got, []string{"badge"}) {
+		t.Errorf("without a page the worker did %q", got)
+	}
+	worker(click, nil)
+	if got := did(); !slices.Equal(got, []string{"open /?c=" + conversation}) || shown() != "" {
+		t.Errorf("without a page a click did %q, and left %q", got, shown())
+	}
+	p.Visit("/?c=" + conversation)
+	p.SeeConversation("Bea Birch")
+	p.SeeMessage("Come in")
+	p.eventually("the mark is gone", func() error { return p.holds(`badges.at(-1) === 0`) })
+
+	p.Visit("/")
+	p.SeeSidebar()
+	p.js(`window.before = true`, nil)
+	push()
+	worker(click, nil)
+	if got := did(); !slices.Equal(got, []string{"focus /"}) || shown() != "" {
+		t.Errorf("with a page a click did %q, and left %q", got, shown())
+	}
+	p.SeeConversation("Bea Birch")
+	p.SeeMessage("Come in")
+	if err := p.holds(`window.before`); err != nil {
+		t.Error("the page was loaded again")
+	}
+}
+
+// A subscription that the browser has replaced, or lost, is replaced on the server by the page that is open, or else by the
+// next one.
+func TestAChangedSubscriptionIsToldToTheServer(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p, _ := pushable(t, wire.URL)
+	// As with a browser that has a push service: sessionStorage names the subscription.
+	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(`(() => {
+			const now = () => sessionStorage.endpoint && {
+				toJSON: () => ({endpoint: sessionStorage.endpoint, keys: {auth: "BTBZMqHH6r4Tts7J_aSIgg",
+					p256dh: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"}}),
+				unsubscribe: async () => { delete sessionStorage.endpoint; return true },
+			}
+			PushManager.prototype.subscribe = async (o) => { sessionStorage.endpoint = "https://push.example.com/" + (sessionStorage.next ?? "first"); return now() }
+			PushManager.prototype.getSubscription = async () => now() ?? null
+		})()`).Do(ctx)
+		return err
+	}))
+	p.Visit("/")
+	p.SignIn(alice, demoPassword)
+	p.SeeSidebar()
+	stations := map[string]bool{}
+	told := func() (endpoints []string) {
+		for _, s := range wire.all("subscribe") {
+			var body struct{ Endpoint string }
+			if err := json.Unmarshal(s.Body, &body); err != nil {
+				t.Fatal(err)
+			}
+			stations[s.Header.Get("Ozeki-Station")] = true
+			endpoints = append(endpoints, strings.TrimPrefix(body.Endpoint, "https://push.example.com/"))
+		}
+		return endpoints
+	}
+	knows := func(want ...string) {
+		t.Helper()
+		p.eventually(fmt.Sprintf("the server is told of %q", want), func() error {
+			if got := told(); !slices.Equal(got, want) {
+				return fmt.Errorf("it was told of %q", got)
+			}
+			return nil
+		})
+	}
+	p.see("button", "Settings").click()
+	dialog := p.see("dialog", "Settings")
+	p.seeIn(dialog, "button", "Turn on notifications").click()
+	p.seeIn(dialog, "button", "Turn off notifications")
+	p.close(dialog)
+	knows("first")
+
+	worker := inWorker(t, wire.URL)
+	worker(`(() => { self.asked = []; PushManager.prototype.subscribe = async (o) => { asked.push(o.applicationServerKey); return {} } })()`, nil)
+	changed := happens(`Object.defineProperty(new ExtendableEvent("pushsubscriptionchange"), "oldSubscription", {value: {options: {userVisibleOnly: true, applicationServerKey: "the key"}}})`)
+	p.js(`sessionStorage.endpoint = "https://push.example.com/second"`, nil)
+	worker(changed, nil)
+	knows("first", "second")
+
+	p.js(`sessionStorage.endpoint = "https://push.example.com/third"`, nil)
+	p.run(chromedp.Navigate("about:blank"))
+	worker(changed, nil)
+	var asked []string
+	if worker(`asked`, &asked); !slices.Equal(asked, []string{"the key", "the key"}) {
+		t.Errorf("the worker subscribed with %q", asked)
+	}
+	p.Visit("/")
+	p.SeeSidebar()
+	knows("first", "second", "third")
+
+	// Where the worker cannot subscribe, a page does; and where nobody has noticed that it is lost.
+	lose := func(next string) {
+		t.Helper()
+		p.js(fmt.Sprintf(`(() => { delete sessionStorage.endpoint; sessionStorage.next = %q })()`, next), nil)
+	}
+	worker(`(() => { PushManager.prototype.subscribe = () => Promise.reject(new Error("not now")) })()`, nil)
+	lose("fourth")
+	worker(changed, nil)
+	knows("first", "second", "third", "fourth")
+	lose("fifth")
+	p.Visit("/")
+	p.SeeSidebar()
+	knows("first", "second", "third", "fourth", "fifth")
+	if len(stations) != 1 {
+		t.Errorf("the subscriptions are of %d stations", len(stations))
+	}
+
+	// Who has turned them off is not subscribed again.
+	p.see("button", "Settings").click()
+	dialog = p.see("dialog", "Settings")
+	p.seeIn(dialog, "button", "Turn off notifications").click()
+	p.seeIn(dialog, "button", "Turn on notifications")
+	p.close(dialog)
+	p.Visit("/")
+	p.SeeSidebar()
+	p.Star("Priya Raman")
+	p.SeeSettled("Priya Raman")
+	knows("first", "second", "third", "fourth", "fifth")
+}
+
+// A worker that could not be installed, because a file of the page could not be had, takes nothing from the page, and is
+// installed at the next visit.
+func TestAWorkerThatCannotBeInstalledIsInstalledNextTime(t *testing.T) {
+	t.Parallel()
+	target, err := url.Parse(startDemo(t).URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Host = r.In.Host
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { cut(w, nil, nil) },
+	}
+	var fails, failed atomic.Bool
+	fails.Store(true)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fails.Load() && r.URL.Path == "/" && r.Header.Get("Sec-Fetch-Dest") == "empty" { // the worker's, not the page's
+			failed.Store(true)
+			http.Error(w, "not now", http.StatusServiceUnavailable)
+			return
+		}
+		pass.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	p := newPerson(t, front.URL)
+	p.Visit("/")
+	p.eventually("the worker has given up", func() error {
+		if !failed.Load() {
+			return errNotYet
+		}
+		return p.holds(`navigator.serviceWorker.getRegistration().then((r) => !r)`)
+	})
+	p.SignIn(alice, demoPassword)
+	p.SeeSidebar()
+	p.Star("Priya Raman")
+	p.SeeSettled("Priya Raman")
+	p.OpenConversation("Bob Baker")
+	p.Say("Bob Baker", "It works all the same")
+	p.SeeMessage("It works all the same")
+	p.eventually("nothing waits to be sent", func() error { return p.queueIs(0) })
+
+	fails.Store(false)
+	p.Reload()
+	p.SeeConversation("Bob Baker")
+	p.SeeMessage("It works all the same")
+	p.eventually("the worker controls the page", func() error { return p.holds("!!navigator.serviceWorker.controller") })
+	allowConsole(t, p.ctx, "Failed to load resource")
+	allowConsole(t, p.ctx, "WebSocket connection")
+	front.CloseClientConnections()
+	front.Listener.Close()
+	p.Reload()
+	p.SeeSidebar()
+	p.SeeOffline()
 }
 
 // What other programs share lands in the composer of the conversation that is chosen, also if one has to sign in first.

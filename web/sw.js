@@ -71,7 +71,7 @@ self.addEventListener("pushsubscriptionchange", (e) => {
   e.waitUntil(
     (async () => {
       const options = e.oldSubscription?.options;
-      if (!e.newSubscription && options) await self.registration.pushManager.subscribe(options);
+      if (!e.newSubscription && options) await self.registration.pushManager.subscribe(options).catch(() => {}); // a page tries again
       for (const w of await windows()) w.postMessage({ resubscribed: true });
     })(),
   );
