@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // The program as the Go linker writes it carries what only tracebacks read, and leaves out short runs of zeroes of its
@@ -164,11 +166,20 @@ const (
 	funcdataInlTree     = 3
 	funcdataArgInfo     = 5
 	funcdataArgLiveInfo = 6
+
+	modulePCLN     = 13 // words of runtime.moduledata: the slice of functions,
+	moduleFindFunc = 19 // the index of them, which the linker puts after
+	moduleGoFunc   = 40 // the funcdata,
+	moduleSize     = 41 * 8
 )
+
+// tracesOnly are the funcdata that only tracebacks read.
+var tracesOnly = []int{funcdataInlTree, funcdataArgInfo, funcdataArgLiveInfo}
 
 // pclntab is the runtime's tables by program counter inside of the memory.
 type pclntab struct {
 	names, cus, files, pcs, funcs []byte
+	data                          []byte // what the functions' funcdata are offsets into
 	count                         int
 }
 
@@ -200,6 +211,9 @@ func tablesAt(memory []byte, at int) (t pclntab, ok bool) {
 	part := func(from, to int) []byte { return memory[at+from : at+to] }
 	t.names, t.cus, t.files, t.pcs = part(names, cus), part(cus, files), part(files, pcs), part(pcs, funcs)
 	t.funcs = memory[at+funcs:]
+	if t.data, ok = moduleFuncData(memory, at, at+names); !ok {
+		return t, false
+	}
 	for i := range t.count {
 		f, ok := t.function(i)
 		if !ok || int(f.get(fieldName)) >= len(t.names) {
@@ -212,6 +226,23 @@ func tablesAt(memory []byte, at int) (t pclntab, ok bool) {
 		}
 	}
 	return t, true
+}
+
+// moduleFuncData is the part of the memory that the runtime's moduledata, found by the addresses of the tables' header and
+// names that it begins with, calls gofunc.
+func moduleFuncData(memory []byte, header, names int) ([]byte, bool) {
+	begin := binary.LittleEndian.AppendUint64(nil, uint64(header))
+	begin = binary.LittleEndian.AppendUint64(begin, uint64(names))
+	at := bytes.Index(memory, begin)
+	if at < 0 || len(memory)-at < moduleSize {
+		return nil, false
+	}
+	word := func(i int) uint64 { return binary.LittleEndian.Uint64(memory[at+8*i:]) }
+	from, to := word(moduleGoFunc), word(moduleFindFunc)
+	if end := word(modulePCLN) + word(modulePCLN+1); from < end || from-end >= 64 || from > to || to > uint64(len(memory)) {
+		return nil, false // they follow each other, aligned
+	}
+	return memory[from:to], true
 }
 
 // function is a runtime._func with its pcdata and funcdata: numbers of 32 bits.
@@ -272,9 +303,19 @@ func (f function) setPCData(i int, v uint32) {
 }
 
 func (f function) setFuncData(i int, v uint32) {
-	if i < int(f[funcSize-1]) {
+	if i < f.funcdatas() {
 		f.set(funcSize/4+int(f.get(fieldPCData))+i, v)
 	}
+}
+
+func (f function) funcdatas() int { return int(f[funcSize-1]) }
+
+// funcdata is noData where the function has none of that number.
+func (f function) funcdata(i int) uint32 {
+	if i < f.funcdatas() {
+		return f.get(funcSize/4 + int(f.get(fieldPCData)) + i)
+	}
+	return noData
 }
 
 // function returns the function by its number, and whether it lies in the tables and begins where its index says.
@@ -299,6 +340,9 @@ func dropTracebacks(from []byte, numbers map[int64]numbering) (memory []byte, er
 	if err != nil {
 		return nil, err
 	}
+	if err := t.clearFuncData(); err != nil {
+		return nil, err
+	}
 	named := map[uint32]bool{}
 	for i := range t.count {
 		f, _ := t.function(i)
@@ -309,7 +353,7 @@ func dropTracebacks(from []byte, numbers map[int64]numbering) (memory []byte, er
 		for _, which := range []int{pcdataUnsafePoint, pcdataInlTreeIndex, pcdataArgLiveIndex} {
 			f.setPCData(which, 0)
 		}
-		for _, which := range []int{funcdataInlTree, funcdataArgInfo, funcdataArgLiveInfo} {
+		for _, which := range tracesOnly {
 			f.setFuncData(which, noData)
 		}
 		named[f.get(fieldName)] = true
@@ -373,6 +417,30 @@ func dropTracebacks(from []byte, numbers map[int64]numbering) (memory []byte, er
 		at += n + 1
 	}
 	return memory, nil
+}
+
+// clearFuncData clears what only tracebacks read of the funcdata: from where one begins up to the next one. What is used
+// for something else too stays, and so does the last, since nothing says where it ends.
+func (t pclntab) clearFuncData() error {
+	read := map[uint32]bool{} // by offset: whether the running program does
+	for i := range t.count {
+		f, _ := t.function(i)
+		for which := range f.funcdatas() {
+			if at := f.funcdata(which); at != noData {
+				if int(at) >= len(t.data) {
+					return errors.New("a funcdata lies elsewhere than Go 1.26 puts it")
+				}
+				read[at] = read[at] || !slices.Contains(tracesOnly, which)
+			}
+		}
+	}
+	begins := slices.Sorted(maps.Keys(read))
+	for i, at := range begins[:max(len(begins)-1, 0)] {
+		if !read[at] {
+			clear(t.data[at:begins[i+1]])
+		}
+	}
+	return nil
 }
 
 // tableSize is the length of a table of values by program counter: pairs of differences, up to a difference of 0 that is

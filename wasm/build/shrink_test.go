@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -144,7 +146,7 @@ func TestTheProgramKeepsAllThatTheRuntimeNeeds(t *testing.T) {
 		if renumbered[i] {
 			function(plain).set(fieldDeferReturn, f.get(fieldDeferReturn))
 		}
-		for _, j := range []int{funcdataInlTree, funcdataArgInfo, funcdataArgLiveInfo} {
+		for _, j := range tracesOnly {
 			function(plain).setFuncData(j, noData)
 		}
 		if !bytes.Equal(plain, f) {
@@ -162,9 +164,47 @@ func TestTheProgramKeepsAllThatTheRuntimeNeeds(t *testing.T) {
 	}
 	last, _ := was.function(was.count - 1)
 	behind := end + bytes.Index(oldMemory[end:], last) + len(last)
-	if !bytes.Equal(oldMemory[behind:], newMemory[behind:]) {
+	data := behind + bytes.Index(oldMemory[behind:], was.data)
+	beyond := data + len(was.data)
+	if !bytes.Equal(oldMemory[behind:data], newMemory[behind:data]) || !bytes.Equal(oldMemory[beyond:], newMemory[beyond:]) {
 		t.Error("the memory behind the tables has changed")
 	}
+	// Of what the functions' data are, those for tracebacks alone are gone, and no other.
+	begins := map[uint32]bool{uint32(len(was.data)): true}
+	for i := range was.count {
+		f, _ := was.function(i)
+		for which := range f.funcdatas() {
+			if at := f.funcdata(which); at != noData {
+				begins[at] = true
+			}
+		}
+	}
+	ordered := slices.Sorted(maps.Keys(begins))
+	gone := 0
+	for i, at := range ordered[:len(ordered)-1] {
+		piece := func(from []byte) []byte { return from[at:ordered[i+1]] }
+		if kept := used(is, at); kept && !bytes.Equal(piece(was.data), piece(is.data)) {
+			t.Errorf("the data at %d have changed", at)
+		} else if !kept && len(bytes.Trim(piece(is.data), "\x00")) == 0 {
+			gone += len(piece(is.data))
+		}
+	}
+	if gone < len(was.data)/2 {
+		t.Errorf("only %d of %d bytes of functions' data are gone", gone, len(was.data))
+	}
+}
+
+// used says whether a function has data at an offset.
+func used(tab pclntab, at uint32) bool {
+	for i := range tab.count {
+		f, _ := tab.function(i)
+		for which := range f.funcdatas() {
+			if f.funcdata(which) == at {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // functions are the bodies in a module's code section.
