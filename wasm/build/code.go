@@ -36,6 +36,7 @@ const (
 	opGlobalGet    = 0x23
 	opGlobalSet    = 0x24
 	opI32Load      = 0x28 // loads
+	opI32Load8U    = 0x2d
 	opI32Store     = 0x36 // stores
 	opI64Store32   = 0x3e // up to this one
 	opMemorySize   = 0x3f
@@ -45,10 +46,14 @@ const (
 	opF32Const     = 0x43
 	opF64Const     = 0x44
 	opI32Eqz       = 0x45
+	opI32LessU     = 0x49
 	opI64Eqz       = 0x50
 	opF64Ge        = 0x66 // the last comparison
 	opI32Add       = 0x6a
 	opI32Sub       = 0x6b
+	opI32Mul       = 0x6c
+	opI32And       = 0x71
+	opI32ShrU      = 0x76
 	opI64Add       = 0x7c
 	opI64Sub       = 0x7d
 	opI64Or        = 0x84

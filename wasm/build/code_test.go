@@ -210,7 +210,7 @@ func codeOf(t *testing.T, module []byte) (code []byte, functions uint64) {
 		size := int(r.uleb())
 		body := module[r.at : r.at+size]
 		r.at += size
-		if id == 10 {
+		if id == codeSection {
 			counter := reader{b: body}
 			return body, counter.uleb()
 		}

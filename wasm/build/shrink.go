@@ -11,7 +11,8 @@ import (
 
 // The program as the Go linker writes it carries what only tracebacks read, and leaves out short runs of zeroes of its
 // data at the price of a hundred thousand segments, whose headers do not compress. shrink mends both, tightens the code
-// (see code.go) and changes nothing that the program does: types and what the garbage collector reads stay as they are.
+// (see code.go), has the module write at its start what only counts on (see unpack.go) and changes nothing that the program
+// does: types and what the garbage collector reads are as they were.
 //
 // A traceback of the smaller program names the functions, without files, lines, arguments and inlined callers.
 
@@ -21,21 +22,15 @@ func shrink(module []byte, traces bool) (smaller []byte, note string, err error)
 	if len(module) < 8 || string(module[:4]) != "\x00asm" {
 		return nil, "", errors.New("not a wasm module")
 	}
-	const codeSection, dataSection = 10, 11
-	type section struct {
-		id          byte
-		whole, body []byte
-	}
 	var sections []section
 	var code, memory []byte
 	for r := (reader{b: module, at: 8}); r.at < len(module); {
-		start := r.at
 		id := r.byte()
 		size := int(r.uleb())
 		if r.err != nil || size > len(module)-r.at {
 			return nil, "", errors.New("malformed wasm section")
 		}
-		s := section{id, module[start : r.at+size], module[r.at : r.at+size]}
+		s := section{id, module[r.at : r.at+size]}
 		r.at += size
 		sections = append(sections, s)
 		switch id {
@@ -47,7 +42,7 @@ func shrink(module []byte, traces bool) (smaller []byte, note string, err error)
 			}
 		}
 	}
-	var tight []byte
+	var tight, start []byte
 	small := memory
 	if !traces {
 		if tight, small, err = shrinkTables(code, memory); err != nil {
@@ -59,18 +54,26 @@ func shrink(module []byte, traces bool) (smaller []byte, note string, err error)
 			return nil, "", err
 		}
 		small = memory
+	} else if packed, c, err := pack(small); err != nil {
+		note = "the tables stay as they are: " + err.Error()
+	} else {
+		small, start = packed, c.start()
+	}
+	for i, s := range sections {
+		switch s.id {
+		case codeSection:
+			sections[i].body = tight
+		case dataSection:
+			sections[i].body = writeData(small)
+		}
+	}
+	if start != nil {
+		if sections, err = addStart(sections, start); err != nil {
+			return nil, "", err
+		}
 	}
 	out := bytes.Clone(module[:8])
 	for _, s := range sections {
-		switch s.id {
-		case codeSection:
-			s.body = tight
-		case dataSection:
-			s.body = writeData(small)
-		default:
-			out = append(out, s.whole...)
-			continue
-		}
 		out = append(out, s.id)
 		out = binary.AppendUvarint(out, uint64(len(s.body)))
 		out = append(out, s.body...)
@@ -151,6 +154,17 @@ func writeData(memory []byte) []byte {
 	return append(binary.AppendUvarint(nil, uint64(count)), segments...)
 }
 
+// Sections of a module.
+const (
+	typeSection     = 1
+	importSection   = 2
+	functionSection = 3
+	startSection    = 8
+	elementSection  = 9
+	codeSection     = 10
+	dataSection     = 11
+)
+
 // What Go 1.26 calls these numbers in internal/abi and runtime.
 const (
 	pcHeaderMagic = "\xf1\xff\xff\xff\x00\x00\x01\x08" // version, padding, size of an instruction and of a pointer on wasm
@@ -167,10 +181,13 @@ const (
 	funcdataArgInfo     = 5
 	funcdataArgLiveInfo = 6
 
-	modulePCLN     = 13 // words of runtime.moduledata: the slice of functions,
-	moduleFindFunc = 19 // the index of them, which the linker puts after
-	moduleGoFunc   = 40 // the funcdata,
-	moduleSize     = 41 * 8
+	// Words of runtime.moduledata. These lie in the memory one after the other: the functions and their index (a slice), the
+	// funcdata, the buckets of program counters.
+	modulePCLN        = 13
+	moduleFindFunc    = 19
+	moduleGoFunc      = 40
+	moduleEndOfTables = 41
+	moduleSize        = 42 * 8
 )
 
 // tracesOnly are the funcdata that only tracebacks read.
@@ -181,6 +198,7 @@ type pclntab struct {
 	names, cus, files, pcs, funcs []byte
 	data                          []byte // what the functions' funcdata are offsets into
 	count                         int
+	counted                       counted
 }
 
 // findTables returns the tables after having checked that each of the functions in them looks as it must.
@@ -211,8 +229,20 @@ func tablesAt(memory []byte, at int) (t pclntab, ok bool) {
 	part := func(from, to int) []byte { return memory[at+from : at+to] }
 	t.names, t.cus, t.files, t.pcs = part(names, cus), part(cus, files), part(files, pcs), part(pcs, funcs)
 	t.funcs = memory[at+funcs:]
-	if t.data, ok = moduleFuncData(memory, at, at+names); !ok {
+	module, ok := moduleOf(memory, at, at+names)
+	if !ok {
 		return t, false
+	}
+	word = func(i int) int { return int(binary.LittleEndian.Uint64(module[8*i:])) }
+	from, to, end := word(moduleGoFunc), word(moduleFindFunc), word(moduleEndOfTables)
+	if last := word(modulePCLN) + word(modulePCLN+1); word(modulePCLN) != at+funcs || last > from || from-last >= 64 || // aligned
+		from > to || to > end || end > len(memory) {
+		return t, false
+	}
+	t.data = memory[from:to]
+	t.counted = counted{index: at + funcs, entries: at + funcs, names: at + names, buckets: to, beyond: end, count: t.count}
+	if t.count > 0 {
+		t.counted.first = int(binary.LittleEndian.Uint32(t.funcs[4:]))
 	}
 	for i := range t.count {
 		f, ok := t.function(i)
@@ -228,21 +258,15 @@ func tablesAt(memory []byte, at int) (t pclntab, ok bool) {
 	return t, true
 }
 
-// moduleFuncData is the part of the memory that the runtime's moduledata, found by the addresses of the tables' header and
-// names that it begins with, calls gofunc.
-func moduleFuncData(memory []byte, header, names int) ([]byte, bool) {
+// moduleOf is the runtime's moduledata, which begins with the addresses of the tables' header and names.
+func moduleOf(memory []byte, header, names int) ([]byte, bool) {
 	begin := binary.LittleEndian.AppendUint64(nil, uint64(header))
 	begin = binary.LittleEndian.AppendUint64(begin, uint64(names))
 	at := bytes.Index(memory, begin)
 	if at < 0 || len(memory)-at < moduleSize {
 		return nil, false
 	}
-	word := func(i int) uint64 { return binary.LittleEndian.Uint64(memory[at+8*i:]) }
-	from, to := word(moduleGoFunc), word(moduleFindFunc)
-	if end := word(modulePCLN) + word(modulePCLN+1); from < end || from-end >= 64 || from > to || to > uint64(len(memory)) {
-		return nil, false // they follow each other, aligned
-	}
-	return memory[from:to], true
+	return memory[at : at+moduleSize], true
 }
 
 // function is a runtime._func with its pcdata and funcdata: numbers of 32 bits.

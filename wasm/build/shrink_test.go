@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -38,18 +39,19 @@ func linkedProgram(t *testing.T, text string) []byte {
 	return b
 }
 
-// sections are the module's sections but for code and data, one after the other, and the memory that the data fills.
-func sections(t *testing.T, module []byte) (others, memory []byte) {
+// sections are the module's sections but for code, data and those left out, one after the other, and the memory that the data
+// fills.
+func sections(t *testing.T, module []byte, leftOut ...byte) (others, memory []byte) {
 	t.Helper()
 	for r := (reader{b: module, at: 8}); r.at < len(module); {
 		id := r.byte()
 		size := int(r.uleb())
 		body := module[r.at : r.at+size]
 		r.at += size
-		if id == 10 {
+		if id == codeSection || slices.Contains(leftOut, id) {
 			continue
 		}
-		if id != 11 {
+		if id != dataSection {
 			others = append(append(others, id), body...)
 			continue
 		}
@@ -61,17 +63,49 @@ func sections(t *testing.T, module []byte) (others, memory []byte) {
 	return others, memory
 }
 
+// started is the memory of the module, of this size at least, after its start, before the program runs. What lies beyond the
+// size is zero.
+func started(t *testing.T, module []byte, size int) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	program, memory := filepath.Join(dir, "program.wasm"), filepath.Join(dir, "memory")
+	if err := os.WriteFile(program, module, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	glue := filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js")
+	const script = `const fs = require("fs"), [glue, program, memory] = process.argv.slice(1);
+require(glue);
+WebAssembly.instantiate(fs.readFileSync(program), new Go().importObject)
+  .then(({ instance }) => fs.writeFileSync(memory, new Uint8Array(instance.exports.mem.buffer)));`
+	if out, err := exec.Command("node", "-e", script, glue, program, memory).CombinedOutput(); err != nil {
+		t.Fatalf("node, which comes with npm: %v: %s", err, out)
+	}
+	b, err := os.ReadFile(memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b) < size || len(bytes.Trim(b[size:], "\x00")) > 0 {
+		t.Fatalf("of %d bytes of memory others than the first %d are used", len(b), size)
+	}
+	return b[:size]
+}
+
 func TestTheProgramKeepsAllThatTheRuntimeNeeds(t *testing.T) {
 	before := linkedProgram(t, smallProgram)
 	after, note, err := shrink(before, false)
 	if err != nil || note != "" {
 		t.Fatal(note, err)
 	}
-	oldOthers, oldMemory := sections(t, before)
-	newOthers, newMemory := sections(t, after)
+	oldOthers, oldMemory := sections(t, before, typeSection, functionSection)
+	newOthers, _ := sections(t, after, typeSection, functionSection, startSection)
 	if !bytes.Equal(oldOthers, newOthers) {
-		t.Error("sections beside code and data have changed")
+		t.Error("sections beside code and data and what the start needs have changed")
 	}
+	newMemory := started(t, after, len(oldMemory))
 	was, err := findTables(oldMemory)
 	if err != nil {
 		t.Fatal(err)
@@ -143,6 +177,7 @@ func TestTheProgramKeepsAllThatTheRuntimeNeeds(t *testing.T) {
 		for _, j := range []int{fieldCU, fieldStartLine} {
 			function(plain).set(j, 0)
 		}
+		function(plain).set(fieldName, f.get(fieldName)) // the names are compared
 		if renumbered[i] {
 			function(plain).set(fieldDeferReturn, f.get(fieldDeferReturn))
 		}
@@ -335,6 +370,42 @@ func TestAnUnknownLayoutIsLeftAlone(t *testing.T) {
 	_, oldMemory := sections(t, before)
 	if _, newMemory := sections(t, after); !bytes.Equal(oldMemory, newMemory) {
 		t.Error("the program is another one")
+	}
+}
+
+func TestTablesThatDoNotCountOnStay(t *testing.T) {
+	before := linkedProgram(t, smallProgram)
+	_, memory := sections(t, before)
+	if _, _, err := pack(memory); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := findTables(memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory[tables.counted.buckets+bucketSize*1000]++
+	if _, _, err := pack(memory); err == nil {
+		t.Error("a bucket with another function: no error")
+	}
+}
+
+func TestAModuleThatStartsWithSomethingStays(t *testing.T) {
+	sections := []section{{typeSection, []byte{0}}, {importSection, []byte{1, 1, 'a', 1, 'b', 0, 0}}, {functionSection, []byte{0}},
+		{elementSection, []byte{0}}, {codeSection, []byte{0}}}
+	with, err := addStart(sections, []byte{0, opEnd})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []section{{typeSection, []byte{1, 0x60, 0, 0}}, sections[1], {functionSection, []byte{1, 0}}, {startSection, []byte{1}},
+		sections[3], {codeSection, []byte{1, 2, 0, opEnd}}}
+	if fmt.Sprint(with) != fmt.Sprint(want) {
+		t.Errorf("%v, want %v", with, want)
+	}
+	if _, err := addStart(with, []byte{0, opEnd}); err == nil {
+		t.Error("two starts: no error")
+	}
+	if _, err := addStart(sections[1:], []byte{0, opEnd}); err == nil {
+		t.Error("no types: no error")
 	}
 }
 

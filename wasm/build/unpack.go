@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"slices"
+)
+
+// Much of the runtime's tables only counts on: the functions' numbers, where each one's entry and name begin, and for every
+// stretch of 4096 program counters the function that it is in. Such numbers do not compress. They are left out, and a
+// function that the module starts with, before the Go program does anything, writes them into the memory.
+
+// counted says where in the memory that is which can be counted.
+type counted struct {
+	index           int // pairs of numbers of 32 bits for each function: its own, and its entry's place in entries
+	entries         int // the entries one after the other, each beginning with the function's number and its name's place in names
+	names           int // the names one after the other, each ending with a zero
+	buckets, beyond int // the functions of the stretches: a number of 32 bits in each 20 bytes
+	first           int // the first entry's place in entries
+	count           int // of functions
+}
+
+const (
+	indexSize  = 8
+	bucketSize = 20
+	perBucket  = 4 // a function has 1<<4 buckets
+	firstName  = 1 // the name before is the empty one
+)
+
+// pack puts the names in the order of the functions and returns the memory without what is counted. Memory that has anything
+// else in these places is an error.
+func pack(memory []byte) ([]byte, counted, error) {
+	t, err := findTables(memory)
+	if err != nil {
+		return nil, counted{}, err
+	}
+	c := t.counted
+	memory = bytes.Clone(memory)
+	if t, err = findTables(memory); err != nil {
+		return nil, c, err
+	}
+	names := make([]byte, firstName, len(t.names))
+	for i := range t.count {
+		f, _ := t.function(i)
+		name, _, ends := bytes.Cut(t.names[f.get(fieldName):], []byte{0})
+		if !ends {
+			return nil, c, errors.New("a name does not end")
+		}
+		f.set(fieldName, uint32(len(names)))
+		names = append(append(names, name...), 0)
+	}
+	if len(names) > len(t.names) {
+		return nil, c, errors.New("functions share names")
+	}
+	clear(t.names[copy(t.names, names):])
+
+	packed := bytes.Clone(memory)
+	for i := range t.count {
+		clear(packed[c.index+indexSize*i:][:indexSize])
+		entry := c.entries + int(binary.LittleEndian.Uint32(memory[c.index+indexSize*i+4:]))
+		clear(packed[entry:][:8])
+	}
+	for at := c.buckets; at < c.beyond; at += bucketSize {
+		clear(packed[at:][:4])
+	}
+	again := bytes.Clone(packed)
+	if !c.unpack(again) || !bytes.Equal(again, memory) {
+		return nil, c, errors.New("they do not count on")
+	}
+	return packed, c, nil
+}
+
+// unpack writes what is counted, as the module's start does, and is false where that would leave the memory.
+func (c counted) unpack(memory []byte) bool {
+	put := func(at, n int) bool {
+		if at < 0 || at > len(memory)-4 {
+			return false
+		}
+		binary.LittleEndian.PutUint32(memory[at:], uint32(n))
+		return true
+	}
+	entry, name := c.entries+c.first, c.names+firstName
+	for i := range c.count {
+		if entry > len(memory)-funcSize || !put(c.index+indexSize*i, firstFunction+i) || !put(c.index+indexSize*i+4, entry-c.entries) {
+			return false
+		}
+		put(entry, firstFunction+i)
+		put(entry+4, name-c.names)
+		n := bytes.IndexByte(memory[name:], 0)
+		if n < 0 {
+			return false
+		}
+		name += n + 1
+		data := int(binary.LittleEndian.Uint32(memory[entry+4*fieldPCData:])) + int(memory[entry+funcSize-1])
+		entry += (funcSize + 4*data + 7) &^ 7
+	}
+	for i, at := 0, c.buckets; at < c.beyond; i, at = i+1, at+bucketSize {
+		if !put(at, i>>perBucket) {
+			return false
+		}
+	}
+	return true
+}
+
+// start is the function that does in the program what unpack does, in the form of the code section.
+func (c counted) start() []byte {
+	const entry, name, i, index, at, bucket = 0, 1, 2, 3, 4, 5 // its locals
+	b := []byte{1, 6, typeI32}
+	op := func(op byte, n ...int) {
+		b = append(b, op)
+		for _, n := range n {
+			b = appendSleb(b, int64(n))
+		}
+	}
+	get := func(local int) { op(opLocalGet, local) }
+	set := func(local int) { op(opLocalSet, local) }
+	number := func(n int) { op(opI32Const, n) }
+	add := func(local, n int) { get(local); number(n); op(opI32Add); set(local) }
+	store := func(offset int) { op(opI32Store, 2, offset) }
+	begin := func() { op(opLoop); b = append(b, voidBlock) }
+	againWhileBelow := func(local, n int) { get(local); number(n); op(opI32LessU); op(opBrIf, 0); op(opEnd) }
+
+	number(c.entries + c.first)
+	set(entry)
+	number(c.names + firstName)
+	set(name)
+	number(c.index)
+	set(index)
+	begin()
+	for _, to := range []int{index, entry} {
+		get(to)
+		get(i)
+		number(firstFunction)
+		op(opI32Add)
+		store(0)
+	}
+	get(index)
+	get(entry)
+	number(c.entries)
+	op(opI32Sub)
+	store(4)
+	get(entry)
+	get(name)
+	number(c.names)
+	op(opI32Sub)
+	store(4)
+	begin() // past the name's zero
+	get(name)
+	op(opI32Load8U, 0, 0)
+	add(name, 1)
+	op(opBrIf, 0)
+	op(opEnd)
+	get(entry)
+	get(entry)
+	op(opI32Load, 2, 4*fieldPCData)
+	get(entry)
+	op(opI32Load8U, 0, funcSize-1)
+	op(opI32Add)
+	number(4)
+	op(opI32Mul)
+	number(funcSize + 7)
+	op(opI32Add)
+	number(-8)
+	op(opI32And)
+	op(opI32Add)
+	set(entry)
+	add(index, indexSize)
+	add(i, 1)
+	againWhileBelow(i, c.count)
+
+	number(c.buckets)
+	set(at)
+	begin()
+	get(at)
+	get(bucket)
+	number(perBucket)
+	op(opI32ShrU)
+	store(0)
+	add(bucket, 1)
+	add(at, bucketSize)
+	againWhileBelow(at, c.beyond)
+	op(opEnd)
+	return b
+}
+
+// section is one of a module's, by its id, without its header.
+type section struct {
+	id   byte
+	body []byte
+}
+
+// addStart adds the function that the module starts with, which is the last one, to its sections.
+func addStart(sections []section, body []byte) ([]section, error) {
+	find := func(id byte) (int, error) {
+		i := slices.IndexFunc(sections, func(s section) bool { return s.id == id })
+		if i < 0 {
+			return 0, errors.New("a section is missing")
+		}
+		return i, nil
+	}
+	sections = slices.Clone(sections)
+	// more gives the section with one thing more, and how many it had.
+	more := func(id byte, thing []byte) (had uint64, err error) {
+		i, err := find(id)
+		if err != nil {
+			return 0, err
+		}
+		r := reader{b: sections[i].body}
+		had = r.uleb()
+		sections[i].body = slices.Concat(binary.AppendUvarint(nil, had+1), sections[i].body[r.at:], thing)
+		return had, r.err
+	}
+	if slices.ContainsFunc(sections, func(s section) bool { return s.id == startSection }) {
+		return nil, errors.New("the module starts with a function already")
+	}
+	imports, err := find(importSection)
+	if err != nil {
+		return nil, err
+	}
+	imported, err := importedFunctions(sections[imports].body)
+	if err != nil {
+		return nil, err
+	}
+	kind, err := more(typeSection, []byte{0x60, 0, 0}) // takes and gives nothing
+	if err != nil {
+		return nil, err
+	}
+	functions, err := more(functionSection, binary.AppendUvarint(nil, kind))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := more(codeSection, append(binary.AppendUvarint(nil, uint64(len(body))), body...)); err != nil {
+		return nil, err
+	}
+	element, err := find(elementSection)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Insert(sections, element, section{startSection, binary.AppendUvarint(nil, imported+functions)}), nil
+}
+
+// importedFunctions is how many functions a section of imports has. The Go linker imports nothing else.
+func importedFunctions(imports []byte) (uint64, error) {
+	r := reader{b: imports}
+	n := r.uleb()
+	for range n {
+		for range 2 { // module and name
+			r.at += int(r.uleb())
+		}
+		if kind := r.byte(); kind != 0 {
+			return 0, errors.New("an import that is no function")
+		}
+		r.uleb()
+	}
+	return n, r.err
+}
