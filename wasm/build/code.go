@@ -46,6 +46,7 @@ const (
 	opF32Const     = 0x43
 	opF64Const     = 0x44
 	opI32Eqz       = 0x45
+	opI32Ne        = 0x47
 	opI32LessU     = 0x49
 	opI64Eqz       = 0x50
 	opF64Ge        = 0x66 // the last comparison

@@ -240,7 +240,7 @@ func tablesAt(memory []byte, at int) (t pclntab, ok bool) {
 		return t, false
 	}
 	t.data = memory[from:to]
-	t.counted = counted{index: at + funcs, entries: at + funcs, names: at + names, buckets: to, beyond: end, count: t.count}
+	t.counted = counted{index: at + funcs, entries: at + funcs, names: at + names, pcs: at + pcs, buckets: to, beyond: end, count: t.count}
 	if t.count > 0 {
 		t.counted.first = int(binary.LittleEndian.Uint32(t.funcs[4:]))
 	}
@@ -282,6 +282,7 @@ const (
 	fieldPCData      = 7 // how many pcdata follow; the last byte of all says how many funcdata
 	fieldCU          = 8
 	fieldStartLine   = 9
+	fieldStackMap    = funcSize/4 + pcdataStackMapIndex
 	flagsByte        = 41 // in which
 	flagAssembly     = 4  // says that it is not the compiler's
 )
@@ -301,6 +302,15 @@ func (f function) fields() func(yield func(int) bool) {
 			if !yield(funcSize/4 + i) {
 				return
 			}
+		}
+	}
+}
+
+// tables are the places of the offsets of the tables by program counter that are not only for tracebacks.
+func (f function) tables() func(yield func(int) bool) {
+	return func(yield func(int) bool) {
+		if yield(fieldSP) && f.get(fieldPCData) > pcdataStackMapIndex {
+			yield(fieldStackMap)
 		}
 	}
 }

@@ -375,7 +375,11 @@ func TestAnUnknownLayoutIsLeftAlone(t *testing.T) {
 
 func TestTablesThatDoNotCountOnStay(t *testing.T) {
 	before := linkedProgram(t, smallProgram)
-	_, memory := sections(t, before)
+	_, linked := sections(t, before)
+	memory, err := dropTracebacks(linked, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := pack(memory); err != nil {
 		t.Fatal(err)
 	}
@@ -386,6 +390,9 @@ func TestTablesThatDoNotCountOnStay(t *testing.T) {
 	memory[tables.counted.buckets+bucketSize*1000]++
 	if _, _, err := pack(memory); err == nil {
 		t.Error("a bucket with another function: no error")
+	}
+	if _, _, err := pack(linked); err == nil {
+		t.Error("tables in another order than the functions: no error")
 	}
 }
 

@@ -7,15 +7,17 @@ import (
 	"slices"
 )
 
-// Much of the runtime's tables only counts on: the functions' numbers, where each one's entry and name begin, and for every
-// stretch of 4096 program counters the function that it is in. Such numbers do not compress. They are left out, and a
-// function that the module starts with, before the Go program does anything, writes them into the memory.
+// Much of the runtime's tables only counts on: the functions' numbers, where each one's entry and name begin, where its
+// tables by program counter begin if no function before has them, and for every stretch of 4096 program counters the function
+// that it is in. Such numbers do not compress. They are left out, and a function that the module starts with, before the Go
+// program does anything, writes them into the memory.
 
 // counted says where in the memory that is which can be counted.
 type counted struct {
 	index           int // pairs of numbers of 32 bits for each function: its own, and its entry's place in entries
 	entries         int // the entries one after the other, each beginning with the function's number and its name's place in names
 	names           int // the names one after the other, each ending with a zero
+	pcs             int // the tables by program counter one after the other
 	buckets, beyond int // the functions of the stretches: a number of 32 bits in each 20 bytes
 	first           int // the first entry's place in entries
 	count           int // of functions
@@ -26,6 +28,9 @@ const (
 	bucketSize = 20
 	perBucket  = 4 // a function has 1<<4 buckets
 	firstName  = 1 // the name before is the empty one
+	firstTable = 1 // the offset 0 is no table
+
+	next = 0xffffffff // in place of a table's offset: the one after the last that was begun
 )
 
 // pack puts the names in the order of the functions and returns the memory without what is counted. Memory that has anything
@@ -56,11 +61,22 @@ func pack(memory []byte) ([]byte, counted, error) {
 	clear(t.names[copy(t.names, names):])
 
 	packed := bytes.Clone(memory)
-	for i := range t.count {
-		clear(packed[c.index+indexSize*i:][:indexSize])
-		entry := c.entries + int(binary.LittleEndian.Uint32(memory[c.index+indexSize*i+4:]))
-		clear(packed[entry:][:8])
+	if t, err = findTables(packed); err != nil {
+		return nil, c, err
 	}
+	begun := uint32(0)
+	for i := range t.count {
+		f, _ := t.function(i)
+		for j := range f.tables() {
+			if at := f.get(j); at > begun {
+				begun = at
+				f.set(j, next)
+			}
+		}
+		f.set(fieldEntry, 0)
+		f.set(fieldName, 0)
+	}
+	clear(packed[c.index:][:indexSize*t.count])
 	for at := c.buckets; at < c.beyond; at += bucketSize {
 		clear(packed[at:][:4])
 	}
@@ -80,7 +96,7 @@ func (c counted) unpack(memory []byte) bool {
 		binary.LittleEndian.PutUint32(memory[at:], uint32(n))
 		return true
 	}
-	entry, name := c.entries+c.first, c.names+firstName
+	entry, name, table := c.entries+c.first, c.names+firstName, c.pcs+firstTable
 	for i := range c.count {
 		if entry > len(memory)-funcSize || !put(c.index+indexSize*i, firstFunction+i) || !put(c.index+indexSize*i+4, entry-c.entries) {
 			return false
@@ -92,6 +108,18 @@ func (c counted) unpack(memory []byte) bool {
 			return false
 		}
 		name += n + 1
+		for j := range function(memory[entry:]).tables() {
+			if at := entry + 4*j; at > len(memory)-4 {
+				return false
+			} else if binary.LittleEndian.Uint32(memory[at:]) == next {
+				put(at, table-c.pcs)
+				size, err := tableSize(memory[table:])
+				if err != nil {
+					return false
+				}
+				table += size
+			}
+		}
 		data := int(binary.LittleEndian.Uint32(memory[entry+4*fieldPCData:])) + int(memory[entry+funcSize-1])
 		entry += (funcSize + 4*data + 7) &^ 7
 	}
@@ -105,8 +133,8 @@ func (c counted) unpack(memory []byte) bool {
 
 // start is the function that does in the program what unpack does, in the form of the code section.
 func (c counted) start() []byte {
-	const entry, name, i, index, at, bucket = 0, 1, 2, 3, 4, 5 // its locals
-	b := []byte{1, 6, typeI32}
+	const entry, name, table, i, index, at, bucket, locals = 0, 1, 2, 3, 4, 5, 6, 7
+	b := []byte{1, locals, typeI32}
 	op := func(op byte, n ...int) {
 		b = append(b, op)
 		for _, n := range n {
@@ -118,6 +146,7 @@ func (c counted) start() []byte {
 	number := func(n int) { op(opI32Const, n) }
 	add := func(local, n int) { get(local); number(n); op(opI32Add); set(local) }
 	store := func(offset int) { op(opI32Store, 2, offset) }
+	block := func() { op(opBlock); b = append(b, voidBlock) }
 	begin := func() { op(opLoop); b = append(b, voidBlock) }
 	againWhileBelow := func(local, n int) { get(local); number(n); op(opI32LessU); op(opBrIf, 0); op(opEnd) }
 
@@ -125,6 +154,8 @@ func (c counted) start() []byte {
 	set(entry)
 	number(c.names + firstName)
 	set(name)
+	number(c.pcs + firstTable)
+	set(table)
 	number(c.index)
 	set(index)
 	begin()
@@ -151,6 +182,43 @@ func (c counted) start() []byte {
 	add(name, 1)
 	op(opBrIf, 0)
 	op(opEnd)
+	for _, field := range []int{fieldSP, fieldStackMap} {
+		block()
+		if field == fieldStackMap { // there is one
+			get(entry)
+			op(opI32Load, 2, 4*fieldPCData)
+			number(pcdataStackMapIndex + 1)
+			op(opI32LessU)
+			op(opBrIf, 0)
+		}
+		get(entry)
+		op(opI32Load, 2, 4*field)
+		number(-1) // next
+		op(opI32Ne)
+		op(opBrIf, 0)
+		get(entry)
+		get(table)
+		number(c.pcs)
+		op(opI32Sub)
+		store(4 * field)
+		begin() // past the table's pairs
+		for range 2 {
+			begin() // past a number
+			get(table)
+			op(opI32Load8U, 0, 0)
+			add(table, 1)
+			number(0x80)
+			op(opI32And)
+			op(opBrIf, 0)
+			op(opEnd)
+		}
+		get(table)
+		op(opI32Load8U, 0, 0)
+		op(opBrIf, 0)
+		op(opEnd)
+		add(table, 1)
+		op(opEnd)
+	}
 	get(entry)
 	get(entry)
 	op(opI32Load, 2, 4*fieldPCData)
