@@ -18,7 +18,7 @@ import (
 var (
 	window   = js.Global()
 	document = window.Get("document")
-	starling = window.Get("starling") // of boot.js
+	starling = window.Get("starling") // of first.js
 )
 
 func readConfig() (c pageConfig, origin string) {
@@ -123,7 +123,7 @@ func localDay(t time.Time) string {
 	return window.Get("Date").New(t.UnixMilli()).Call("toDateString").String()
 }
 
-// storage calls boot.js's localStorage, which never throws: where storage is switched off or full, preferences last as
+// storage calls first.js's localStorage, which never throws: where storage is switched off or full, preferences last as
 // long as the page.
 func storage(call string, args ...any) js.Value { return starling.Get("storage").Call(call, args...) }
 

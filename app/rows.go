@@ -17,7 +17,7 @@ import (
 const (
 	overscan  = 12  // rows kept above and below the view
 	windowMin = 120 // lists up to this long are in the page whole
-	pictured  = 40  // rows of a list that are kept for the next start, as in boot.js
+	pictured  = 40  // rows of a list that are kept for the next start, as in first.js
 )
 
 // viewOf returns the range of rows to keep in the page for a list of total rows of the given height, scrolled to top in a

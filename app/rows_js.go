@@ -264,7 +264,7 @@ func (l *island) mayPicture() bool {
 	return l.host.Truthy() && l.took && s != nil && s.Loaded && s.Phase == state.SignedIn && s.Filter == "" && !s.UnreadOnly && l.drag == nil
 }
 
-// picture is a picture of the sidebar with the rows that are seen first, which boot.js shows at the next start before the
+// picture is a picture of the sidebar with the rows that are seen first, which first.js shows at the next start before the
 // program is there; nil where there is none to be made now.
 func (l *island) picture() []byte {
 	if !l.mayPicture() {

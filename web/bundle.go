@@ -78,7 +78,7 @@ var (
 )
 
 // inlined are the files that stand in the page itself, so that the sign-in form needs one answer of the server.
-var inlined = []string{"boot.js", "styles.css"}
+var inlined = []string{"first.js", "boot.js", "styles.css"}
 
 // Load prepares the embedded files. ErrNoProgram if app.wasm was not built.
 func Load(cfg PageConfig) (Bundle, error) {

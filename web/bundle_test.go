@@ -162,8 +162,8 @@ func TestThePolicyAllowsWhatStandsInThePageAndNothingElse(t *testing.T) {
 				hashes = append(hashes, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
 			}
 		}
-		if len(hashes) != 2 {
-			t.Errorf("%d inline scripts, want two: what comes first, and boot.js", len(hashes))
+		if len(hashes) != 4 {
+			t.Errorf("%d inline scripts, want four: the program's fetching, first.js, the place of the last sidebar, and boot.js", len(hashes))
 		}
 		if want := "script-src 'self' 'wasm-unsafe-eval' " + strings.Join(hashes, " ") + ";"; !strings.Contains(policy, want) {
 			t.Errorf("the policy is %q, want %q in it", policy, want)
@@ -197,7 +197,7 @@ func TestEverythingThatThePageNamesIsThere(t *testing.T) {
 	for _, cfg := range []PageConfig{usual, upstream} {
 		b := load(t, cfg)
 		var named []string
-		for _, m := range regexp.MustCompile(`(?:href|src)="([^"]*)"|fetch\("([^"]*)"\)`).FindAllStringSubmatch(text(t, b, "/"), -1) {
+		for _, m := range regexp.MustCompile(`(?:href|src)="([^"]*)"|let u="([^"]*)"`).FindAllStringSubmatch(text(t, b, "/"), -1) {
 			named = append(named, m[1]+m[2])
 		}
 		var manifest struct {

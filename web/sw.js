@@ -4,7 +4,17 @@
 const CACHE = "starling-[[.Version]]";
 const FILES = ["/", "/app.webmanifest", ...[[json .Assets]]];
 
+// What the browser may do without the worker, which takes its time to start, where it knows how to be told: what stands
+// in the cache under its own address comes from there, and all that is not kept from the network.
+const ROUTES = [
+  { condition: { urlPattern: { pathname: "/", search: "" }, requestMode: "navigate" }, source: { cacheName: CACHE } },
+  { condition: { urlPattern: { pathname: "/assets/*.wasm" } }, source: "network" },
+  { condition: { urlPattern: { pathname: "/assets/*" } }, source: { cacheName: CACHE } },
+  { condition: { not: { or: [{ urlPattern: { pathname: "/" } }, { urlPattern: { pathname: "/app.webmanifest" } }] } }, source: "network" },
+];
+
 self.addEventListener("install", (e) => {
+  e.addRoutes?.(ROUTES);
   e.waitUntil(
     (async () => {
       const cache = await caches.open(CACHE);
@@ -85,10 +95,8 @@ self.addEventListener("fetch", (e) => {
   if (e.request.mode === "navigate") {
     if (url.pathname === "/") e.respondWith(cached("/", e.request));
   } else if (url.pathname.endsWith(".wasm")) {
-    // From the HTTP cache the browser also has its compiled code, from Cache Storage it has not. A newer server does not
-    // have this page's program any more, but the cache has.
-    const kept = () => cached(url.pathname, e.request);
-    e.respondWith(fetch(e.request).then((response) => (response.ok ? response : kept()), kept));
+    // From the HTTP cache the browser also has its compiled code, from Cache Storage it has not. Where it is not there any
+    // more, and a newer server does not have it either, the page takes it from the cache.
   } else if (FILES.includes(url.pathname)) {
     e.respondWith(cached(url.pathname, e.request));
   }

@@ -25,7 +25,7 @@ const (
 	shelfAbout    = "about"
 	shelfHead     = "head"
 	shelfBlocked  = "blocked"   // whom the user has blocked
-	shelfPicture  = "sidebar"   // read by boot.js
+	shelfPicture  = "sidebar"   // read by first.js
 	shelfMessages = "messages/" // and the conversation's id
 	headSize      = 64          // conversations
 	shelfPages    = 128

@@ -49,7 +49,7 @@ type idb struct{}
 // NewVault returns the platform's Vault.
 func NewVault() Vault { return idb{} }
 
-// markSignedIn changes the mark by a call of boot.js's storage, which never throws: the mark only chooses what the page
+// markSignedIn changes the mark by a call of first.js's storage, which never throws: the mark only chooses what the page
 // shows before the program is there.
 func markSignedIn(call string, args ...any) {
 	js.Global().Get("starling").Get("storage").Call(call, args...)
