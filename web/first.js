@@ -87,6 +87,7 @@
   const placed = new Promise((done) => (starling.placed = done)); // its place in the page is there
   let shown = null; // the picture in the page
   let pressed = null; // the last of its buttons
+  let scrolled = false; // by the user
   let live = false; // the program has drawn its own
   const setStar = (row, on) => {
     const star = row.querySelector(".star");
@@ -127,6 +128,14 @@
       db.close();
     }
   };
+  // Says how old the picture is, if it is still there.
+  const tellAge = (at, today) => {
+    if (!shown) return;
+    const age = document.createElement("p");
+    age.className = "connection age";
+    age.textContent = "As of " + at.toLocaleString(undefined, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }) + ". Loading…";
+    shown.firstChild.append(age);
+  };
   const showSidebar = async () => {
     const kept = await keptSidebar();
     await placed;
@@ -138,14 +147,11 @@
     const at = new Date(kept.at), today = at.toDateString() === new Date().toDateString();
     // Yesterday's times of day are not today's.
     if (!today) for (const marks of shown.querySelectorAll(".marks")) marks.textContent = "";
-    const age = document.createElement("p");
-    age.className = "connection age";
-    age.textContent = "As of " + at.toLocaleString(undefined, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }) + ". Loading…";
-    shown.firstChild.append(age);
     for (const [id, on] of Object.entries(clicked())) {
       const row = shown.querySelector(`li.row[data-id="${CSS.escape(id)}"]`);
       if (row) setStar(row, on);
     }
+    shown.addEventListener("scroll", () => (scrolled = true), true);
     shown.addEventListener("click", (e) => {
       const row = e.target.closest("li.row"), button = e.target.closest("button"), link = e.target.closest("a");
       if (button?.matches(".star")) {
@@ -164,6 +170,7 @@
     root.dataset.pictured = "";
     setCurrent();
     await starling.painted(); // before the program takes the thread
+    setTimeout(() => tellAge(at, today)); // the browser's first date takes longer than all of the picture
   };
   starling.sidebarShown = owner && showSidebar().catch((err) => console.warn("The sidebar of the last visit: " + err.message));
 
@@ -174,7 +181,8 @@
     if (!shown) return true;
     const sidebar = $("app").querySelector(".sidebar");
     const scrolls = [...sidebar.querySelectorAll(".scroll")];
-    const places = [...shown.querySelectorAll(".scroll")].map((from, i) => [scrolls[i], from.scrollTop, from.clientHeight]);
+    // Where nothing is to be scrolled nothing is measured: the page would be laid out for that at once.
+    const places = (scrolled ? [...shown.querySelectorAll(".scroll")] : []).map((from, i) => [scrolls[i], from.scrollTop, from.clientHeight]);
     if (!all && places.some(([to, top, height]) => top > 0 && to.scrollHeight < top + height)) return false;
     const nameOf = (e) => e.getAttribute("aria-label") ?? e.textContent;
     const same = (e) => {
