@@ -2,6 +2,8 @@
 package main
 
 import (
+	"time"
+
 	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"starling/app"
@@ -9,5 +11,6 @@ import (
 
 func main() {
 	app.Register()
+	time.Sleep(time.Nanosecond) // lets the browser draw, and answer the user, between the runtime's start and the page's
 	goapp.RunWhenOnBrowser()
 }
