@@ -226,9 +226,12 @@ func barePage(b *testing.B, url string) string {
 // painted goes to a page that does nothing, and gives when it was painted first.
 func painted(ctx context.Context, b *testing.B, url string) (at float64) {
 	b.Helper()
-	const first = `new Promise((done) => new PerformanceObserver((list) => done(list.getEntries()[0].startTime)).observe({ type: "paint", buffered: true }))`
-	if err := chromedp.Run(ctx, chromedp.Navigate(url),
-		chromedp.Evaluate(first, &at, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) })); err != nil {
+	// Asked again and again from here, since not every page lets scripts run later.
+	err := chromedp.Run(ctx, chromedp.Navigate(url))
+	for err == nil && at == 0 {
+		err = chromedp.Run(ctx, chromedp.Evaluate(`performance.getEntriesByType("paint")[0]?.startTime ?? 0`, &at), chromedp.Sleep(50*time.Millisecond))
+	}
+	if err != nil {
 		b.Fatal(err)
 	}
 	return at
