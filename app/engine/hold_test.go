@@ -183,7 +183,7 @@ func TestPollsInVainComeLessAndLessOften(t *testing.T) {
 	s := newServer(t)
 	p := s.signedIn(s.account(0), func(o *Options) { o.Jitter = func(most time.Duration) time.Duration { return most / 4 } })
 	eventually(t, "a poll has got through", func() bool { return slices.Contains(p.timers.durations(), PollActive) })
-	p.wire.set(cut)
+	p.wire.set(only(fault{before: true}, "poll")) // another call that fails asks for a poll by itself
 	for _, wait := range []time.Duration{2000, 2000, 2500, 5000, 10000, 18750, 18750, 18750} {
 		wait *= time.Millisecond
 		n := p.wire.sent("poll")
