@@ -114,9 +114,15 @@ func (l *timeline) note() {
 
 // follow is note for a reader who has scrolled, where the page has not said so yet.
 func (l *timeline) follow() {
-	if len(l.order) > 0 && l.log.Get("scrollTop").Float() != l.top {
+	if len(l.order) > 0 && l.log.Get("scrollTop").Float() != l.top && !l.isResized() {
 		l.note()
 	}
+}
+
+// isResized reports whether the log has another size than it had when the reader's place was noted: where it is scrolled to
+// then is the browser's doing, and resized puts it right.
+func (l *timeline) isResized() bool {
+	return l.log.Get("clientWidth").Float() != l.width || l.log.Get("clientHeight").Float() != l.view
 }
 
 func (l *timeline) offerJump() {
@@ -128,7 +134,7 @@ func (l *timeline) offerJump() {
 
 // scrolled follows the reader.
 func (l *timeline) scrolled() {
-	if l.snap == nil || l.conversation == "" {
+	if l.snap == nil || l.conversation == "" || l.isResized() {
 		return
 	}
 	l.note()

@@ -150,6 +150,8 @@ func TestNewMessagesDoNotMoveTheReader(t *testing.T) {
 	one.SeeEnd()
 	one.width(500, 500)
 	one.SeeEnd()
+	one.width(360, 740) // a phone that was turned
+	one.SeeEnd()
 	one.width(1280, 800)
 	one.SeeEnd()
 
