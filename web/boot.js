@@ -129,7 +129,6 @@
   };
 
   // ---- The program.
-  const after = (ms) => new Promise((done) => setTimeout(done, ms));
   const failed = (err) => {
     console.error("Starling has stopped", err);
     pageNotice("Starling has stopped because of an error. What you sent is safe.", () => location.reload());
@@ -139,7 +138,7 @@
     await parsed;
     const go = new Go();
     // Compiling takes the processors from drawing. A database may be blocked.
-    await Promise.race([starling.sidebarShown, after(500)]);
+    await Promise.race([starling.sidebarShown, starling.after(500)]);
     // The response is used as it is, not wrapped, so that the browser can keep its compiled code.
     const { instance } = await WebAssembly.instantiateStreaming(window.starlingProgram, go.importObject);
     return () => go.run(instance);
@@ -164,7 +163,7 @@
     navigator.serviceWorker.addEventListener("controllerchange", () => asked && location.reload());
     const hour = 60 * 60 * 1000;
     // Not before the program is there: on a first visit it fetches and keeps all files.
-    starts.catch(() => {}).then(() => after(500)).then(() => navigator.serviceWorker.register(url)).then((reg) => {
+    starts.catch(() => {}).then(() => starling.after(500)).then(() => navigator.serviceWorker.register(url)).then((reg) => {
       const offer = () =>
         pageNotice("A new version of Starling is ready.", () => {
           asked = true;

@@ -5,7 +5,7 @@
   const $ = (id) => document.getElementById(id);
   const root = document.documentElement;
   const starling = (window.starling = { config: JSON.parse($("config").textContent) });
-  const after = (ms) => new Promise((done) => setTimeout(done, ms));
+  const after = (starling.after = (ms) => new Promise((done) => setTimeout(done, ms)));
 
   // Fulfilled when the page shows what it holds now. One that is not seen has no frames.
   starling.painted = () => Promise.race([new Promise((done) => requestAnimationFrame(() => setTimeout(done))), after(document.hidden ? 0 : 100)]);
