@@ -66,6 +66,7 @@ func (e *Engine) KeepDrafts() {
 
 // jotted is what Leaving keeps at once, until the vault has it.
 type jotted struct {
+	User   ozeki.UserID                    `json:"user,omitempty"`   // whose it is; an earlier version did not say
 	Drafts map[ozeki.ConversationID]string `json:"drafts,omitempty"` // an empty one is none
 	Wishes state.Wishes                    `json:"wishes,omitempty"`
 	Order  []ozeki.ConversationID          `json:"order,omitempty"`
@@ -106,6 +107,10 @@ func (e *Engine) Leaving() {
 		return
 	}
 	j := e.readJot() // also of another tab that leaves
+	if j.User != "" && j.User != e.kept.Session.UserID {
+		j = jotted{}
+	}
+	j.User = e.kept.Session.UserID
 	j.Drafts = withDrafts(nil, j.Drafts)
 	maps.Copy(j.Drafts, drafts)
 	for at, value := range e.wishing {
@@ -144,10 +149,15 @@ func (e *Engine) sealDraft(ctx context.Context, id ozeki.ConversationID, key []b
 	return e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, draftID), plain)
 }
 
-// takeJot takes over what an earlier run of the program jotted when it left. What cannot be kept stays jotted.
+// takeJot takes over what an earlier run of the program jotted when it left. What cannot be kept stays jotted; what is another
+// user's goes.
 func (e *Engine) takeJot(ctx context.Context, k *Kept) {
 	j := e.readJot()
 	if j.isEmpty() {
+		return
+	}
+	if j.User != "" && j.User != k.Session.UserID {
+		e.vault.Jot("")
 		return
 	}
 	take := func(k *Kept) {
