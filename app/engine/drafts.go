@@ -107,10 +107,10 @@ func (e *Engine) Leaving() {
 		return
 	}
 	j := e.readJot() // also of another tab that leaves
-	if j.User != "" && j.User != e.kept.Session.UserID {
+	if j.User != "" && j.User != e.user() {
 		j = jotted{}
 	}
-	j.User = e.kept.Session.UserID
+	j.User = e.user()
 	j.Drafts = withDrafts(nil, j.Drafts)
 	maps.Copy(j.Drafts, drafts)
 	for at, value := range e.wishing {
@@ -301,7 +301,7 @@ func (e *Engine) openDraft(ctx context.Context, run int, id ozeki.ConversationID
 	if !sealed {
 		return
 	}
-	kept, err := e.vault.Load(ctx)
+	kept, err := e.load(ctx)
 	if err != nil || kept == nil {
 		e.applyIn(run, state.DraftLocked{ID: id})
 		return

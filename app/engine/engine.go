@@ -468,8 +468,10 @@ func (e *Engine) ended(session *ozeki.Session) {
 		e.vaultMu.Lock()
 		var left Kept
 		err := e.vault.Update(ctx, func(k *Kept) {
-			for _, change := range changes {
-				change(k)
+			if k.Session.UserID == session.UserID { // nobody else has signed in in another tab
+				for _, change := range changes {
+					change(k)
+				}
 			}
 			if k.Session.Station == session.Station {
 				k.Session.Key, k.Cursor, k.Ended = nil, 0, true
@@ -544,6 +546,8 @@ func (e *Engine) heard(n Note) {
 		e.unlock()
 	case n.SignedIn && !in:
 		e.resume()
+	case n.SignedIn:
+		e.goIn(run, e.replaced)
 	case n.Here:
 		e.userElsewhere()
 	case in && n.Sent != "":
@@ -555,6 +559,41 @@ func (e *Engine) heard(n Note) {
 	case in:
 		e.changed(run, n.List, n.Conversations)
 	}
+}
+
+// replaced goes on with the session that the device keeps if it is another user's, who has signed in in another tab.
+func (e *Engine) replaced(ctx context.Context, run int) {
+	kept, err := e.vault.Load(ctx)
+	if err != nil || kept == nil {
+		return
+	}
+	e.mu.Lock()
+	if run != e.run || e.kept == nil || kept.Session.UserID == e.user() {
+		e.unlock()
+		return
+	}
+	e.leave("")
+	e.unlock()
+	e.resume()
+}
+
+// user is who is signed in, empty for nobody. The caller holds mu.
+func (e *Engine) user() ozeki.UserID {
+	if e.kept == nil {
+		return ""
+	}
+	return e.kept.Session.UserID
+}
+
+// load is the vault's Load for the user who is signed in here: what another one keeps counts as nothing.
+func (e *Engine) load(ctx context.Context) (*Kept, error) {
+	kept, err := e.vault.Load(ctx)
+	e.mu.Lock()
+	defer e.unlock()
+	if kept != nil && kept.Session.UserID != e.user() {
+		kept = nil
+	}
+	return kept, err
 }
 
 // save makes a change to what is kept, on the device too. Changes that come while one is being written go together. Tabs
@@ -597,10 +636,11 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 	wishing, drafts, order := maps.Clone(e.wishing), e.queued, e.ordering
 	e.changes, e.queued = nil, nil
 	run, more = e.run, len(changes) > 0 && e.kept != nil && ctx.Err() == nil
+	user := e.user()
 	e.saving = more
 	e.unlock()
 	if more {
-		err = e.update(ctx, func(k *Kept) {
+		err = e.update(ctx, user, func(k *Kept) {
 			for _, change := range changes {
 				change(k)
 			}
@@ -634,12 +674,23 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 // errCleared says that the device keeps nothing any more, though nobody has signed out.
 var errCleared = sentence("This browser has cleared what Starling kept on this device. Sign out and sign in again")
 
-// update changes what is kept. The caller holds vaultMu and has made sure that the run is the current one.
-func (e *Engine) update(ctx context.Context, change func(*Kept)) error {
-	took := false
-	err := e.vault.Update(ctx, func(k *Kept) { took = true; change(k) })
+// errReplaced says that what is kept is another user's now.
+var errReplaced = sentence("Somebody else has signed in on it in another tab")
+
+// update changes what is kept of a user. The caller holds vaultMu and has made sure that the run is the current one.
+func (e *Engine) update(ctx context.Context, user ozeki.UserID, change func(*Kept)) error {
+	took, other := false, false
+	err := e.vault.Update(ctx, func(k *Kept) {
+		if took, other = k.Session.UserID == user, k.Session.UserID != user; took {
+			change(k)
+		}
+	})
 	e.mu.Lock()
 	defer e.unlock()
+	if err == nil && other {
+		e.goIn(e.run, e.replaced)
+		return errReplaced
+	}
 	if err == nil && !took && e.keeps && e.kept != nil {
 		err = errCleared
 	}

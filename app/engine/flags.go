@@ -255,7 +255,7 @@ func (e *Engine) wishGone(ctx context.Context, id ozeki.ConversationID, flag sta
 	if !sure {
 		return false
 	}
-	kept, err := e.vault.Load(ctx)
+	kept, err := e.load(ctx)
 	if err != nil || kept == nil {
 		return false
 	}

@@ -91,8 +91,11 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 	}
 	// Read again: another tab may have changed its mind about a flag since this one began. Where it cannot be read, what was
 	// read then has to do.
-	kept, _ := e.vault.Load(ctx)
-	waiting, _ := e.vault.Queued(ctx)
+	kept, err := e.load(ctx)
+	var waiting []Waiting
+	if kept != nil || err != nil {
+		waiting, _ = e.vault.Queued(ctx)
+	}
 	if kept != nil {
 		e.takeJot(ctx, kept)
 	}
@@ -485,7 +488,7 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 // sendLeft takes over what another tab has left on the device: what was there at the poll before already, and this tab does
 // not send. Where that tab only takes its time, the locks see to it that one of the two sends.
 func (e *Engine) sendLeft(ctx context.Context, run int) {
-	kept, err := e.vault.Load(ctx)
+	kept, err := e.load(ctx)
 	if err != nil || kept == nil {
 		return // nothing is left, or it is seen at the next poll
 	}

@@ -208,7 +208,7 @@ func (e *Engine) keepSealed(ctx context.Context, run int, o *outbox, d draft, da
 		d.kept, d.place = o.waiting[i].kept, o.waiting[i].place
 		before = slices.ContainsFunc(o.waiting[i+1:], func(later draft) bool { return later.kept && later.place > d.place })
 	}
-	current := run == e.run
+	current, user := run == e.run, e.user()
 	e.unlock()
 	switch {
 	case !current || gone:
@@ -218,11 +218,12 @@ func (e *Engine) keepSealed(ctx context.Context, run int, o *outbox, d draft, da
 	case d.kept:
 		return false, e.vault.Requeue(ctx, o.waitingOf(d, data))
 	}
-	place, ok, err := e.vault.Queue(ctx, o.waitingOf(d, data), !before)
+	place, ok, err := e.vault.Queue(ctx, user, o.waitingOf(d, data), !before)
 	if err != nil {
 		return false, err
 	}
 	if !ok {
+		e.goIn(run, e.replaced)
 		return false, errCleared
 	}
 	e.mu.Lock()

@@ -214,7 +214,7 @@ func TestWhatWasRefusedIsStillRefusedAfterARestart(t *testing.T) {
 // crowdedVault has no room for another message.
 type crowdedVault struct{ Vault }
 
-func (crowdedVault) Queue(context.Context, Waiting, bool) (int64, bool, error) {
+func (crowdedVault) Queue(context.Context, ozeki.UserID, Waiting, bool) (int64, bool, error) {
 	return 0, false, errors.New("quota exceeded")
 }
 

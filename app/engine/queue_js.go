@@ -57,10 +57,14 @@ func queueAll(store js.Value, old []Waiting) {
 	}
 }
 
-func (idb) Queue(ctx context.Context, w Waiting, last bool) (place int64, ok bool, err error) {
+func (idb) Queue(ctx context.Context, user ozeki.UserID, w Waiting, last bool) (place int64, ok bool, err error) {
 	err = withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) {
-		onResult(store.Call("getKey", dbKey), func(v js.Value) {
-			switch ok = v.Truthy(); {
+		onResult(store.Call("get", dbKey), func(v js.Value) {
+			var kept struct {
+				UserID ozeki.UserID `json:"userid"`
+			}
+			ok = v.Truthy() && v.Get("json").Type() == js.TypeString && json.Unmarshal([]byte(v.Get("json").String()), &kept) == nil && kept.UserID == user
+			switch {
 			case ok && last:
 				queueLast(store, w, func(at int64) { place = at })
 			case ok:

@@ -375,11 +375,11 @@ func (v mortalVault) Update(ctx context.Context, change func(*Kept)) error {
 	return v.Vault.Update(ctx, change)
 }
 
-func (v mortalVault) Queue(ctx context.Context, w Waiting, last bool) (int64, bool, error) {
+func (v mortalVault) Queue(ctx context.Context, user ozeki.UserID, w Waiting, last bool) (int64, bool, error) {
 	if v.dead.Load() {
 		return 0, false, errKilled
 	}
-	return v.Vault.Queue(ctx, w, last)
+	return v.Vault.Queue(ctx, user, w, last)
 }
 
 func (v mortalVault) Unqueue(ctx context.Context, ws ...Waiting) error {

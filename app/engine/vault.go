@@ -96,8 +96,8 @@ type Vault interface {
 	Update(ctx context.Context, change func(*Kept)) error
 	// Queue keeps a message that is to be sent, each in a record of its own, so that it costs the same however many wait. With last
 	// it goes behind all that wait in its conversation, by a later place than its own if it must be; place is where it is. What was
-	// refused of it is replaced. Where no session is kept nothing is changed, and ok is false.
-	Queue(ctx context.Context, w Waiting, last bool) (place int64, ok bool, err error)
+	// refused of it is replaced. Where no session of the user is kept nothing is changed, and ok is false.
+	Queue(ctx context.Context, user ozeki.UserID, w Waiting, last bool) (place int64, ok bool, err error)
 	// Requeue changes what is kept of a message in its place; one that is not in the queue any more stays out of it. With a
 	// refusal it is not the next of its conversation any more.
 	Requeue(ctx context.Context, w Waiting) error

@@ -66,10 +66,10 @@ func (m *memory) Update(_ context.Context, change func(*Kept)) error {
 	return nil
 }
 
-func (m *memory) Queue(_ context.Context, w Waiting, last bool) (place int64, ok bool, err error) {
+func (m *memory) Queue(_ context.Context, user ozeki.UserID, w Waiting, last bool) (place int64, ok bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.kept == nil {
+	if m.kept == nil || m.kept.Session.UserID != user {
 		return 0, false, nil
 	}
 	m.unqueue(w)

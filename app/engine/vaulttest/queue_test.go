@@ -41,7 +41,7 @@ func message(id ozeki.ConversationID, name string, place int64) engine.Waiting {
 
 func queue(t testing.TB, v engine.Vault, w engine.Waiting, last bool) (place int64) {
 	t.Helper()
-	place, ok, err := v.Queue(context.Background(), w, last)
+	place, ok, err := v.Queue(context.Background(), anna, w, last)
 	if err != nil || !ok {
 		t.Fatalf("queue %s: %t, %v", w.ID, ok, err)
 	}
@@ -178,11 +178,19 @@ func TestTheQueueIsTheUsers(t *testing.T) {
 	if got := queued(t, v); got != "" {
 		t.Errorf("another user has %s", got)
 	}
-	queue(t, v, message(here, "two", 1), true)
+	if _, ok, err := v.Queue(ctx, anna, message(here, "late", 1), true); ok || err != nil {
+		t.Errorf("queued in another user's name: %t, %v", ok, err)
+	}
+	if _, ok, err := v.Queue(ctx, berta, message(here, "two", 1), true); !ok || err != nil {
+		t.Errorf("the other user queues: %t, %v", ok, err)
+	}
+	if got := queued(t, v); got != "two" {
+		t.Errorf("the other user has %s", got)
+	}
 	if err := v.Wipe(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, err := v.Queue(ctx, message(here, "three", 1), true); ok || err != nil {
+	if _, ok, err := v.Queue(ctx, berta, message(here, "three", 1), true); ok || err != nil {
 		t.Errorf("queued without a session: %t, %v", ok, err)
 	}
 	if got := queued(t, v); got != "" {
@@ -196,7 +204,7 @@ func TestManyTabsQueueAtOnce(t *testing.T) {
 	const tabs = 8
 	for n := range tabs {
 		go func() {
-			_, _, err := v.Queue(context.Background(), message(here, fmt.Sprint(n), 5), true)
+			_, _, err := v.Queue(context.Background(), anna, message(here, fmt.Sprint(n), 5), true)
 			done <- err
 		}()
 	}
