@@ -127,7 +127,8 @@ type Vault interface {
 	Jot(text string)
 	// Jotted returns the text of the last Jot, of an earlier run of the program too.
 	Jotted() string
-	// Wipe removes everything this program stored on the device. A repeat changes nothing.
+	// Wipe removes everything this program stored on the device; after an error, all but what the error names. A repeat changes
+	// nothing.
 	Wipe(ctx context.Context) error
 }
 

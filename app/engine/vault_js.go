@@ -228,16 +228,15 @@ func (idb) Jotted() string {
 
 func (idb) Wipe(ctx context.Context) error {
 	markSignedIn("clear")
-	if err := withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
-		return fmt.Errorf("remove the session from this device: %w", err)
+	var failed error
+	for _, of := range [...]struct{ db, store, what string }{
+		{dbName, dbStore, "the session"}, {filesName, filesStore, "the files"}, {shelfName, shelfStore, "what was kept for reading offline"},
+	} {
+		if err := withStore(ctx, of.db, of.store, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("remove %s from this device: %w", of.what, err))
+		}
 	}
-	if err := withStore(ctx, filesName, filesStore, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
-		return fmt.Errorf("remove the files from this device: %w", err)
-	}
-	if err := withStore(ctx, shelfName, shelfStore, "readwrite", func(store js.Value) { store.Call("clear") }); err != nil {
-		return fmt.Errorf("remove what was kept for reading offline from this device: %w", err)
-	}
-	return nil
+	return failed
 }
 
 func (idb) Shelve(ctx context.Context, owner string, records ...Record) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall/js"
 	"testing"
+	"time"
 
 	"starling/app/engine"
 	"starling/app/state"
@@ -157,5 +158,30 @@ func TestRecordsAreEncryptedUnderAKeyThatCannotBeRead(t *testing.T) {
 	request(t, db.Call("transaction", "shelf", "readwrite").Call("objectStore", "shelf").Call("put", moved, "b"))
 	if got := shelved(t, v, station, "a", "b"); got != "the secret text, nothing" {
 		t.Errorf("kept: %s", got)
+	}
+}
+
+// A part of the store that cannot be wiped keeps the others from nothing.
+func TestAWipeTakesAllThatItCan(t *testing.T) {
+	ctx := context.Background()
+	v := wiped(t)
+	shelve(t, v, station, engine.Record{Name: "a", Data: []byte("private"), Used: time.Now()})
+	factory := js.Global().Get("indexedDB")
+	open := factory.Get("open")
+	broken := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		if args[0].String() == "starling" {
+			return nil // no request
+		}
+		return open.Call("call", factory, args[0], args[1])
+	})
+	defer broken.Release()
+	factory.Set("open", broken)
+	err := v.Wipe(ctx)
+	factory.Delete("open")
+	if err == nil || !strings.Contains(err.Error(), "the session") || strings.Contains(err.Error(), "files") {
+		t.Errorf("it says %v", err)
+	}
+	if all, err := v.Shelf(ctx); err != nil || len(all) != 0 {
+		t.Errorf("%d records are left: %v", len(all), err)
 	}
 }
