@@ -27,16 +27,24 @@ const (
 type entry struct {
 	state.Message
 	first bool   // it bears the sender's name
-	day   string // names its day
+	day   string // names its day; one that comes again after another has another name
 	fresh bool   // the line "New messages" stands above it
 }
 
-// entriesOf gives the messages of the log, grouped by day and sender.
+// entriesOf gives the messages of the log, grouped by day and sender. Their order is the server's: what was written without
+// a connection, or by a wrong clock, may stand behind messages of a later day.
 func entriesOf(o *state.Open, dayOf func(time.Time) string) []entry {
 	entries := make([]entry, len(o.Messages))
 	var before entry
+	today, times := "", map[string]int{}
 	for i, m := range o.Messages {
-		e := entry{Message: m, day: dayOf(m.Created), fresh: m.ID == o.NewFrom}
+		e := entry{Message: m, day: before.day, fresh: m.ID == o.NewFrom}
+		if day := dayOf(m.Created); day != today || i == 0 {
+			today, e.day = day, day
+			if times[day]++; times[day] > 1 {
+				e.day = fmt.Sprint(day, " ", times[day])
+			}
+		}
 		e.first = e.fresh || m.From != before.From || e.day != before.day || before.Kind == state.KindEvent || m.Created.Sub(before.Created) > sameSender
 		entries[i], before = e, e
 	}

@@ -69,6 +69,20 @@ func TestMessagesAreGroupedByDayAndSender(t *testing.T) {
 	}
 }
 
+// A message that comes after those of a later day stays behind them: its day comes once more, as a group of its own.
+func TestAMessageOfAnEarlierDayKeepsItsPlace(t *testing.T) {
+	var got []string
+	for _, e := range entriesFor("", saying(1, 0), saying(2, 24*60), saying(3, 1), saying(4, 2), saying(5, 24*60+1), saying(6, 3)) {
+		got = append(got, fmt.Sprint(e.ID, " ", e.day, " ", e.first))
+	}
+	want := []string{
+		"m1 2026-03-10 true", "m2 2026-03-11 true", "m3 2026-03-10 2 true", "m4 2026-03-10 2 false", "m5 2026-03-11 2 true", "m6 2026-03-10 3 true",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the groups are %q", got)
+	}
+}
+
 func TestAMessageSaysHowFarItIs(t *testing.T) {
 	row := func(s state.MessageState, r state.Receipt) []part {
 		return messageParts(entry{Message: saying(1, 0, mine, func(m *state.Message) { m.State, m.Receipt, m.Why = s, r, "Too long." })})

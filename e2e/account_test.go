@@ -309,3 +309,53 @@ func TestFaultAWrongClockDoesNotMatter(t *testing.T) {
 		p.SeeMessage("What time is it?")
 	}
 }
+
+// The browser's clock is set while the page is open and messages wait: they arrive once, in the order in which they were written, and
+// what is done afterwards is signed with the server's time.
+func TestFaultAClockThatIsSetWhileMessagesWait(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p := newPerson(t, wire.URL)
+	p.before(`(() => {
+		const Real = Date
+		window.hours = 0
+		const now = () => Real.now() + window.hours * 36e5
+		window.Date = class extends Real {
+			constructor(...a) { a.length ? super(...a) : super(now()) }
+			static now() { return now() }
+		}
+	})()`)
+	newAlice(p)
+	allowConsole(t, p.ctx, "Failed to load resource")
+	p.OpenConversation("Bob Baker")
+	p.Say("Bob Baker", "At the right time")
+	p.SeeEndOf("At the right time")
+	wire.on(func(*sent) fault { return cut })
+	want := []string{"At the right time"}
+	for _, hours := range []int{2, -2, 30, -30, 3} {
+		p.js(fmt.Sprintf("window.hours = %d", hours), nil)
+		text := fmt.Sprintf("%d hours off", hours)
+		p.Say("Bob Baker", text)
+		p.SeeWaiting(text)
+		want = append(want, text)
+	}
+	wire.on(nil)
+	p.SeeEndOf(want...)
+	p.js("window.hours = -3", nil)
+	p.Star("Priya Raman")
+	p.SeeFavorite("Priya Raman")
+	p.SeeSettled("Priya Raman")
+	p.Say("Bob Baker", "Back again")
+	want = append(want, "Back again")
+	p.SeeEndOf(want...)
+	if ids := wire.ids(t); len(ids) != len(want) {
+		t.Errorf("%d messages were sent under the ids %q", len(want), ids)
+	}
+	p.js("window.hours = 2", nil)
+	p.Reload() // with a clock that is right
+	p.OpenConversation("Bob Baker")
+	p.SeeEndOf(want...)
+	other := newBob(newPerson(t, wire.URL))
+	other.OpenConversation("Alice Ashford")
+	other.SeeEndOf(want...)
+}
