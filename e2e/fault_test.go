@@ -304,13 +304,22 @@ func TestFaultTheDeviceIsFull(t *testing.T) {
 	}
 }
 
-// The browser has cleared its storage under an open page: the page says so and gives the text back; then one signs in again.
+// The browser has cleared its storage under an open page: what waits is sent from there, and what is written then is given back with
+// words that say why; then one signs in again.
 func TestFaultTheStorageIsEvicted(t *testing.T) {
 	t.Parallel()
-	server := startDemo(t)
-	p := newAlice(newPerson(t, server.URL))
+	wire := newLine(t, startDemo(t).URL)
+	p := newAlice(newPerson(t, wire.URL))
+	allowConsole(t, p.ctx, "Failed to load resource")
 	p.OpenConversation("Bob Baker")
-	p.run(storage.ClearDataForOrigin(server.URL, "indexeddb,local_storage"))
+	wire.on(func(*sent) fault { return cut })
+	p.Say("Bob Baker", "Waiting, one")
+	p.Say("Bob Baker", "Waiting, two")
+	p.SeeWaiting("Waiting, one")
+	p.SeeWaiting("Waiting, two")
+	p.run(storage.ClearDataForOrigin(wire.URL, "indexeddb,local_storage"))
+	wire.on(nil)
+	p.SeeEndOf("Waiting, one", "Waiting, two")
 	p.Say("Bob Baker", "Am I kept?")
 	p.SeeAlert("this device could not keep the message")
 	if text := p.see("textbox", "Message Bob Baker").value(); text != "Am I kept?" {

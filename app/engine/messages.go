@@ -501,6 +501,9 @@ func (e *Engine) nextMessage(ctx context.Context, run int, o *outbox) (next draf
 	passed := slices.ContainsFunc(o.waiting, func(d draft) bool { return d.kept && (w == nil || d.place < w.Place) })
 	e.unlock()
 	if passed {
+		if kept, err := e.vault.Load(ctx); err == nil && kept == nil { // the browser has cleared it: nobody has dealt with anything
+			return first, first.kept || first.loose
+		}
 		e.dealtWith(ctx, run, o)
 	}
 	for w != nil {

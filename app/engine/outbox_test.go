@@ -108,6 +108,23 @@ func TestAnotherUserFindsNothingOfAnEndedSession(t *testing.T) {
 	}
 }
 
+// What waits is still in the page when the browser has cleared its store: it is sent from there.
+func TestWhatWaitsIsSentThoughTheStoreWasCleared(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p := s.signedIn(a)
+	p.reading(id)
+	ids := p.queued(id, "one", "two", "three")
+	if err := p.vault.Wipe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.wire.set(nil)
+	p.Wake()
+	p.until("all are sent", shows("one", "two", "three"))
+	eventually(t, "the server has all, in order, under the same ids", func() bool { return slices.Equal(s.messages(a, id), ids) && s.favorite(a, id) })
+}
+
 // twoTabs are two tabs of one browser in which the person is signed in.
 func (s *server) twoTabs(a account) (p, q *person) {
 	s.t.Helper()
