@@ -56,7 +56,7 @@ fmt:
 	gofmt -w $$(git ls-files -co --exclude-standard '*.go')
 
 # What the tests need beside Go, git and make: command:Debian package.
-NEEDED := chromium:chromium openssl:openssl npm:npm gcc:gcc strace:strace
+NEEDED := chromium:chromium openssl:openssl npm:npm gcc:gcc strace:strace zstd:zstd
 deps:
 	@missing=; for need in $(NEEDED); do command -v $${need%%:*} >/dev/null || missing="$$missing $${need#*:}"; done; \
 	if [ -n "$$missing" ]; then \

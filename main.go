@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -283,11 +284,15 @@ func serve(ctx context.Context, cfg Config, demo bool, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
+	zstd, err := exec.LookPath("zstd")
+	if err != nil {
+		zstd = "" // not installed
+	}
 	updating, stopUpdates := context.WithCancel(ctx)
 	updated := make(chan struct{})
 	go func() {
 		defer close(updated)
-		site.keepUpdates(updating, filepath.Join(cfg.Data, "programs"))
+		site.keepUpdates(updating, filepath.Join(cfg.Data, "programs"), zstd)
 	}()
 	defer func() { stopUpdates(); <-updated }()
 	return listenAndServe(ctx, cfg, site, log, stderr)

@@ -100,8 +100,9 @@ func newSite(o siteOptions) (*site, error) {
 }
 
 // keepUpdates makes new versions of the program small for browsers that have a former one, which are kept in the directory
-// dir. Without them browsers get all of the program.
-func (s *site) keepUpdates(ctx context.Context, dir string) {
+// dir, smaller by the zstd program at the path, if one is given. Without them browsers get all of the program.
+func (s *site) keepUpdates(ctx context.Context, dir, zstd string) {
+	s.updates.zstd = zstd
 	program := s.bundle.Program()
 	if err := s.updates.prepare(ctx, dir, program, s.log); err != nil && ctx.Err() == nil {
 		s.log.Warn("new versions of the program are sent in full", "err", err)

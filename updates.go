@@ -26,6 +26,7 @@ const formerPrograms = 4
 
 // updates gives the browser program as a difference to former versions of it. Its zero value knows none.
 type updates struct {
+	zstd   string // the zstd program, which makes smaller differences than the library; empty for none
 	mu     sync.Mutex
 	deltas map[string][]byte // by Available-Dictionary's value for the former version
 }
@@ -38,7 +39,7 @@ func (u *updates) to(available string) []byte {
 }
 
 // prepare keeps the program among the former versions in the directory dir (made if missing) and makes the differences to
-// itself and to the others, the newest first; it ends early when ctx does. The oldest go. A repeat changes nothing.
+// itself and to the others, the newest first, and after that smaller ones by the zstd program; it ends early when ctx does. The oldest go. A repeat changes nothing.
 // Differences that are made before an error stay. The one to itself is next to nothing: Chromium does not take from its
 // cache what came as a difference, so that its worker, which keeps the program, asks for it again.
 func (u *updates) prepare(ctx context.Context, dir string, program *web.File, log *slog.Logger) error {
@@ -76,9 +77,12 @@ func (u *updates) prepare(ctx context.Context, dir string, program *web.File, lo
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if _, err := u.add(program.Forms[""], program.Forms[""]); err != nil {
+	same, err := web.Delta(program.Forms[""], program.Forms[""])
+	if err != nil {
 		return fmt.Errorf("the difference of the program to itself: %w", err)
 	}
+	u.add(program.Forms[""], same)
+	var usable [][]byte
 	for i, f := range all {
 		path := filepath.Join(dir, f.name)
 		if i >= formerPrograms {
@@ -95,21 +99,34 @@ func (u *updates) prepare(ctx context.Context, dir string, program *web.File, lo
 			log.Warn("a former version of the program cannot be used", "file", path, "err", err)
 			continue
 		}
-		size, err := u.add(old, program.Forms[""])
+		delta, err := web.Delta(old, program.Forms[""])
 		if err != nil {
 			return fmt.Errorf("the difference to %s: %w", path, err)
 		}
-		log.Debug("a former version of the program gets a difference", "file", path, "bytes", size)
+		u.add(old, delta)
+		usable = append(usable, old)
+		log.Debug("a former version of the program gets a difference", "file", path, "bytes", len(delta))
+	}
+	if u.zstd == "" {
+		return nil
+	}
+	for _, old := range usable {
+		delta, err := web.DeltaBy(ctx, u.zstd, old, program.Forms[""])
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			log.Warn("new versions of the program are sent as larger differences than they could be", "err", err)
+			return nil
+		}
+		u.add(old, delta)
+		log.Debug("a difference became smaller", "bytes", len(delta))
 	}
 	return nil
 }
 
-// add makes the difference of the program to an old one, for browsers that have that, and returns its size.
-func (u *updates) add(old, program []byte) (int, error) {
-	delta, err := web.Delta(old, program)
-	if err != nil {
-		return 0, err
-	}
+// add gives browsers that have the old program the difference to it.
+func (u *updates) add(old, delta []byte) {
 	sum := sha256.Sum256(old)
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -117,7 +134,6 @@ func (u *updates) add(old, program []byte) (int, error) {
 		u.deltas = map[string][]byte{}
 	}
 	u.deltas[":"+base64.StdEncoding.EncodeToString(sum[:])+":"] = delta
-	return len(delta), nil
 }
 
 // keepFile writes the file, so that it is there completely or not at all; one that is there counts as just used.

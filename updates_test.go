@@ -6,10 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -196,4 +198,116 @@ func TestOnlyABrowserWithTheFormerVersionGetsTheDifference(t *testing.T) {
 	if page.Header.Get("Content-Encoding") == "dcz" || page.Header.Get("Use-As-Dictionary") != "" {
 		t.Errorf("the page's header: %v", page.Header)
 	}
+}
+
+// zstdProgram is the one that the server uses where it is installed.
+func zstdProgram(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("zstd")
+	if err != nil {
+		t.Fatal("the zstd program is needed: apt-get install zstd")
+	}
+	return path
+}
+
+func TestTheZstdProgramMakesTheDifferenceWhereItIsInstalled(t *testing.T) {
+	real := zstdProgram(t)
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", t.TempDir())
+	mark := filepath.Join(t.TempDir(), "called")
+	u := updates{zstd: script(t, "echo once >>'"+mark+"'; exec '"+real+"' \"$@\"")}
+	for n := range 2 {
+		if err := u.prepare(t.Context(), dir, programVersion(t, n), quiet); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, now := programVersion(t, 0).Forms[""], programVersion(t, 1).Forms[""]
+	delta := u.to(dictionary(old))
+	if !bytes.Equal(undo(t, old, delta), now) || len(delta) > 1000 {
+		t.Errorf("a difference of %d bytes", len(delta))
+	}
+	if calls, _ := os.ReadFile(mark); string(calls) != "once\n" {
+		t.Errorf("the program ran: %q", calls)
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "starling-delta-*")); len(left) > 0 {
+		t.Errorf("it left %v", left)
+	}
+}
+
+func TestTheDifferenceIsMadeWithoutTheZstdProgramToo(t *testing.T) {
+	real := zstdProgram(t)
+	t.Setenv("TMPDIR", t.TempDir())
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, []byte("something else"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old, now := programVersion(t, 0).Forms[""], programVersion(t, 1).Forms[""]
+	for name, program := range map[string]string{
+		"missing":         filepath.Join(t.TempDir(), "zstd"),
+		"fails":           script(t, "echo no memory >&2; exit 1"),
+		"says nothing":    script(t, "exit 0"),
+		"not a frame":     script(t, "echo not a frame"),
+		"another content": script(t, "exec '"+real+"' -q -c '"+other+"'"),
+		"cut off":         script(t, "'"+real+"' \"$@\" | head -c 20"),
+		"a larger window": script(t, "eval last=\\${$#}; '"+real+"' -q --long=27 -c <\"$last\""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if delta, err := web.DeltaBy(t.Context(), program, old, now); err == nil {
+				t.Errorf("it is taken: %d bytes", len(delta))
+			}
+			dir, u := t.TempDir(), updates{zstd: program}
+			for n := range 2 {
+				if err := u.prepare(t.Context(), dir, programVersion(t, n), quiet); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if delta := u.to(dictionary(old)); !bytes.Equal(undo(t, old, delta), now) {
+				t.Error("the difference gives another program")
+			}
+		})
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "starling-delta-*")); len(left) > 0 {
+		t.Errorf("it left %v", left)
+	}
+}
+
+func TestAStopEndsTheZstdProgram(t *testing.T) {
+	started := filepath.Join(t.TempDir(), "started")
+	dir, u := t.TempDir(), updates{zstd: script(t, "echo >'"+started+"'; exec sleep 1000")}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		for n := range 2 {
+			if err := u.prepare(ctx, dir, programVersion(t, n), quiet); err != nil {
+				ended <- err
+				return
+			}
+		}
+		ended <- nil
+	}()
+	for {
+		if _, err := os.Stat(started); err == nil {
+			break
+		}
+		select {
+		case err := <-ended:
+			t.Fatal("it did not run: ", err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// script is an executable file.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "zstd")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
