@@ -103,11 +103,23 @@ func generateKey(context.Context) (pkcs1, spki []byte, err error) {
 }
 
 func (k *PrivateKey) sign(_ context.Context, body []byte) ([]byte, error) {
-	return awaitBytes(func(subtle js.Value) js.Value { return subtle.Call("sign", algSign, k.signing, toJS(body)) })
+	return withKey("sign", algSign, k.signing, body)
 }
 
 func (k *PrivateKey) unwrap(_ context.Context, wrapped []byte) ([]byte, error) {
-	return awaitBytes(func(subtle js.Value) js.Value { return subtle.Call("decrypt", algWrap, k.unwrapping, toJS(wrapped)) })
+	return withKey("decrypt", algWrap, k.unwrapping, wrapped)
+}
+
+// withKey does what takes long: where the page has a way to do it away from its thread (web/boot.js), that one.
+func withKey(method, algorithm string, key js.Value, data []byte) ([]byte, error) {
+	return awaitBytes(func(subtle js.Value) js.Value {
+		if page := js.Global().Get("starling"); page.Truthy() {
+			if away := page.Get("withKey"); away.Truthy() {
+				return away.Invoke(method, algorithm, key, toJS(data))
+			}
+		}
+		return subtle.Call(method, algorithm, key, toJS(data))
+	})
 }
 
 func (k *PublicKey) verify(_ context.Context, body, signature []byte) error {

@@ -122,10 +122,52 @@
     const r = $("signin-reason");
     r.textContent = reason;
     r.hidden = !reason;
-    if (phase === "out") starling.dropPicture();
+    if (phase === "out") {
+      starling.dropPicture();
+      if (keys) dropKeys(), takeKeys(); // forgets them
+    }
     if (phase !== "out" || !changed) return;
     if (forms.create) show("signin");
     forms.signin.querySelector("input").focus();
+  };
+
+  // ---- Private keys. keys.js works with them away from the page. Until it is there, and where it cannot be, the page does.
+  const workers = window.trustedTypes
+    ? trustedTypes.createPolicy("starling-workers", { createScriptURL: (url) => (url === starling.keys ? url : "/sw.js") })
+    : { createScriptURL: (url) => url };
+  let keys, key = {}, asked = 0;
+  const asking = new Map(); // what keys.js has been asked, by number
+  const here = ({ method, algorithm, key, data }) => crypto.subtle[method](algorithm, key, data);
+  const dropKeys = () => {
+    keys?.terminate();
+    keys = undefined;
+    key = {};
+    for (const { job, done } of asking.values()) done(here(job));
+    asking.clear();
+  };
+  const takeKeys = () => {
+    const worker = new Worker(workers.createScriptURL(starling.keys));
+    worker.onmessage = ({ data: { id, result, error } }) => {
+      if (!id) return void (keys = worker);
+      const done = asking.get(id)?.done;
+      asking.delete(id);
+      done?.(error ? Promise.reject(error) : result);
+    };
+    worker.onerror = worker.onmessageerror = (e) => {
+      e.preventDefault?.();
+      console.warn("Keys are used on the page's thread: " + (e.message || "their worker could not be loaded"));
+      dropKeys();
+    };
+  };
+  // As crypto.subtle[method](algorithm, key, data).
+  starling.withKey = (method, algorithm, theKey, data) => {
+    const job = { method, algorithm, key: theKey, data };
+    if (!keys) return here(job);
+    return new Promise((done) => {
+      asking.set(++asked, { job, done });
+      keys.postMessage({ id: asked, ...job, key: key[method] === theKey ? undefined : theKey });
+      key[method] = theKey;
+    });
   };
 
   // ---- The program.
@@ -139,6 +181,7 @@
     const go = new Go();
     // Compiling takes the processors from drawing. A database may be blocked.
     await Promise.race([starling.sidebarShown, starling.after(500)]);
+    takeKeys();
     // The response is used as it is, not wrapped, so that the browser can keep its compiled code.
     const { instance } = await WebAssembly.instantiateStreaming(window.starlingProgram, go.importObject);
     return () => go.run(instance);
@@ -155,9 +198,7 @@
 
   // ---- Service worker: the page and the program start without a network; a new version waits until it is asked for.
   if ("serviceWorker" in navigator) {
-    const url = window.trustedTypes
-      ? trustedTypes.createPolicy("starling-sw", { createScriptURL: () => "/sw.js" }).createScriptURL("")
-      : "/sw.js";
+    const url = workers.createScriptURL("/sw.js");
     // The page never reloads by itself: another tab may have let the new version in.
     let asked = false;
     navigator.serviceWorker.addEventListener("controllerchange", () => asked && location.reload());

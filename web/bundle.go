@@ -195,7 +195,7 @@ func render(name string, data any, hashed map[string]string) ([]byte, error) {
 }
 
 // policy is the page's Content-Security-Policy: nothing but this origin's files, the page's own scripts and styles by their
-// hashes, and no string may become script (Trusted Types; the boot script's policy only names the service worker).
+// hashes, and no string may become script (Trusted Types; the boot script's policy names the two workers and nothing else).
 func policy(page []byte) string {
 	hashes := func(of *regexp.Regexp) (list string) {
 		for _, m := range of.FindAllSubmatch(page, -1) {
@@ -208,7 +208,7 @@ func policy(page []byte) string {
 	return strings.Join([]string{
 		"default-src 'none'", script, style, "img-src 'self' data: blob:", "connect-src 'self'", "font-src 'self'",
 		"manifest-src 'self'", "worker-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
-		"require-trusted-types-for 'script'", "trusted-types starling-sw",
+		"require-trusted-types-for 'script'", "trusted-types starling-workers",
 	}, "; ")
 }
 
