@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -366,28 +363,15 @@ func TestAChangedSubscriptionIsToldToTheServer(t *testing.T) {
 // installed at the next visit.
 func TestAWorkerThatCannotBeInstalledIsInstalledNextTime(t *testing.T) {
 	t.Parallel()
-	target, err := url.Parse(startDemo(t).URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pass := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(target)
-			r.Out.Host = r.In.Host
-		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { cut(w, nil, nil) },
-	}
 	var fails, failed atomic.Bool
 	fails.Store(true)
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if fails.Load() && r.URL.Path == "/" && r.Header.Get("Sec-Fetch-Dest") == "empty" { // the worker's, not the page's
-			failed.Store(true)
-			http.Error(w, "not now", http.StatusServiceUnavailable)
-			return
+	front := refusing(t, startDemo(t).URL, func(r *http.Request) bool {
+		if !fails.Load() || r.URL.Path != "/" || r.Header.Get("Sec-Fetch-Dest") != "empty" { // the page's, not the worker's
+			return false
 		}
-		pass.ServeHTTP(w, r)
-	}))
-	t.Cleanup(front.Close)
+		failed.Store(true)
+		return true
+	})
 	p := newPerson(t, front.URL)
 	p.Visit("/")
 	p.eventually("the worker has given up", func() error {
