@@ -147,7 +147,10 @@ func (r *root) take(s *state.Snapshot) {
 			r.keys = keymap{}
 			replaceAddress()
 			r.current = ""
-			r.badge, r.shared = -1, ""
+			r.badge = -1
+			if s.Reason == "" { // else what somebody has just shared waits until he is signed in again
+				r.shared = ""
+			}
 		}
 		if phase == "out" {
 			go endPush()

@@ -417,6 +417,25 @@ func TestWhatIsSharedGoesToTheConversationThatIsChosen(t *testing.T) {
 	p.dontSee("status", "Shared")
 }
 
+// What is shared into a session that proves to have ended waits until somebody has signed in.
+func TestWhatIsSharedOutlastsTheSession(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p := newAlice(newPerson(t, wire.URL))
+	wire.on(func(*sent) fault {
+		return answer(200, "application/json", `{"status":"ERROR","errorcode":"signature","errormessage":"The signature is not accepted."}`)
+	})
+	p.Visit("/?text=For+later")
+	p.SeeSignIn()
+	wire.on(nil)
+	p.SignIn(alice, demoPassword)
+	p.see("status", "Shared")
+	p.OpenConversation("Bob Baker")
+	p.eventually("it stands in the composer", func() error {
+		return p.holds(`document.getElementById("composer").value === "For later"`)
+	})
+}
+
 // What is shared while a message is being changed becomes no part of the change.
 func TestWhatIsSharedLeavesAChangeAlone(t *testing.T) {
 	t.Parallel()
