@@ -115,6 +115,7 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 		e.applyLocked(state.OrderChanged{IDs: kept.Order})
 	}
 	e.applyLocked(state.WishesKept{Wishes: kept.Wishes}, e.restoreRead(kept), state.DraftsKept{IDs: slices.Collect(maps.Keys(kept.Drafts))})
+	e.startOverviews()
 	if len(waiting) > 0 {
 		e.goIn(run, func(ctx context.Context, run int) {
 			e.restore(ctx, run, waiting)

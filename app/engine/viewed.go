@@ -169,21 +169,23 @@ func (e *Engine) restoreRead(kept *Kept) state.Event {
 }
 
 // Overview asks for what was written last in conversations whose rows are seen, where the server does not say it of
-// itself, and counts what is new of it on this device.
+// itself, and counts what is new of it on this device, once it is known what was viewed before.
 func (e *Engine) Overview(ids []ozeki.ConversationID) {
 	e.mu.Lock()
-	run := e.run
+	defer e.unlock()
 	for _, id := range ids {
 		if !slices.Contains(e.overviews, id) {
 			e.overviews = append(e.overviews, id)
 		}
 	}
-	busy := e.overviewing
-	e.overviewing = busy || len(e.overviews) > 0
-	start := e.overviewing && !busy
-	e.unlock()
-	if start {
-		e.goIn(run, e.askOverviews)
+	e.startOverviews()
+}
+
+// startOverviews begins with what Overview was asked for. The caller holds mu.
+func (e *Engine) startOverviews() {
+	if e.restored && !e.overviewing && len(e.overviews) > 0 {
+		e.overviewing = true
+		e.goIn(e.run, e.askOverviews)
 	}
 }
 

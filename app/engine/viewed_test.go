@@ -5,6 +5,7 @@ package engine
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -327,6 +328,51 @@ func TestWithoutTheExtensionTheDeviceFindsOutItself(t *testing.T) {
 	if n := again.wire.sent("viewed"); n != 0 {
 		t.Errorf("nothing was viewed, and there are %d reports", n)
 	}
+}
+
+// bookish is a vault whose second reading, that of what an earlier run has kept beside the list, has to wait.
+type bookish struct {
+	Vault
+	loads  *atomic.Int32
+	second <-chan struct{}
+}
+
+func (v bookish) Load(ctx context.Context) (*Kept, error) {
+	if v.loads.Add(1) == 2 {
+		if err := await(ctx, v.second); err != nil {
+			return nil, err
+		}
+	}
+	return v.Vault.Load(ctx)
+}
+
+func TestWhatARowSaysIsCountedOnceItIsKnownWhatWasViewed(t *testing.T) {
+	s := newServer(t)
+	a, b := s.account(0), s.account(1)
+	id := s.direct(a, b)
+	s.write(b, id, 3)
+	first := s.signedIn(a)
+	first.Close()
+	var loads atomic.Int32
+	known := make(chan struct{})
+	alice := s.device(a, bookish{first.vault, &loads, known}, publishedOnly)
+	alice.until("the row is there", func(v *state.Snapshot) bool { return row(v, id).Stale })
+	eventually(t, "what was viewed is being read", func() bool { return loads.Load() == 2 })
+	alice.Overview([]ozeki.ConversationID{id})
+	if alice.asksForOverviews() {
+		t.Error("it asks before it is known what is new")
+	}
+	close(known)
+	alice.until("what was there before counts as read", rowSays(id, 0, "message 2"))
+	if n := alice.wire.sent("downloadpartial"); n != 1 {
+		t.Errorf("%d downloads for one row", n)
+	}
+}
+
+func (p *person) asksForOverviews() bool {
+	p.mu.Lock()
+	defer p.unlock()
+	return p.overviewing
 }
 
 // receipt is what a timeline says of what became of its last message.
