@@ -229,8 +229,8 @@ func (e *Engine) keepSealed(ctx context.Context, run int, o *outbox, d draft, da
 	e.mu.Lock()
 	o.place = max(o.place, place)
 	i = o.index(d.id)
-	if i >= 0 {
-		o.waiting[i].place = place
+	if i >= 0 { // known before the next one is kept: it may have been written earlier
+		o.waiting[i].kept, o.waiting[i].place = true, place
 	}
 	e.unlock()
 	if d.place = place; i < 0 { // deleted meanwhile

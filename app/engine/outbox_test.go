@@ -368,3 +368,25 @@ func TestAnOrderSurvivesThePageThatGoesAtOnceAndIsThereInOtherTabs(t *testing.T)
 	again.until("it is moved", inOrder)
 	other.until("there too", inOrder)
 }
+
+// Two messages are sealed at once, and the later one is kept first.
+func TestWhatWasWrittenFirstStandsFirstInTheQueue(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p := s.signedIn(a)
+	p.wire.set(cut)
+	p.mu.Lock()
+	run, o := p.run, p.outboxOf(id)
+	drafts := []draft{{id: ozeki.NewMessageID(), place: o.turn()}, {id: ozeki.NewMessageID(), place: o.turn()}}
+	o.waiting = append(o.waiting, drafts...)
+	p.unlock()
+	for _, d := range []draft{drafts[1], drafts[0]} {
+		if _, err := p.keepSealed(t.Context(), run, o, d, "sealed"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w, err := p.vault.NextQueued(t.Context(), id, 0); err != nil || w == nil || w.ID != drafts[0].id {
+		t.Errorf("the first in the queue is %+v, %v, and not %s", w, err, drafts[0].id)
+	}
+}
