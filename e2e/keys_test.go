@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -8,6 +9,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 )
 
 // refusing stands before the server of url and answers 503 for what refuse says.
@@ -35,23 +39,33 @@ func refusing(t *testing.T, address string, refuse func(*http.Request) bool) *ht
 	return front
 }
 
+// keysWatched is a script that counts the signatures that a page makes on its own thread and keeps hold of its workers.
+const keysWatched = `(() => {
+	window.signedHere = 0
+	window.keysWorkers = []
+	const sign = SubtleCrypto.prototype.sign, Real = Worker
+	SubtleCrypto.prototype.sign = function (...args) { signedHere++; return sign.apply(this, args) }
+	window.Worker = function (url) { const w = new Real(url); keysWorkers.push(w); return w }
+	window.mac = async () => crypto.subtle.importKey("raw", new Uint8Array(32), { name: "HMAC", hash: "SHA-256" }, false, ["sign"])
+})()`
+
 // No signature is made on the page's own thread, where it would hold up a frame.
 func TestPrivateKeysAreUsedAwayFromThePage(t *testing.T) {
 	t.Parallel()
-	p := newAlice(newPerson(t, startDemo(t).URL))
-	p.js(`(() => {
-		window.signedHere = 0;
-		const sign = crypto.subtle.sign;
-		crypto.subtle.sign = function (...args) { signedHere++; return sign.apply(this, args) };
-	})()`, nil)
-	p.eventually("the keys' worker is there", func() error {
+	p := newPerson(t, startDemo(t).URL)
+	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(keysWatched).Do(ctx)
+		return err
+	}))
+	newAlice(p)
+	away := func() error {
 		return p.holds(`(async () => {
-			const before = signedHere;
-			const key = await crypto.subtle.importKey("raw", new Uint8Array(32), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-			const mac = await starling.withKey("sign", "HMAC", key, new Uint8Array(1));
-			return mac.byteLength === 32 && signedHere === before;
+			const before = signedHere
+			const mac = await starling.withKey("sign", "HMAC", await window.mac(), new Uint8Array(1))
+			return mac.byteLength === 32 && signedHere === before
 		})()`)
-	})
+	}
+	p.eventually("the keys' worker is there", away)
 	p.js(`void (signedHere = 0)`, nil)
 	p.Star("Priya Raman")
 	p.SeeSettled("Priya Raman")
@@ -61,13 +75,33 @@ func TestPrivateKeysAreUsedAwayFromThePage(t *testing.T) {
 	if err := p.holds(`signedHere === 0`); err != nil {
 		t.Error(err)
 	}
-	// What the worker refuses is refused as the page would refuse it.
+	// What the worker refuses is refused as the page would refuse it, and nothing else is.
 	if err := p.holds(`starling.withKey("sign", "HMAC", await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt"]), new Uint8Array(1))
-		.then(() => false, (err) => err.name === "InvalidAccessError")`); err != nil {
+		.then(() => false, (err) => err instanceof DOMException && err.name === "InvalidAccessError")`); err != nil {
 		t.Error(err)
 	}
 	p.Star("Grace Okafor")
 	p.SeeSettled("Grace Okafor")
+
+	// With the user his keys leave the worker, which is another one then.
+	p.SignOut()
+	p.eventually("there is another worker", func() error { return p.holds(`keysWorkers.length === 2`) })
+	p.SignIn(alice, demoPassword)
+	p.SeeSidebar()
+	p.eventually("it is there", away)
+
+	// One that breaks takes nothing along: what it was asked is done by the page.
+	if err := p.holds(`(async () => {
+		const key = await window.mac(), before = signedHere
+		const asked = starling.withKey("sign", "HMAC", key, new Uint8Array(1))
+		keysWorkers.at(-1).dispatchEvent(new ErrorEvent("error", { message: "broken" }))
+		return (await asked).byteLength === 32 && signedHere === before + 1
+	})()`); err != nil {
+		t.Error(err)
+	}
+	p.Unstar("Grace Okafor")
+	p.SeeSettled("Grace Okafor")
+	p.SeeNoFavorite("Grace Okafor")
 }
 
 // A page whose worker for keys cannot be had uses them itself.

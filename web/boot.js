@@ -124,7 +124,7 @@
     r.hidden = !reason;
     if (phase === "out") {
       starling.dropPicture();
-      if (keys) dropKeys(), takeKeys(); // forgets them
+      if (given.sign || given.decrypt) dropKeys(), takeKeys();
     }
     if (phase !== "out" || !changed) return;
     if (forms.create) show("signin");
@@ -132,41 +132,58 @@
   };
 
   // ---- Private keys. keys.js works with them away from the page. Until it is there, and where it cannot be, the page does.
-  const workers = window.trustedTypes
-    ? trustedTypes.createPolicy("starling-workers", { createScriptURL: (url) => (url === starling.keys ? url : "/sw.js") })
-    : { createScriptURL: (url) => url };
-  let keys, key = {}, asked = 0;
+  const keysURL = starling.keys;
+  let policy;
+  const workerURL = (url) => {
+    if (!window.trustedTypes) return url;
+    policy ??= trustedTypes.createPolicy("starling-workers", { createScriptURL: (url) => (url === keysURL ? url : "/sw.js") });
+    return policy.createScriptURL(url);
+  };
+  let keys, given = {}, asked = 0;
   const asking = new Map(); // what keys.js has been asked, by number
   const here = ({ method, algorithm, key, data }) => crypto.subtle[method](algorithm, key, data);
   const dropKeys = () => {
     keys?.terminate();
     keys = undefined;
-    key = {};
+    given = {};
     for (const { job, done } of asking.values()) done(here(job));
     asking.clear();
   };
   const takeKeys = () => {
-    const worker = new Worker(workers.createScriptURL(starling.keys));
+    let worker;
+    const failed = (e) => {
+      e.preventDefault?.();
+      console.warn("Keys are used on the page's thread: " + (e.message || "their worker could not be loaded"));
+      worker?.terminate();
+      if (keys === worker) dropKeys();
+    };
+    try {
+      worker = new Worker(workerURL(keysURL));
+    } catch (err) {
+      return failed(err);
+    }
     worker.onmessage = ({ data: { id, result, error } }) => {
       if (!id) return void (keys = worker);
       const done = asking.get(id)?.done;
       asking.delete(id);
-      done?.(error ? Promise.reject(error) : result);
+      done?.(error ? Promise.reject(new DOMException(error.message, error.name)) : result);
     };
-    worker.onerror = worker.onmessageerror = (e) => {
-      e.preventDefault?.();
-      console.warn("Keys are used on the page's thread: " + (e.message || "their worker could not be loaded"));
-      dropKeys();
-    };
+    worker.onerror = worker.onmessageerror = failed;
   };
   // As crypto.subtle[method](algorithm, key, data).
-  starling.withKey = (method, algorithm, theKey, data) => {
-    const job = { method, algorithm, key: theKey, data };
-    if (!keys) return here(job);
+  starling.withKey = (method, algorithm, key, data) => {
+    const job = { method, algorithm, key, data };
+    // What ends a session is not to give its key to the next one's worker.
+    if (!keys || root.dataset.phase === "out") return here(job);
     return new Promise((done) => {
       asking.set(++asked, { job, done });
-      keys.postMessage({ id: asked, ...job, key: key[method] === theKey ? undefined : theKey });
-      key[method] = theKey;
+      try {
+        keys.postMessage({ id: asked, ...job, key: given[method] === key ? undefined : key });
+        given[method] = key;
+      } catch (err) {
+        console.warn("Keys are used on the page's thread: " + err.message);
+        dropKeys();
+      }
     });
   };
 
@@ -198,13 +215,12 @@
 
   // ---- Service worker: the page and the program start without a network; a new version waits until it is asked for.
   if ("serviceWorker" in navigator) {
-    const url = workers.createScriptURL("/sw.js");
     // The page never reloads by itself: another tab may have let the new version in.
     let asked = false;
     navigator.serviceWorker.addEventListener("controllerchange", () => asked && location.reload());
     const hour = 60 * 60 * 1000;
     // Not before the program is there: on a first visit it fetches and keeps all files.
-    starts.catch(() => {}).then(() => starling.after(500)).then(() => navigator.serviceWorker.register(url)).then((reg) => {
+    starts.catch(() => {}).then(() => starling.after(500)).then(() => navigator.serviceWorker.register(workerURL("/sw.js"))).then((reg) => {
       const offer = () =>
         pageNotice("A new version of Starling is ready.", () => {
           asked = true;

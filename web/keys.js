@@ -19,8 +19,8 @@ const work = async () => {
     try {
       const result = await crypto.subtle[method](algorithm, key, data);
       self.postMessage({ id, result }, [result]);
-    } catch (error) {
-      self.postMessage({ id, error });
+    } catch ({ name, message }) {
+      self.postMessage({ id, error: { name, message } }); // not every browser lets a DOMException through
     }
   }
   busy = false;
@@ -30,5 +30,8 @@ self.onmessage = ({ data: job }) => {
   if (job.key) keys[job.method] = job.key;
   (job.method === "sign" ? signatures : others).push({ ...job, key: keys[job.method] });
   if (!busy) work();
+};
+self.onmessageerror = () => {
+  throw new Error("a key could not be taken over"); // which the page hears of
 };
 self.postMessage({}); // ready
