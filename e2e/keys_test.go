@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -9,9 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-
-	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/chromedp"
 )
 
 // refusing stands before the server of url and answers 503 for what refuse says.
@@ -53,10 +49,7 @@ const keysWatched = `(() => {
 func TestPrivateKeysAreUsedAwayFromThePage(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t, startDemo(t).URL)
-	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
-		_, err := page.AddScriptToEvaluateOnNewDocument(keysWatched).Do(ctx)
-		return err
-	}))
+	p.before(keysWatched)
 	newAlice(p)
 	away := func() error {
 		return p.holds(`(async () => {
