@@ -178,6 +178,39 @@ func TestAPauseIsSaidAndEndsWhenTheUserWantsItTo(t *testing.T) {
 	}
 }
 
+// What waits for the connection is never shown before the connection is said to be down: a poll that gets through in between
+// would end nothing, and the line would be called down until the next.
+func TestAMessageWaitsForTheConnectionOnlyWhileItIsDown(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	line := &sick{tried: map[string]int{}, fail: func(context.Context) (*ozeki.Response, error) { return nil, ozeki.ErrUnreachable }}
+	var early atomic.Bool
+	p := s.signedIn(a, func(o *Options) {
+		line.Transport = ozeki.NewTransport()
+		o.Client = ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: scheme, Transport: line})
+		change := o.OnChange
+		o.OnChange = func(v *state.Snapshot) {
+			if o := v.Open; o != nil && len(o.Messages) == 1 && o.Messages[0].State == state.MessageQueued && !v.Offline {
+				early.Store(true)
+			}
+			change(v)
+		}
+	})
+	p.Open(id)
+	p.until("it is open", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Loaded })
+	line.set(id)
+	if err := p.Send(id, "text"); err != nil {
+		t.Fatal(err)
+	}
+	p.until("it waits for the connection", func(v *state.Snapshot) bool {
+		return len(v.Open.Messages) == 1 && v.Open.Messages[0].State == state.MessageQueued
+	})
+	if early.Load() {
+		t.Error("it was shown to wait while the connection was said to be there")
+	}
+}
+
 // Between polls in vain the waits grow to half a minute and differ from client to client.
 func TestPollsInVainComeLessAndLessOften(t *testing.T) {
 	s := newServer(t)

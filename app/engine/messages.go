@@ -407,8 +407,11 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 	err := e.post(ctx, run, o, d)
 	unreached := errors.Is(err, ozeki.ErrUnreachable) || errors.Is(err, ozeki.ErrUnavailable)
 	alone := unreached && e.alone(err)
-	if alone {
-		e.holdBack(run, o.conversation) // before it is shown, so that the user can end it
+	switch { // before it is shown, so that the user can end a pause, and a poll that gets through can end the waiting
+	case alone:
+		e.holdBack(run, o.conversation)
+	case unreached:
+		e.failed(run, err)
 	}
 	moved := state.MessageMoved{ID: d.id, Conversation: o.conversation, State: state.MessageSent}
 	switch {
@@ -448,7 +451,7 @@ func (e *Engine) sendNext(ctx context.Context, run int, o *outbox) (more bool) {
 	}
 	e.applyLocked(events...)
 	e.unlock()
-	if !alone && e.outcome(run, o.conversation, err) {
+	if !unreached && e.outcome(run, o.conversation, err) {
 		return false // sent, under the same id, when the user has signed in again
 	}
 	switch {
