@@ -490,70 +490,71 @@ func (e *Engine) refused(ctx context.Context, run int, o *outbox, d draft, why s
 // nextMessage is the message that is to be sent next: the first of the conversation that the device keeps, whichever tab
 // it was written in. What another tab has dealt with meanwhile leaves the outbox. The caller holds the conversation's lock.
 func (e *Engine) nextMessage(ctx context.Context, run int, o *outbox) (next draft, ok bool) {
-	w, err := e.vault.NextQueued(ctx, o.conversation, 0)
-	e.mu.Lock()
-	if run != e.run || len(o.waiting) == 0 {
-		e.unlock()
-		return draft{}, false
-	}
-	first := o.waiting[0]
-	if err != nil || !e.keeps {
-		e.unlock()
-		return first, first.kept || first.loose // what this tab knows has to do
-	}
-	passed := slices.ContainsFunc(o.waiting, func(d draft) bool { return d.kept && (w == nil || d.place < w.Place) })
-	e.unlock()
-	if passed {
-		if kept, err := e.vault.Load(ctx); err == nil && kept == nil { // the browser has cleared it: nobody has dealt with anything
-			return first, first.kept || first.loose
-		}
-		e.dealtWith(ctx, run, o)
-	}
-	for w != nil {
+	var after int64 // the place of one that cannot be opened
+	var restored ozeki.MessageID
+	for {
+		w, err := e.vault.NextQueued(ctx, o.conversation, after)
 		e.mu.Lock()
-		here, done := o.index(w.ID) >= 0, o.done[w.ID]
-		e.unlock()
-		if done { // and could not be forgotten, which was said
-			_ = e.vault.Unqueue(ctx, *w)
-		} else if !here {
-			e.restore(ctx, run, []Waiting{*w}) // of another tab
-		}
-		e.mu.Lock()
-		i := o.index(w.ID)
-		if run != e.run {
+		if run != e.run || len(o.waiting) == 0 {
 			e.unlock()
 			return draft{}, false
 		}
-		if i >= 0 {
+		first := o.waiting[0]
+		known := first.kept || first.loose // what this tab knows has to do where the device cannot be asked
+		if err != nil || !e.keeps {
+			e.unlock()
+			return first, known
+		}
+		i, done := -1, false
+		if w != nil {
+			i, done = o.index(w.ID), o.done[w.ID]
+		}
+		passed := slices.ContainsFunc(o.waiting, func(d draft) bool { return d.kept && (w == nil || d.place < w.Place) })
+		if !passed && i >= 0 {
 			o.waiting[i].place = w.Place
-			next = o.waiting[i]
-			if first := o.waiting[0]; !first.kept { // it was written before, and is being kept
+			next, ok = o.waiting[i], true
+			if !first.kept { // it was written before, and is being kept
 				next, ok = first, first.loose
-			} else {
-				ok = true
 			}
 			e.unlock()
 			return next, ok
 		}
-		e.unlock() // its key is not there
-		if w, err = e.vault.NextQueued(ctx, o.conversation, w.Place); err != nil {
-			return draft{}, false
+		e.unlock()
+		switch {
+		case passed: // another tab has dealt with it, or it was kept after the device was asked
+			if kept, err := e.vault.Load(ctx); err == nil && kept == nil { // the browser has cleared it: nobody has dealt with anything
+				return first, known
+			}
+			if !e.dealtWith(ctx, run, o) {
+				return first, known
+			}
+			after, restored = 0, ""
+		case w == nil:
+			return first, first.loose
+		case done: // and could not be forgotten, which was said
+			_ = e.vault.Unqueue(ctx, *w)
+			after = w.Place
+		case restored == w.ID: // its key is not there
+			after = w.Place
+		default: // of another tab
+			e.restore(ctx, run, []Waiting{*w})
+			restored = w.ID
 		}
 	}
-	e.mu.Lock()
-	defer e.unlock()
-	if run != e.run || len(o.waiting) == 0 {
-		return draft{}, false
-	}
-	first = o.waiting[0]
-	return first, first.loose
 }
 
-// dealtWith takes out of an outbox what another tab has sent, deleted or seen refused.
-func (e *Engine) dealtWith(ctx context.Context, run int, o *outbox) {
+// dealtWith takes out of an outbox what another tab has sent, deleted or seen refused, and learns the places of the rest. It
+// reports whether the device could be asked.
+func (e *Engine) dealtWith(ctx context.Context, run int, o *outbox) bool {
+	e.mu.Lock()
+	kept := map[ozeki.MessageID]bool{} // before the device is asked
+	for _, d := range o.waiting {
+		kept[d.id] = d.kept
+	}
+	e.unlock()
 	all, err := e.vault.Queued(ctx)
 	if err != nil {
-		return // it is seen at the next try
+		return false
 	}
 	mine := map[ozeki.MessageID]Waiting{}
 	for _, w := range all {
@@ -562,14 +563,19 @@ func (e *Engine) dealtWith(ctx context.Context, run int, o *outbox) {
 	e.mu.Lock()
 	if run != e.run {
 		e.unlock()
-		return
+		return false
 	}
 	var events []state.Event
 	var gone []ozeki.MessageID
+	for i, d := range o.waiting {
+		if w, there := mine[d.id]; there && kept[d.id] {
+			o.waiting[i].place = w.Place
+		}
+	}
 	o.waiting = slices.DeleteFunc(o.waiting, func(d draft) bool {
 		w, there := mine[d.id]
 		switch {
-		case !d.kept || there && w.Refused == "":
+		case !kept[d.id] || there && w.Refused == "":
 			return false
 		case there:
 			events = append(events, state.MessageMoved{ID: d.id, Conversation: o.conversation, State: state.MessageFailed, Why: w.Refused})
@@ -587,6 +593,7 @@ func (e *Engine) dealtWith(ctx context.Context, run int, o *outbox) {
 			e.applyIn(run, state.MessageDropped{ID: id, Conversation: o.conversation})
 		}
 	}
+	return true
 }
 
 // errNoKey says that a conversation's key is not known on this device.

@@ -390,3 +390,61 @@ func TestWhatWasWrittenFirstStandsFirstInTheQueue(t *testing.T) {
 		t.Errorf("the first in the queue is %+v, %v, and not %s", w, err, drafts[0].id)
 	}
 }
+
+// askedVault lets something happen between its answers to what waits and the moments in which they are taken.
+type askedVault struct {
+	Vault
+	next, all func()
+}
+
+func (v *askedVault) NextQueued(ctx context.Context, id ozeki.ConversationID, after int64) (*Waiting, error) {
+	w, err := v.Vault.NextQueued(ctx, id, after)
+	if then := v.next; then != nil {
+		v.next = nil
+		then()
+	}
+	return w, err
+}
+
+func (v *askedVault) Queued(ctx context.Context) ([]Waiting, error) {
+	ws, err := v.Vault.Queued(ctx)
+	if then := v.all; then != nil {
+		v.all = nil
+		then()
+	}
+	return ws, err
+}
+
+// Messages that were written earlier are kept while the device is asked what is to be sent: they are not passed, and not
+// taken for sent by another tab.
+func TestWhatWasWrittenFirstIsSentFirst(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	var vault *askedVault
+	p := s.signedIn(a, func(o *Options) {
+		vault = &askedVault{Vault: o.Vault}
+		o.Vault = vault
+	})
+	p.mu.Lock()
+	run, o := p.run, p.outboxOf(id)
+	var drafts []draft
+	for range 3 {
+		drafts = append(drafts, draft{id: ozeki.NewMessageID(), place: o.turn()})
+	}
+	o.busy, o.waiting = true, slices.Clone(drafts) // only the test asks
+	p.unlock()
+	keep := func(d draft) {
+		if _, err := p.keepSealed(t.Context(), run, o, d, "sealed"); err != nil {
+			t.Error(err)
+		}
+	}
+	keep(drafts[2])
+	vault.next, vault.all = func() { keep(drafts[1]) }, func() { keep(drafts[0]) }
+	if next, ok := p.nextMessage(t.Context(), run, o); !ok || next.id != drafts[0].id {
+		t.Errorf("%s is to be sent first (%v), and not %s", next.id, ok, drafts[0].id)
+	}
+	if n := len(o.waiting); n != 3 {
+		t.Errorf("%d messages wait", n)
+	}
+}
