@@ -298,6 +298,18 @@ func (w *wire) set(f func(call string, n int) fault) {
 	w.fault = f
 }
 
+// idle reports whether no request is on its way.
+func (w *wire) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, n := range w.now {
+		if n > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // only makes a fault of the requests of some calls.
 func only(f fault, calls ...string) func(string, int) fault {
 	return func(call string, _ int) fault {

@@ -20,6 +20,7 @@ func (s *server) otherUser(a, b account) (bob, alice *person) {
 	alice = s.device(a, vault, func(o *Options) { o.Neighbours, o.Locks = deaf{second}, locks })
 	alice.until("the second tab is in", func(v *state.Snapshot) bool { return v.Loaded && alice.allOpened() })
 	alice.wire.set(cut)
+	eventually(s.t, "nothing of hers is on its way, which would tell her", alice.wire.idle)
 	s.endSession(bob)
 	bob.Wake()
 	bob.until("it is signed out", signedOut)
