@@ -109,7 +109,7 @@ func (l *badLine) fate() (late time.Duration, through bool) {
 	return late, true
 }
 
-// Over a line that loses two of five segments at 256 kbit/s people write and receive as over any other, only later:
+// Over a line that loses two of five segments at 256 kbit/s people write, receive and star as over any other, only later:
 // all arrives once and in order.
 func TestFaultALineThatLosesTwoOfFiveSegments(t *testing.T) {
 	t.Parallel()
@@ -127,6 +127,9 @@ func TestFaultALineThatLosesTwoOfFiveSegments(t *testing.T) {
 		mine, theirs = append(mine, fmt.Sprint("Over a bad line ", n)), append(theirs, fmt.Sprint("Over a good line ", n))
 		p.Say("Bob Baker", mine[n])
 		other.Say("Alice Ashford", theirs[n])
+		if n == 1 {
+			p.Star("Priya Raman")
+		}
 	}
 	for _, q := range []*person{p, other} {
 		q.within(testTimeout, "all is there once and in order", func() error {
@@ -149,6 +152,7 @@ func TestFaultALineThatLosesTwoOfFiveSegments(t *testing.T) {
 			return nil
 		})
 	}
+	p.within(testTimeout, "the star is there", func() error { return p.isFavorite("Priya Raman", true) })
 	p.within(testTimeout, "nothing waits any more", func() error { return p.queueIs(0) }) // the last answer may be late
 	if bad.lost.Load() == 0 {
 		t.Error("the line has lost nothing")
@@ -156,6 +160,7 @@ func TestFaultALineThatLosesTwoOfFiveSegments(t *testing.T) {
 	t.Logf("%d losses, %d connections ended", bad.lost.Load(), bad.cut.Load())
 	bad.bad.Store(false)
 	p.SeeOnline()
+	p.SeeSettled("Priya Raman")
 	mineSeen, err := p.messages()
 	if err != nil {
 		t.Fatal(err)

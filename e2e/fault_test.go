@@ -245,6 +245,35 @@ func (p *person) queueIs(n int) error {
 	return err
 }
 
+// The socket carries nothing any more, and nobody is told: the page asks over it, hears no answer, fetches what it has missed and
+// opens another.
+func TestFaultTheSocketIsOpenOnOneEndOnly(t *testing.T) {
+	t.Parallel()
+	server := startDemo(t)
+	wire := newLine(t, server.URL)
+	p := newAlice(newPerson(t, wire.URL))
+	other := newBob(newPerson(t, server.URL))
+	p.OpenConversation("Bob Baker")
+	other.OpenConversation("Alice Ashford")
+	p.Linked(wire)
+	wire.Silence()
+	polls := wire.polls()
+	other.Say("Alice Ashford", "Said into a dead socket")
+	p.within(testTimeout, "what it did not tell of is there", func() error { return p.ends("Said into a dead socket") })
+	p.within(testTimeout, "another socket is open", func() error {
+		if n := wire.Sockets(); n != 2 {
+			return fmt.Errorf("%d were opened", n)
+		}
+		return nil
+	})
+	if n := wire.polls() - polls; n > 2 { // one when the silence is noticed, one when the next socket is open
+		t.Errorf("it took %d polls", n)
+	}
+	p.Linked(wire)
+	other.Say("Alice Ashford", "Said over the next one")
+	p.SeeMessage("Said over the next one")
+}
+
 // Two tabs write without a connection: it arrives in the order written, and each message goes over the line once.
 func TestFaultTwoTabsShareOneQueue(t *testing.T) {
 	t.Parallel()

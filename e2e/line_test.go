@@ -2,13 +2,17 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -20,7 +24,48 @@ type line struct {
 	sent     []*sent
 	fault    func(*sent) fault
 	noSocket bool // it lets no WebSocket through, as some proxies do
+	sockets  []*socketEnd
 }
+
+// socketEnd is a connection to the server that became a WebSocket.
+type socketEnd struct {
+	net.Conn
+	silent atomic.Bool // nothing comes and nothing arrives, and neither end is told
+}
+
+func (c *socketEnd) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		if err != nil || !c.silent.Load() {
+			return n, err
+		}
+	}
+}
+
+func (c *socketEnd) Write(b []byte) (int, error) {
+	if c.silent.Load() {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+// Silence makes the WebSockets that are open silent: they stay open, and carry nothing any more. Later ones do.
+func (l *line) Silence() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.sockets {
+		c.silent.Store(true)
+	}
+}
+
+// Sockets counts the WebSockets that were opened.
+func (l *line) Sockets() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.sockets)
+}
+
+func upgrades(r *http.Request) bool { return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") }
 
 // sent is a request of the API as it went over the line.
 type sent struct {
@@ -50,6 +95,18 @@ func newLine(t *testing.T, to string) *line {
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { cut(w, nil, nil) },
 	}
+	socket := *pass
+	socket.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		end := &socketEnd{Conn: c}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.sockets = append(l.sockets, end)
+		return end, nil
+	}}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f := l.note(r); f != nil {
 			f(w, pass, r)
@@ -57,6 +114,10 @@ func newLine(t *testing.T, to string) *line {
 		}
 		if l.blocks(r) {
 			http.Error(w, "no upgrades here", http.StatusBadGateway)
+			return
+		}
+		if upgrades(r) {
+			socket.ServeHTTP(w, r)
 			return
 		}
 		pass.ServeHTTP(w, r)

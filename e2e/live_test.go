@@ -20,7 +20,7 @@ func (l *line) NoSocket(on bool) {
 func (l *line) blocks(r *http.Request) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.noSocket && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+	return l.noSocket && upgrades(r)
 }
 
 // polls counts the notification calls so far.
