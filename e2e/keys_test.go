@@ -83,12 +83,12 @@ func TestPrivateKeysAreUsedAwayFromThePage(t *testing.T) {
 	p.SeeSidebar()
 	p.eventually("it is there", away)
 
-	// One that breaks takes nothing along: what it was asked is done by the page.
+	// One that breaks takes nothing along: what it was asked, here and by the program meanwhile, is done by the page.
 	if err := p.holds(`(async () => {
 		const key = await window.mac(), before = signedHere
 		const asked = starling.withKey("sign", "HMAC", key, new Uint8Array(1))
 		keysWorkers.at(-1).dispatchEvent(new ErrorEvent("error", { message: "broken" }))
-		return (await asked).byteLength === 32 && signedHere === before + 1
+		return (await asked).byteLength === 32 && signedHere > before
 	})()`); err != nil {
 		t.Error(err)
 	}
