@@ -255,6 +255,9 @@ func (e *Engine) applyLocked(events ...state.Event) {
 	for _, gone := range e.state.TakeGone() {
 		e.forgetConversation(gone)
 	}
+	if outrun := e.state.TakeOutrun(); len(outrun) > 0 {
+		e.loadListLocked(e.run, outrun...)
+	}
 	e.snap = e.state.Snapshot()
 	e.expireLater()
 	if e.state.HasChanged() {

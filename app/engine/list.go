@@ -17,6 +17,11 @@ import (
 func (e *Engine) loadList(run int, only ...ozeki.ConversationID) {
 	e.mu.Lock()
 	defer e.unlock()
+	e.loadListLocked(run, only...)
+}
+
+// loadListLocked is loadList for a caller who holds mu.
+func (e *Engine) loadListLocked(run int, only ...ozeki.ConversationID) {
 	if run != e.run {
 		return
 	}

@@ -136,6 +136,39 @@ func TestWhatWasViewedOfflineIsReportedLater(t *testing.T) {
 	})
 }
 
+// The server knew already what was viewed, and so tells of no change of it when that is reported again.
+func TestWhatIsNewCountsWhileWhatWasViewedIsReportedAgain(t *testing.T) {
+	s := newServer(t)
+	a, b := s.account(0), s.account(1)
+	id := s.direct(a, b)
+	s.write(b, id, 2)
+	alice := s.signedIn(a)
+	alice.until("the row says what is new", rowSays(id, 2, "message 1"))
+	alice.wire.set(only(fault{after: true}, "viewed"))
+	alice.MarkRead(id)
+	alice.timers.run(ReportDelay, ReportDelay)
+	alice.until("it is offline", func(v *state.Snapshot) bool { return v.Offline })
+	s.write(b, id, 1)
+
+	asked, reported := make(chan struct{}), make(chan struct{})
+	lists := alice.wire.sent("chatconversation list")
+	alice.wire.set(func(call string, n int) fault {
+		switch {
+		case call == "chatconversation list" && n == lists+1:
+			return fault{hold: reported}
+		case call == "viewed":
+			return fault{first: asked}
+		}
+		return fault{}
+	})
+	alice.Wake()
+	eventually(t, "the list is asked for", func() bool { return alice.wire.sent("chatconversation list") > lists })
+	close(asked)
+	eventually(t, "what was viewed is reported again", func() bool { return alice.reported(id) })
+	close(reported)
+	alice.until("what came meanwhile is new", rowSays(id, 1, "message 0"))
+}
+
 func TestAReportThatIsRefusedIsGivenUp(t *testing.T) {
 	s := newServer(t)
 	a, b := s.account(0), s.account(1)

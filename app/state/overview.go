@@ -158,11 +158,22 @@ func (s *State) takeOverview(c *conversation, in *ozeki.Conversation, askedAt ui
 		}
 		s.unopened[c.id] = true
 	}
-	if says && askedAt >= c.seenAt {
+	switch {
+	case says && askedAt >= c.seenAt:
 		c.served, c.servedTo, c.viewed = *in.Unread, in.LastMessageID, in.Viewed
+	case says:
+		s.outrun = append(s.outrun, c.id)
 	}
 	c.timeline.listed(askedAt)
 	s.reread(c)
+}
+
+// TakeOutrun returns the conversations of which a list said how much is unread after that had changed here, since it was
+// called last. They are to be asked for again: where the server knew already what was viewed, no change of it will be told.
+func (s *State) TakeOutrun() []ozeki.ConversationID {
+	ids := s.outrun
+	s.outrun = nil
+	return ids
 }
 
 // forget begins anew with a new instance.

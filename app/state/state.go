@@ -193,6 +193,7 @@ type State struct {
 	reporting map[ozeki.ConversationID]bool // those of which the server does not know what was viewed
 	line      newLine                       // of the open one
 	gone      []Gone                        // see TakeGone
+	outrun    []ozeki.ConversationID        // see TakeOutrun
 }
 
 // New returns the state of a client that has just started.
