@@ -75,8 +75,7 @@ type jotted struct {
 func (j jotted) isEmpty() bool { return len(j.Drafts)+len(j.Wishes)+len(j.Order) == 0 }
 
 // readJot reads what was jotted. An earlier version jotted drafts alone.
-func (e *Engine) readJot() (j jotted) {
-	text := e.vault.Jotted()
+func readJot(text string) (j jotted) {
 	if json.Unmarshal([]byte(text), &j) != nil || j.isEmpty() {
 		j = jotted{}
 		_ = json.Unmarshal([]byte(text), &j.Drafts) // what is neither is nothing
@@ -106,7 +105,7 @@ func (e *Engine) Leaving() {
 	if len(drafts)+len(e.wishing)+len(e.ordering) == 0 || e.kept == nil {
 		return
 	}
-	j := e.readJot() // also of another tab that leaves
+	j := readJot(e.vault.Jotted()) // also of another tab that leaves
 	if j.User != "" && j.User != e.user() {
 		j = jotted{}
 	}
@@ -150,14 +149,19 @@ func (e *Engine) sealDraft(ctx context.Context, id ozeki.ConversationID, key []b
 }
 
 // takeJot takes over what an earlier run of the program jotted when it left. What cannot be kept stays jotted; what is another
-// user's goes.
-func (e *Engine) takeJot(ctx context.Context, k *Kept) {
-	j := e.readJot()
+// user's goes. k was read after the text was.
+func (e *Engine) takeJot(ctx context.Context, k *Kept, text string) {
+	j := readJot(text)
 	if j.isEmpty() {
 		return
 	}
+	over := func() {
+		if e.vault.Jotted() == text { // else another tab has left meanwhile
+			e.vault.Jot("")
+		}
+	}
 	if j.User != "" && j.User != k.Session.UserID {
-		e.vault.Jot("")
+		over()
 		return
 	}
 	take := func(k *Kept) {
@@ -175,7 +179,7 @@ func (e *Engine) takeJot(ctx context.Context, k *Kept) {
 	e.vaultMu.Lock()
 	defer e.vaultMu.Unlock()
 	if e.vault.Update(ctx, take) == nil {
-		e.vault.Jot("")
+		over()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"starling/app/state"
@@ -175,6 +176,43 @@ func TestADraftThatAnotherTabHasSentIsGone(t *testing.T) {
 	if d := q.Draft(other); d == nil || d.Text != "the same, and more" {
 		t.Errorf("the other one is %+v", d)
 	}
+}
+
+// lateVault is read just before the page that goes has kept what it jotted.
+type lateVault struct {
+	Vault
+	drafts map[ozeki.ConversationID]string
+	loads  *atomic.Int32
+}
+
+func (v lateVault) Load(ctx context.Context) (*Kept, error) {
+	k, err := v.Vault.Load(ctx)
+	if v.loads.Add(1) == 2 { // at the start the session is read
+		_ = v.Update(ctx, func(k *Kept) { k.Drafts = v.drafts })
+		v.Jot("")
+	}
+	return k, err
+}
+
+// A page that begins while the one before it is still keeping a draft has that draft.
+func TestADraftThatIsKeptWhileTheNextPageStartsIsThere(t *testing.T) {
+	s, id, alice, _ := people(t)
+	alice.SetDraft(id, &state.Draft{Text: "half a thought"})
+	alice.Leaving()
+	jot := alice.vault.Jotted()
+	eventually(t, "it is kept", func() bool { return keptOf(alice).Drafts[id] != "" && alice.vault.Jotted() == "" })
+	drafts := keptOf(alice).Drafts
+	alice.Close()
+	if err := alice.vault.Update(t.Context(), func(k *Kept) { k.Drafts = nil }); err != nil || jot == "" {
+		t.Fatalf("jotted is %q, %v", jot, err)
+	}
+	alice.vault.Jot(jot)
+
+	again := s.device(alice.account, lateVault{alice.vault, drafts, new(atomic.Int32)})
+	again.Open(id)
+	again.until("the draft is there", func(v *state.Snapshot) bool {
+		return v.Open != nil && v.Open.Draft != nil && v.Open.Draft.Text == "half a thought"
+	})
 }
 
 // slowVault keeps changes only when it is let.

@@ -36,12 +36,13 @@ func (e *Engine) loadListLocked(run int, only ...ozeki.ConversationID) {
 	e.goIn(run, func(ctx context.Context, run int) {
 		a, err := e.askList(ctx, version, only)
 		if err != nil {
-			if !e.failed(run, err) {
-				e.applyIn(run, state.ListFailed{Words: troubleOf(err)})
-			}
+			over := e.failed(run, err)
 			e.mu.Lock()
 			if run == e.run { // all of it at the next poll
 				e.poll.listDue, e.poll.listBusy, e.poll.listAll, e.poll.listNext = true, false, false, nil
+				if !over {
+					e.applyLocked(state.ListFailed{Words: troubleOf(err)})
+				}
 			}
 			e.unlock()
 			e.wakeLater(run)
@@ -95,14 +96,15 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 		return false
 	}
 	// Read again: another tab may have changed its mind about a flag since this one began. Where it cannot be read, what was
-	// read then has to do.
+	// read then has to do. What was jotted is read first, since it goes once all of it is kept.
+	jot := e.vault.Jotted()
 	kept, err := e.load(ctx)
 	var waiting []Waiting
 	if kept != nil || err != nil {
 		waiting, _ = e.vault.Queued(ctx)
 	}
 	if kept != nil {
-		e.takeJot(ctx, kept)
+		e.takeJot(ctx, kept, jot)
 	}
 	e.mu.Lock()
 	defer e.unlock()
