@@ -492,6 +492,7 @@ func (e *Engine) refused(ctx context.Context, run int, o *outbox, d draft, why s
 func (e *Engine) nextMessage(ctx context.Context, run int, o *outbox) (next draft, ok bool) {
 	var after int64 // the place of one that cannot be opened
 	var restored ozeki.MessageID
+	blind := false // the device does not tell what others have dealt with
 	for {
 		w, err := e.vault.NextQueued(ctx, o.conversation, after)
 		e.mu.Lock()
@@ -509,7 +510,7 @@ func (e *Engine) nextMessage(ctx context.Context, run int, o *outbox) (next draf
 		if w != nil {
 			i, done = o.index(w.ID), o.done[w.ID]
 		}
-		passed := slices.ContainsFunc(o.waiting, func(d draft) bool { return d.kept && (w == nil || d.place < w.Place) })
+		passed := !blind && slices.ContainsFunc(o.waiting, func(d draft) bool { return d.kept && (w == nil || d.place < w.Place) })
 		if !passed && i >= 0 {
 			o.waiting[i].place = w.Place
 			next, ok = o.waiting[i], true
@@ -525,9 +526,7 @@ func (e *Engine) nextMessage(ctx context.Context, run int, o *outbox) (next draf
 			if kept, err := e.vault.Load(ctx); err == nil && kept == nil { // the browser has cleared it: nobody has dealt with anything
 				return first, known
 			}
-			if !e.dealtWith(ctx, run, o) {
-				return first, known
-			}
+			blind = !e.dealtWith(ctx, run, o)
 			after, restored = 0, ""
 		case w == nil:
 			return first, first.loose

@@ -394,7 +394,8 @@ func TestWhatWasWrittenFirstStandsFirstInTheQueue(t *testing.T) {
 // askedVault lets something happen between its answers to what waits and the moments in which they are taken.
 type askedVault struct {
 	Vault
-	next, all func()
+	next func()
+	all  func() error // nil lets the answer pass
 }
 
 func (v *askedVault) NextQueued(ctx context.Context, id ozeki.ConversationID, after int64) (*Waiting, error) {
@@ -410,9 +411,64 @@ func (v *askedVault) Queued(ctx context.Context) ([]Waiting, error) {
 	ws, err := v.Vault.Queued(ctx)
 	if then := v.all; then != nil {
 		v.all = nil
-		then()
+		if err := then(); err != nil {
+			return nil, err
+		}
 	}
 	return ws, err
+}
+
+// Another tab has sent the first of three messages, and the device does not tell. The order that is known counts, and neither a
+// message that is deleted meanwhile is sent nor one that is forgotten with the session.
+func TestWhereTheDeviceDoesNotTellNothingWrongIsSent(t *testing.T) {
+	busy := errors.New("the device is busy")
+	for name, meanwhile := range map[string]func(p *person, o *outbox) error{
+		"nothing happens": func(*person, *outbox) error { return busy },
+		"the first is deleted": func(p *person, o *outbox) error {
+			p.mu.Lock()
+			defer p.unlock()
+			o.done[o.waiting[2].id] = true
+			o.waiting = o.waiting[:2]
+			return busy
+		},
+		"she signs out": func(p *person, _ *outbox) error { p.SignOut(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			a := s.account(0)
+			id := s.groups(a, 1)[0]
+			var vault *askedVault
+			p := s.signedIn(a, func(o *Options) {
+				vault = &askedVault{Vault: o.Vault}
+				o.Vault = vault
+			})
+			p.mu.Lock()
+			run, o := p.run, p.outboxOf(id)
+			o.busy = true // nobody else sends
+			for range 3 {
+				o.waiting = append(o.waiting, draft{id: ozeki.NewMessageID(), place: o.turn()})
+			}
+			drafts := slices.Clone(o.waiting)
+			p.unlock()
+			for _, d := range drafts {
+				if _, err := p.keepSealed(t.Context(), run, o, d, "sealed"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.mu.Lock()
+			first := o.waiting[0]
+			slices.Reverse(o.waiting) // two of them are another tab's, and were heard of later
+			p.unlock()
+			if err := vault.Unqueue(t.Context(), Waiting{Conversation: id, ID: first.id, Place: first.place}); err != nil {
+				t.Fatal(err)
+			}
+			vault.all = func() error { return meanwhile(p, o) }
+			next, ok := p.nextMessage(t.Context(), run, o)
+			if out := name == "she signs out"; ok == out || ok && next.id != drafts[1].id {
+				t.Errorf("place %d is to be sent: %t; the places are %d, %d and %d", next.place, ok, drafts[0].place, drafts[1].place, drafts[2].place)
+			}
+		})
+	}
 }
 
 // Messages that were written earlier are kept while the device is asked what is to be sent: they are not passed, and not
@@ -440,7 +496,7 @@ func TestWhatWasWrittenFirstIsSentFirst(t *testing.T) {
 		}
 	}
 	keep(drafts[2])
-	vault.next, vault.all = func() { keep(drafts[1]) }, func() { keep(drafts[0]) }
+	vault.next, vault.all = func() { keep(drafts[1]) }, func() error { keep(drafts[0]); return nil }
 	if next, ok := p.nextMessage(t.Context(), run, o); !ok || next.id != drafts[0].id {
 		t.Errorf("%s is to be sent first (%v), and not %s", next.id, ok, drafts[0].id)
 	}
