@@ -256,6 +256,7 @@ func (e *Engine) applyLocked(events ...state.Event) {
 		e.forgetConversation(gone)
 	}
 	if outrun := e.state.TakeOutrun(); len(outrun) > 0 {
+		e.poll.outrun = true
 		e.loadListLocked(e.run, outrun...)
 	}
 	e.snap = e.state.Snapshot()

@@ -30,7 +30,7 @@ func (e *Engine) loadListLocked(run int, only ...ozeki.ConversationID) {
 		p.listNext, p.listAll = append(p.listNext, only...), p.listAll || len(only) == 0
 		return
 	}
-	p.listBusy = true
+	p.listBusy, p.outrun = true, false
 	version := p.listVersion
 	askedAt := e.state.Tick()
 	e.goIn(run, func(ctx context.Context, run int) {
@@ -59,7 +59,7 @@ func (e *Engine) loadListLocked(run int, only ...ozeki.ConversationID) {
 			return
 		}
 		open := e.state.OpenID()
-		if a.Version != "" {
+		if a.Version != "" && !e.poll.outrun {
 			e.poll.listVersion = a.Version
 		}
 		all, next := e.poll.listAll, e.poll.listNext
@@ -311,6 +311,7 @@ type poller struct {
 	catching int  // conversations whose news are on their way
 	// listVersion is that of the last list of all: what is asked for later is what has changed since.
 	listVersion string
+	outrun      bool // the list on its way was overtaken: its version is not taken
 }
 
 // clockStep is by how much the measured clock moves before it is kept anew.

@@ -169,6 +169,72 @@ func TestWhatIsNewCountsWhileWhatWasViewedIsReportedAgain(t *testing.T) {
 	alice.until("what came meanwhile is new", rowSays(id, 1, "message 0"))
 }
 
+// A list of all that was overtaken is not what later lists go on from, so that nothing is lost of it where asking again fails
+// or where all is asked for meanwhile.
+func TestAListThatWasOvertakenIsNotGoneOnFrom(t *testing.T) {
+	for name, reload := range map[string]bool{"asking again fails": false, "all is asked for": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			a, b := s.account(0), s.account(1)
+			id := s.direct(a, b)
+			s.write(b, id, 2)
+			alice := s.signedIn(a)
+			alice.until("the row says what is new", rowSays(id, 2, "message 1"))
+			alice.wire.set(func(call string, _ int) fault {
+				switch call {
+				case "viewed":
+					return fault{after: true}
+				case "chatconversation list", "poll":
+					return fault{before: true}
+				}
+				return fault{}
+			})
+			alice.MarkRead(id)
+			alice.timers.run(ReportDelay, ReportDelay)
+			alice.until("it is offline", func(v *state.Snapshot) bool { return v.Offline })
+			asks := func(is func(*poller) bool) func() bool {
+				return func() bool {
+					alice.mu.Lock()
+					defer alice.unlock()
+					return is(&alice.poll)
+				}
+			}
+			alice.Reload()
+			eventually(t, "the list is due", asks(func(p *poller) bool { return p.listDue }))
+			s.write(b, id, 1)
+
+			asked, reported := make(chan struct{}), make(chan struct{})
+			lists := alice.wire.sent("chatconversation list")
+			alice.wire.set(func(call string, n int) fault {
+				switch {
+				case call == "viewed":
+					return fault{first: asked}
+				case call == "chatconversation list" && n == lists+1:
+					return fault{hold: reported}
+				case call == "chatconversation list":
+					return fault{before: !reload && n == lists+2}
+				}
+				return fault{}
+			})
+			alice.Wake()
+			eventually(t, "the list is asked for", func() bool { return alice.wire.sent("chatconversation list") > lists })
+			close(asked)
+			eventually(t, "what was viewed is reported again", func() bool { return alice.reported(id) })
+			if reload {
+				alice.Reload()
+				eventually(t, "all is to be asked for", asks(func(p *poller) bool { return p.listAll }))
+			}
+			close(reported)
+			eventually(t, "it is asked again", func() bool { return alice.wire.sent("chatconversation list") > lists+1 })
+			if !reload {
+				eventually(t, "the list is due", asks(func(p *poller) bool { return p.listDue }))
+				alice.Wake()
+			}
+			alice.until("what came meanwhile is new", rowSays(id, 1, "message 0"))
+		})
+	}
+}
+
 func TestAReportThatIsRefusedIsGivenUp(t *testing.T) {
 	s := newServer(t)
 	a, b := s.account(0), s.account(1)
