@@ -196,10 +196,13 @@ func (r *root) compose(id ozeki.ConversationID) {
 	setValue("composer", d.Edit.Now)
 }
 
-// opening reports whether a draft of the current conversation, kept by an earlier run of the program, is still to be opened.
+// opening reports whether a draft of the current conversation, kept by an earlier run of the program, is still to be opened, or
+// is open and does not stand in the composer yet.
 func (r *root) opening() bool {
-	o := r.engine.Snapshot().Open
-	return o != nil && o.Row.ID == r.current && o.Opening
+	is := func(s *state.Snapshot) bool {
+		return s != nil && s.Open != nil && s.Open.Row.ID == r.current && s.Open.Opening
+	}
+	return is(r.engine.Snapshot()) || is(r.snap)
 }
 
 // joinEarly puts what was written before the draft was opened behind it.
