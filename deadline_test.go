@@ -66,7 +66,7 @@ func TestAClientThatNeverReadsIsCut(t *testing.T) {
 
 func TestASlowReaderGetsAllOfALargeAnswer(t *testing.T) {
 	t.Parallel()
-	const size, window = 12 << 20, time.Second
+	const size, window = 12 << 20, 3 * time.Second
 	done := make(chan error, 1)
 	server := httptest.NewServer(cutSlowReaders(sends(size, done), window))
 	defer server.Close()
