@@ -418,6 +418,25 @@ func (v *askedVault) Queued(ctx context.Context) ([]Waiting, error) {
 	return ws, err
 }
 
+// threeWait is an outbox with three messages that the device does not keep yet; only the test asks for the next one.
+func threeWait(t *testing.T) (p *person, vault *askedVault, run int, o *outbox, drafts []draft) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p = s.signedIn(a, func(o *Options) {
+		vault = &askedVault{Vault: o.Vault}
+		o.Vault = vault
+	})
+	p.mu.Lock()
+	defer p.unlock()
+	run, o = p.run, p.outboxOf(id)
+	for range 3 {
+		drafts = append(drafts, draft{id: ozeki.NewMessageID(), place: o.turn()})
+	}
+	o.busy, o.waiting = true, slices.Clone(drafts)
+	return p, vault, run, o, drafts
+}
+
 // Another tab has sent the first of three messages, and the device does not tell. The order that is known counts, and neither a
 // message that is deleted meanwhile is sent nor one that is forgotten with the session.
 func TestWhereTheDeviceDoesNotTellNothingWrongIsSent(t *testing.T) {
@@ -434,22 +453,7 @@ func TestWhereTheDeviceDoesNotTellNothingWrongIsSent(t *testing.T) {
 		"she signs out": func(p *person, _ *outbox) error { p.SignOut(); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newServer(t)
-			a := s.account(0)
-			id := s.groups(a, 1)[0]
-			var vault *askedVault
-			p := s.signedIn(a, func(o *Options) {
-				vault = &askedVault{Vault: o.Vault}
-				o.Vault = vault
-			})
-			p.mu.Lock()
-			run, o := p.run, p.outboxOf(id)
-			o.busy = true // nobody else sends
-			for range 3 {
-				o.waiting = append(o.waiting, draft{id: ozeki.NewMessageID(), place: o.turn()})
-			}
-			drafts := slices.Clone(o.waiting)
-			p.unlock()
+			p, vault, run, o, drafts := threeWait(t)
 			for _, d := range drafts {
 				if _, err := p.keepSealed(t.Context(), run, o, d, "sealed"); err != nil {
 					t.Fatal(err)
@@ -459,7 +463,7 @@ func TestWhereTheDeviceDoesNotTellNothingWrongIsSent(t *testing.T) {
 			first := o.waiting[0]
 			slices.Reverse(o.waiting) // two of them are another tab's, and were heard of later
 			p.unlock()
-			if err := vault.Unqueue(t.Context(), Waiting{Conversation: id, ID: first.id, Place: first.place}); err != nil {
+			if err := vault.Unqueue(t.Context(), Waiting{Conversation: o.conversation, ID: first.id, Place: first.place}); err != nil {
 				t.Fatal(err)
 			}
 			vault.all = func() error { return meanwhile(p, o) }
@@ -474,22 +478,7 @@ func TestWhereTheDeviceDoesNotTellNothingWrongIsSent(t *testing.T) {
 // Messages that were written earlier are kept while the device is asked what is to be sent: they are not passed, and not
 // taken for sent by another tab.
 func TestWhatWasWrittenFirstIsSentFirst(t *testing.T) {
-	s := newServer(t)
-	a := s.account(0)
-	id := s.groups(a, 1)[0]
-	var vault *askedVault
-	p := s.signedIn(a, func(o *Options) {
-		vault = &askedVault{Vault: o.Vault}
-		o.Vault = vault
-	})
-	p.mu.Lock()
-	run, o := p.run, p.outboxOf(id)
-	var drafts []draft
-	for range 3 {
-		drafts = append(drafts, draft{id: ozeki.NewMessageID(), place: o.turn()})
-	}
-	o.busy, o.waiting = true, slices.Clone(drafts) // only the test asks
-	p.unlock()
+	p, vault, run, o, drafts := threeWait(t)
 	keep := func(d draft) {
 		if _, err := p.keepSealed(t.Context(), run, o, d, "sealed"); err != nil {
 			t.Error(err)
