@@ -150,9 +150,17 @@ func (r *root) renewPush() {
 }
 
 // endPush leaves nothing of the notifications on a device from which the user has signed out. The server forgets the
-// subscription with the session. It blocks.
-func endPush() {
+// subscription with the session. Where the user did not end that himself, he is told. It blocks.
+func (r *root) endPush(tell bool) {
 	setPref("pushed", "")
+	if _, had := pushSubscription(); had && tell {
+		r.ctx.Dispatch(func(goapp.Context) {
+			if r.phase == "out" {
+				r.quiet = true
+				setPhase(r.phase, r.signInReason())
+			}
+		})
+	}
 	_ = unsubscribePush() // of a device where it cannot be ended the push service has no keys that open anything any more
 	closeNotifications(func(ozeki.ConversationID) bool { return true })
 }

@@ -48,6 +48,7 @@ type root struct {
 	said    int                  // sequence of the last announcement given to the live region
 	phase   string               // as told to the page
 	reason  string
+	quiet   bool                 // notifications have ended with a session that its user did not end
 	current ozeki.ConversationID // the one that the address bar names
 	invite  invitation           // of a link that was followed
 	making  bool                 // a group is being made
@@ -153,7 +154,7 @@ func (r *root) take(s *state.Snapshot) {
 			}
 		}
 		if phase == "out" {
-			go endPush()
+			go r.endPush(s.Reason != "")
 		}
 		r.phase, r.reason = phase, s.Reason
 		setPhase(phase, r.signInReason())
@@ -162,6 +163,7 @@ func (r *root) take(s *state.Snapshot) {
 			r.show(openConversation()) // of a link that was followed before signing in
 		}
 		if phase == "in" {
+			r.quiet = false
 			go r.renewPush()
 			r.begun()
 		}

@@ -220,6 +220,9 @@ func (r *root) signInReason() string {
 	if r.reason == "" && r.invite.token != "" {
 		return "You are invited to a workspace. Sign in, or create an account, to join it."
 	}
+	if r.quiet {
+		return r.reason + " Notifications on this device have ended, too: once you are signed in, turn them on again in the settings."
+	}
 	return r.reason
 }
 

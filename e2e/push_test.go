@@ -30,23 +30,8 @@ func TestANotificationComesAndGoes(t *testing.T) {
 	p, deliver := pushable(t, server.URL)
 	p.SignIn(alice, demoPassword)
 	p.SeeSidebar()
-	p.js(`(() => {
-		let now = null
-		const subscription = {
-			toJSON: () => ({endpoint: "https://push.example.com/a", keys: {auth: "BTBZMqHH6r4Tts7J_aSIgg",
-				p256dh: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"}}),
-			unsubscribe: async () => { now = null; window.unsubscribed = true; return true },
-		}
-		PushManager.prototype.subscribe = async (o) => { window.subscribedWith = o; return now = subscription }
-		PushManager.prototype.getSubscription = async () => now
-	})()`, nil)
-	settings := func() *element {
-		p.see("button", "Settings").click()
-		return p.see("dialog", "Settings")
-	}
-	dialog := settings()
-	p.seeIn(dialog, "button", "Turn on notifications").click()
-	p.seeIn(dialog, "button", "Turn off notifications")
+	subscribable(p)
+	dialog := turnOnNotifications(p)
 	if err := p.holds(`subscribedWith.userVisibleOnly && subscribedWith.applicationServerKey.length === 87`); err != nil {
 		t.Error(err)
 	}
@@ -87,6 +72,60 @@ func TestANotificationComesAndGoes(t *testing.T) {
 	})
 	p.SignOut()
 	p.eventually("nothing is left after signing out", func() error { return p.holds(shown + `.then(text => text === "")`) })
+}
+
+// Whoever has to sign in again because the server has ended the session is told that notifications are off.
+func TestNotificationsThatEndWithTheSessionAreSaidToHaveEnded(t *testing.T) {
+	t.Parallel()
+	wire := newLine(t, startDemo(t).URL)
+	p, _ := pushable(t, wire.URL)
+	p.SignIn(alice, demoPassword)
+	p.SeeSidebar()
+	subscribable(p)
+	p.close(turnOnNotifications(p))
+	wire.on(func(s *sent) fault {
+		if s.Action == "favorite" {
+			return answer(200, "application/json", `{"status":"ERROR","errorcode":"signature","errormessage":"The signature is not accepted."}`)
+		}
+		return nil
+	})
+	p.Star("Priya Raman")
+	p.SeeSignIn()
+	p.SeeWords("Notifications on this device have ended, too: once you are signed in, turn them on again in the settings.")
+	p.eventually("the browser has no subscription any more", func() error { return p.holds(`unsubscribed === true`) })
+	wire.on(nil)
+	p.SignIn(alice, demoPassword)
+	p.SeeSidebar()
+	p.SignOut()
+	p.SeeSignIn()
+	if err := p.holds(`!document.body.innerText.includes("Notifications on this device")`); err != nil {
+		t.Error("it is said of a session that its user has ended")
+	}
+}
+
+// subscribable makes up a push service that the browser reaches.
+func subscribable(p *person) {
+	p.t.Helper()
+	p.js(`(() => {
+		let now = null
+		const subscription = {
+			toJSON: () => ({endpoint: "https://push.example.com/a", keys: {auth: "BTBZMqHH6r4Tts7J_aSIgg",
+				p256dh: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"}}),
+			unsubscribe: async () => { now = null; window.unsubscribed = true; return true },
+		}
+		PushManager.prototype.subscribe = async (o) => { window.subscribedWith = o; return now = subscription }
+		PushManager.prototype.getSubscription = async () => now
+	})()`, nil)
+}
+
+// turnOnNotifications does that and gives the settings, which stay open.
+func turnOnNotifications(p *person) (settings *element) {
+	p.t.Helper()
+	p.see("button", "Settings").click()
+	settings = p.see("dialog", "Settings")
+	p.seeIn(settings, "button", "Turn on notifications").click()
+	p.seeIn(settings, "button", "Turn off notifications")
+	return settings
 }
 
 // pushable is somebody at the sign-in form on a device that may show notifications, and what gives a push message to its

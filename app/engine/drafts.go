@@ -222,7 +222,7 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 		}
 		e.mu.Lock()
 		key, _ := e.state.Key(id)
-		if key == nil && run == e.run { // not opened yet: at the next pause
+		if key == nil && run == e.run { // not opened yet: once it is
 			delete(drafts, id)
 			if _, newer := e.drafts[id]; !newer {
 				if e.drafts == nil {

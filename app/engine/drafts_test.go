@@ -178,6 +178,35 @@ func TestADraftThatAnotherTabHasSentIsGone(t *testing.T) {
 	}
 }
 
+// lateKeys unwraps keys only when it is let.
+type lateKeys struct {
+	ozeki.Scheme
+	let <-chan struct{}
+}
+
+func (s lateKeys) UnwrapKey(ctx context.Context, key *ozeki.PrivateKey, secret string) ([]byte, error) {
+	if err := await(ctx, s.let); err != nil {
+		return nil, err
+	}
+	return s.Scheme.UnwrapKey(ctx, key, secret)
+}
+
+// What is begun to be written before the key of its conversation is there is kept once it is.
+func TestADraftThatIsBegunBeforeItsKeyIsThereIsKept(t *testing.T) {
+	s, id, alice, _ := people(t)
+	alice.Close()
+	let := make(chan struct{})
+	again := s.device(alice.account, alice.vault, func(o *Options) {
+		o.Client = ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: lateKeys{scheme, let}, Transport: ozeki.NewTransport()})
+	})
+	again.Open(id)
+	again.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded })
+	again.SetDraft(id, &state.Draft{Text: "half a thought"})
+	again.KeepDrafts() // the user has stopped, and writes no more
+	close(let)
+	eventually(t, "it is kept", func() bool { return keptOf(again).Drafts[id] != "" })
+}
+
 // lateVault is read just before the page that goes has kept what it jotted.
 type lateVault struct {
 	Vault

@@ -229,6 +229,7 @@ func (e *Engine) openKeys(ctx context.Context, run int, ids ...ozeki.Conversatio
 		for i, u := range part {
 			now[i] = u.ID
 		}
+		e.KeepDrafts() // that were begun before
 		e.openLast(ctx, run, now...)
 	}
 }
