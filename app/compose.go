@@ -113,7 +113,6 @@ func (r *root) send() {
 // written takes over that a message stands on the device; or that it does not, and gives it back.
 func (r *root) written(id ozeki.ConversationID, w engine.Writing, chosen []chosenFile, err error) {
 	if err == nil {
-		r.engine.KeepDrafts() // a reload must not bring back what was sent, nor lose what was not kept
 		return
 	}
 	if d := r.engine.Draft(id); d != nil && d.Text != "" {

@@ -149,8 +149,8 @@ func (r *root) renewPush() {
 	}
 }
 
-// endPush leaves nothing of the notifications on a device from which the user has signed out. The server forgets the
-// subscription with the session. Where the user did not end that himself, he is told. It blocks.
+// endPush leaves nothing of the notifications on a device that has no session any more. The server forgets the subscription
+// with the session. The user is told if he is to be, and there was one. It blocks.
 func (r *root) endPush(tell bool) {
 	setPref("pushed", "")
 	if _, had := pushSubscription(); had && tell {

@@ -78,6 +78,7 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	r.held, r.chosen = map[int]holder{}, map[ozeki.ConversationID][]chosenFile{}
 	r.list, r.log = newIsland(r), newTimeline(r)
 	o.Picture, o.Painted = r.list.picture, painted
+	o.OnNoSession = func(asked bool) { go r.endPush(!asked) }
 	o.OnChange = func(s *state.Snapshot) {
 		// Rows and messages are drawn in the same frame as the click; the rest follows at the framework's next one.
 		r.list.show(s)
@@ -152,9 +153,6 @@ func (r *root) take(s *state.Snapshot) {
 			if s.Reason == "" { // else what somebody has just shared waits until he is signed in again
 				r.shared = ""
 			}
-		}
-		if phase == "out" {
-			go r.endPush(s.Reason != "")
 		}
 		r.phase, r.reason = phase, s.Reason
 		setPhase(phase, r.signInReason())

@@ -51,9 +51,7 @@ func TestWhatWasBegunIsNotWrittenOver(t *testing.T) {
 	p.Attach(file(t, "plan.txt", []byte("the plan")))
 	p.SeeChosen("plan.txt")
 	p.eventually("the draft is kept", func() error {
-		return p.holds(`new Promise(done => { const open = indexedDB.open("starling"); open.onsuccess = () => {
-			const get = open.result.transaction("vault").objectStore("vault").get("session")
-			get.onsuccess = () => { open.result.close(); done(Object.keys(JSON.parse(get.result.json).draftfiles ?? {}).length === 1) } } })`)
+		return p.holds(kept("draftfiles") + `.then((n) => n === 1)`)
 	})
 	tab := p.anotherTab()
 	tab.Visit("/")

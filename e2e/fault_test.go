@@ -402,6 +402,40 @@ func TestFaultTheSessionEndsInTheMiddleOfTheQueue(t *testing.T) {
 	}
 }
 
+// kept is an expression for how many entries a map has in what the device keeps of the session.
+func kept(name string) string {
+	return `new Promise(done => { const open = indexedDB.open("starling"); open.onsuccess = () => {
+		const get = open.result.transaction("vault").objectStore("vault").get("session")
+		get.onsuccess = () => { open.result.close(); done(Object.keys(JSON.parse(get.result.json).` + name + ` ?? {}).length) } } })`
+}
+
+// A message that is sent in the moment of a reload is there after it, and what was written of it is not.
+func TestFaultAMessageInTheMomentOfTheReload(t *testing.T) {
+	t.Parallel()
+	p := newAlice(newPerson(t, startDemo(t).URL))
+	p.OpenConversation("Bob Baker")
+	for _, pause := range []bool{true, false} {
+		text := "I have to go at once"
+		if pause {
+			text = "I have to go now"
+		}
+		composer := p.see("textbox", "Message Bob Baker")
+		composer.fill(text)
+		if pause {
+			p.eventually("what was begun is kept", func() error { return p.holds(kept("drafts") + `.then((n) => n === 1)`) })
+		}
+		p.js("window.before = true", nil)
+		composer.mustCall("function() { this.form.requestSubmit(); location.reload() }", nil)
+		p.eventually("the page is new", func() error { return p.holds("!window.before && !!window.starling?.submit") })
+		p.SeeConversation("Bob Baker")
+		p.SeeMessage(text)
+		if got := p.see("textbox", "Message Bob Baker").value(); got != "" {
+			t.Errorf("the composer holds %q", got)
+		}
+		p.eventually("no draft is kept", func() error { return p.holds(kept("drafts") + `.then((n) => n === 0)`) })
+	}
+}
+
 // A message that the server does not take while all else works says so, and is sent when its writer says so.
 func TestFaultAMessageThatTheServerDoesNotTakeNow(t *testing.T) {
 	t.Parallel()

@@ -245,6 +245,11 @@ func (cutVault) Update(ctx context.Context, _ func(*Kept)) error {
 	return ctx.Err()
 }
 
+func (cutVault) Queue(ctx context.Context, _ ozeki.UserID, _ Waiting, _ bool) (int64, bool, error) {
+	<-ctx.Done()
+	return 0, false, ctx.Err()
+}
+
 func TestADraftSurvivesThePageThatGoesAtOnce(t *testing.T) {
 	s := newServer(t)
 	a, b := s.account(0), s.account(1)

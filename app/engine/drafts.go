@@ -44,6 +44,11 @@ func (e *Engine) SetDraft(id ozeki.ConversationID, d *state.Draft) {
 		e.drafts = map[ozeki.ConversationID]*state.Draft{}
 	}
 	e.drafts[id] = d
+	e.keepDraftsLater()
+}
+
+// keepDraftsLater keeps the drafts at the next pause. The caller holds mu.
+func (e *Engine) keepDraftsLater() {
 	if e.draftTimer != nil {
 		e.draftTimer()
 	}
@@ -70,9 +75,13 @@ type jotted struct {
 	Drafts map[ozeki.ConversationID]string `json:"drafts,omitempty"` // an empty one is none
 	Wishes state.Wishes                    `json:"wishes,omitempty"`
 	Order  []ozeki.ConversationID          `json:"order,omitempty"`
+	Read   map[ozeki.ConversationID]Read   `json:"read,omitempty"`
+	Queue  []Waiting                       `json:"queue,omitempty"`
 }
 
-func (j jotted) isEmpty() bool { return len(j.Drafts)+len(j.Wishes)+len(j.Order) == 0 }
+func (j jotted) isEmpty() bool {
+	return len(j.Drafts)+len(j.Wishes)+len(j.Order)+len(j.Read)+len(j.Queue) == 0
+}
 
 // readJot reads what was jotted. An earlier version jotted drafts alone.
 func readJot(text string) (j jotted) {
@@ -83,12 +92,14 @@ func readJot(text string) (j jotted) {
 	return j
 }
 
-// Leaving keeps at once what SetDraft was told, and flags and an order that the vault does not hold yet: the page may be about to go,
-// and what it begins to write then may not be written to its end.
+// Leaving keeps at once what SetDraft was told, and messages, flags, an order and what was viewed, as far as the vault does not
+// hold them yet: the page may be about to go, and what it begins to write then may not be written to its end.
 func (e *Engine) Leaving() {
 	e.mu.Lock()
 	defer e.unlock()
-	drafts := map[ozeki.ConversationID]string{}
+	if e.kept == nil {
+		return
+	}
 	unkept := map[ozeki.ConversationID]*state.Draft{}
 	for id, d := range e.keeping {
 		if e.state.Draft(id) == d {
@@ -96,13 +107,43 @@ func (e *Engine) Leaving() {
 		}
 	}
 	maps.Copy(unkept, e.drafts)
+	var queue []Waiting
+	for id, o := range e.sender {
+		if !o.unkept() {
+			continue
+		}
+		var back []string // what comes back, since it has a file that is still to be encrypted
+		for _, d := range o.waiting {
+			if d.kept || d.loose {
+				continue
+			}
+			if data, err := e.sealNow(o, d); err == nil {
+				queue = append(queue, o.waitingOf(d, data))
+			} else if d.text != "" {
+				back = append(back, d.text)
+			}
+		}
+		if len(back) > 0 {
+			d := state.Draft{}
+			if now := e.state.Draft(id); now != nil {
+				d = *now
+				back = append(back, d.Text)
+			}
+			d.Text = strings.Join(back, "\n")
+			unkept[id] = &d
+		}
+	}
+	drafts := map[ozeki.ConversationID]string{}
 	for id, d := range unkept {
+		if d == nil && e.mine[id] == "" {
+			continue // what is kept is another tab's
+		}
 		key, _ := e.state.Key(id)
 		if sealed, err := e.sealDraft(e.ctx, id, key, d); err == nil {
 			drafts[id] = sealed
 		}
 	}
-	if len(drafts)+len(e.wishing)+len(e.ordering) == 0 || e.kept == nil {
+	if len(drafts)+len(queue)+len(e.wishing)+len(e.ordering)+len(e.viewing) == 0 {
 		return
 	}
 	j := readJot(e.vault.Jotted()) // also of another tab that leaves
@@ -118,11 +159,29 @@ func (e *Engine) Leaving() {
 	if e.ordering != nil {
 		j.Order = e.ordering
 	}
+	j.Read = withRead(j.Read, e.viewing)
+	for _, w := range queue {
+		j.Queue = append(slices.DeleteFunc(j.Queue, func(was Waiting) bool { return was.ID == w.ID }), w)
+	}
 	if b, err := json.Marshal(j); err == nil {
 		e.vault.Jot(string(b))
 		e.jotted = true
 	}
 	e.keepDraftsLocked()
+}
+
+// unjot takes back what was jotted once the vault has all of it: the page has not gone. The caller holds mu.
+func (e *Engine) unjot() {
+	if !e.jotted || len(e.drafts)+len(e.keeping)+len(e.wishing)+len(e.ordering)+len(e.viewing) > 0 {
+		return
+	}
+	for _, o := range e.sender {
+		if o.unkept() {
+			return
+		}
+	}
+	e.jotted = false
+	e.vault.Jot("")
 }
 
 // keptDraft is a draft as it is kept, sealed.
@@ -174,13 +233,29 @@ func (e *Engine) takeJot(ctx context.Context, k *Kept, text string) {
 		if j.Order != nil {
 			k.Order = j.Order
 		}
+		k.Read = withRead(k.Read, j.Read)
 	}
 	take(k)
 	e.vaultMu.Lock()
 	defer e.vaultMu.Unlock()
-	if e.vault.Update(ctx, take) == nil {
+	if e.vault.Update(ctx, take) == nil && e.queueJotted(ctx, k.Session.UserID, j.Queue) == nil {
 		over()
 	}
+}
+
+// queueJotted puts messages that were jotted into the queue. One that is there already, or was sent from there, is the same
+// message for the server. The caller holds vaultMu.
+func (e *Engine) queueJotted(ctx context.Context, user ozeki.UserID, ws []Waiting) error {
+	if len(ws) == 0 {
+		return nil
+	}
+	all, err := e.vault.Queued(ctx)
+	for _, w := range ws {
+		if err == nil && !slices.ContainsFunc(all, func(x Waiting) bool { return x.ID == w.ID }) {
+			_, _, err = e.vault.Queue(ctx, user, w, false)
+		}
+	}
+	return err
 }
 
 // withDrafts returns drafts with others in their places; an empty one is none.
@@ -201,17 +276,34 @@ func withDrafts(drafts, others map[ozeki.ConversationID]string) map[ozeki.Conver
 func (e *Engine) keepDraftsLocked() {
 	drafts, run := e.drafts, e.run
 	e.drafts = nil
-	if e.keeping == nil {
-		e.keeping = map[ozeki.ConversationID]*state.Draft{}
-	}
-	maps.Copy(e.keeping, drafts)
 	if e.draftTimer != nil {
 		e.draftTimer()
 		e.draftTimer = nil
 	}
+	for id, d := range drafts {
+		if d == nil && e.sender[id].unkept() { // it goes once what was written of it stands on the device
+			delete(drafts, id)
+			e.laterLocked(id, nil)
+		}
+	}
+	if e.keeping == nil {
+		e.keeping = map[ozeki.ConversationID]*state.Draft{}
+	}
+	maps.Copy(e.keeping, drafts)
 	if len(drafts) > 0 {
 		e.goIn(run, func(ctx context.Context, run int) { e.keepDrafts(ctx, run, drafts) })
 	}
+}
+
+// laterLocked puts a draft, nil for none, back to be kept another time, unless there is a newer one. The caller holds mu.
+func (e *Engine) laterLocked(id ozeki.ConversationID, d *state.Draft) {
+	if _, newer := e.drafts[id]; newer {
+		return
+	}
+	if e.drafts == nil {
+		e.drafts = map[ozeki.ConversationID]*state.Draft{}
+	}
+	e.drafts[id] = d
 }
 
 func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.ConversationID]*state.Draft) {
@@ -224,12 +316,7 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 		key, _ := e.state.Key(id)
 		if key == nil && run == e.run { // not opened yet: once it is
 			delete(drafts, id)
-			if _, newer := e.drafts[id]; !newer {
-				if e.drafts == nil {
-					e.drafts = map[ozeki.ConversationID]*state.Draft{}
-				}
-				e.drafts[id] = d
-			}
+			e.laterLocked(id, d)
 		}
 		e.unlock()
 		if key == nil {
@@ -262,7 +349,10 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 		e.queued = map[ozeki.ConversationID]*state.Draft{}
 	}
 	maps.Copy(e.queued, drafts)
+	was := e.mine
+	e.mine = withDrafts(was, now)
 	e.saveLater(func(k *Kept) {
+		maps.DeleteFunc(now, func(id ozeki.ConversationID, sealed string) bool { return sealed == "" && k.Drafts[id] != was[id] }) // another tab's
 		k.Drafts, k.DraftFiles = withDrafts(k.Drafts, now), maps.Clone(k.DraftFiles)
 		maps.DeleteFunc(k.DraftFiles, func(id ozeki.ConversationID, _ []ozeki.FileID) bool { _, changed := now[id]; return changed })
 		if k.DraftFiles == nil {
@@ -283,13 +373,17 @@ func (w Writing) draft() *state.Draft {
 	return d
 }
 
-// sentElsewhere takes a draft away that another tab has sent. One that says anything else stays.
+// sentElsewhere takes a draft away that another tab has sent. One that says anything else stays, and is kept again.
 func (e *Engine) sentElsewhere(run int, id ozeki.ConversationID, sent *state.Draft) {
 	e.mu.Lock()
 	defer e.unlock()
 	d := e.state.Draft(id)
-	if run != e.run || d == nil || sent == nil || d.Edit != nil || strings.TrimSpace(d.Text) != strings.TrimSpace(sent.Text) ||
-		!slices.Equal(idsOf(d.Files), idsOf(sent.Files)) {
+	if run != e.run || d == nil {
+		return
+	}
+	if sent == nil || d.Edit != nil || strings.TrimSpace(d.Text) != strings.TrimSpace(sent.Text) || !slices.Equal(idsOf(d.Files), idsOf(sent.Files)) {
+		e.laterLocked(id, d) // what that tab wrote may have taken its place on the device
+		e.keepDraftsLater()
 		return
 	}
 	delete(e.drafts, id)
@@ -329,6 +423,7 @@ func (e *Engine) openDraft(ctx context.Context, run int, id ozeki.ConversationID
 	e.mu.Lock()
 	defer e.unlock()
 	if run == e.run && e.state.SealedDraft(id) { // nothing was written meanwhile
+		e.mine = withDrafts(e.mine, map[ozeki.ConversationID]string{id: kept.Drafts[id]})
 		e.applyLocked(state.DraftChanged{ID: id, Draft: draft})
 	}
 }

@@ -257,6 +257,19 @@ func (v slowVault) Update(ctx context.Context, change func(*Kept)) error {
 	return v.Vault.Update(ctx, change)
 }
 
+// slowQueue keeps messages only when it is let.
+type slowQueue struct {
+	Vault
+	let <-chan struct{}
+}
+
+func (v slowQueue) Queue(ctx context.Context, user ozeki.UserID, w Waiting, last bool) (int64, bool, error) {
+	if err := await(ctx, v.let); err != nil {
+		return 0, false, err
+	}
+	return v.Vault.Queue(ctx, user, w, last)
+}
+
 // A page that goes while the device is still writing a draft down does not lose it.
 func TestADraftThatIsBeingKeptSurvivesThePage(t *testing.T) {
 	s := newServer(t)

@@ -33,6 +33,9 @@ type Options struct {
 	// OnChange is called after changes of the state with the latest snapshot, one call at a time, in order. Where nothing
 	// else is being shown it is called before the method that made the change returns.
 	OnChange func(*state.Snapshot)
+	// OnNoSession is called once this device has been found, or made, to keep no session that goes on: asked says that this is
+	// news to nobody, because the user has signed out or nobody was signed in; else the session has ended by itself.
+	OnNoSession func(asked bool)
 	// Painted returns when the user sees what OnChange was given last, or when ctx ends: what a click asks for is kept and
 	// sent after that. nil: at once.
 	Painted func(ctx context.Context)
@@ -44,17 +47,18 @@ type Options struct {
 // Engine is one running client. Its methods return at once; what comes of them is in the snapshots. They may be called
 // from any goroutine.
 type Engine struct {
-	client     *ozeki.Client
-	vault      Vault
-	neighbours Neighbours
-	locks      Locks
-	listener   string
-	dial       func(ctx context.Context, url string) (Socket, error)
-	jitter     func(most time.Duration) time.Duration
-	after      func(d time.Duration, f func()) (stop func())
-	onChange   func(*state.Snapshot)
-	painted    func(ctx context.Context)
-	picture    func() []byte
+	client      *ozeki.Client
+	vault       Vault
+	neighbours  Neighbours
+	locks       Locks
+	listener    string
+	dial        func(ctx context.Context, url string) (Socket, error)
+	jitter      func(most time.Duration) time.Duration
+	after       func(d time.Duration, f func()) (stop func())
+	onChange    func(*state.Snapshot)
+	onNoSession func(asked bool)
+	painted     func(ctx context.Context)
+	picture     func() []byte
 
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -94,16 +98,19 @@ type Engine struct {
 		at   time.Time
 		stop func()
 	}
-	drafts     map[ozeki.ConversationID]*state.Draft // to be kept at the next pause
-	keeping    map[ozeki.ConversationID]*state.Draft // that are being kept, until the vault has them
-	queued     map[ozeki.ConversationID]*state.Draft // those of them that stand in changes
+	drafts  map[ozeki.ConversationID]*state.Draft // to be kept at the next pause
+	keeping map[ozeki.ConversationID]*state.Draft // that are being kept, until the vault has them
+	queued  map[ozeki.ConversationID]*state.Draft // those of them that stand in changes
+	// mine is what this tab has last kept or opened of the drafts, sealed: where another tab keeps something else, that stays.
+	mine       map[ozeki.ConversationID]string
 	draftTimer func()
-	jotted     bool // the vault holds a jot that is to go when the drafts are kept
+	jotted     bool // the vault holds a jot that is to go when all of it is kept
 	// changes are what the vault has not been told yet.
 	changes []func(*Kept)
 	wishing map[wishAt]string // flags among them
 	// ordering is the order of favorites among them, nil for none.
 	ordering []ozeki.ConversationID
+	viewing  map[ozeki.ConversationID]Read // what was viewed, among them
 	// restored: the wishes of an earlier run of the program were taken over.
 	restored   bool
 	shown      *state.Snapshot // the last one given to onChange
@@ -135,7 +142,7 @@ const (
 // New returns an engine that does nothing until Start.
 func New(o Options) *Engine {
 	e := &Engine{
-		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, locks: o.Locks, after: o.After, onChange: o.OnChange, painted: o.Painted, picture: o.Picture, state: state.New(),
+		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, locks: o.Locks, after: o.After, onChange: o.OnChange, onNoSession: o.OnNoSession, painted: o.Painted, picture: o.Picture, state: state.New(),
 		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]*typing{},
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
 		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{}, shelf: shelf{all: true, written: idSet{}},
@@ -165,6 +172,9 @@ func New(o Options) *Engine {
 	if e.onChange == nil {
 		e.onChange = func(*state.Snapshot) {}
 	}
+	if e.onNoSession == nil {
+		e.onNoSession = func(bool) {}
+	}
 	if e.painted == nil {
 		e.painted = func(context.Context) {}
 	}
@@ -185,14 +195,17 @@ func (e *Engine) resume() {
 		kept, err := e.vault.Load(ctx)
 		if err != nil {
 			e.applyIn(run, state.SignOutDone{Reason: "The session kept on this device could not be read. Sign in again. (" + err.Error() + ")"})
+			e.onNoSession(false)
 			return
 		}
 		if kept == nil {
 			e.applyIn(run, state.SignOutDone{})
+			e.onNoSession(true)
 			return
 		}
 		if kept.Ended {
-			e.applyIn(run, state.SignOutDone{Reason: endedWords(kept)})
+			e.applyIn(run, state.SignOutDone{Reason: endedWords(kept.waits() || e.vault.Jotted() != "")})
+			e.onNoSession(false)
 			return
 		}
 		e.client.SetClockOffset(kept.Offset)
@@ -414,7 +427,7 @@ func (e *Engine) leave(reason string) {
 	e.run++
 	e.client.SetSession(nil)
 	e.kept, e.changes, e.drafts, e.wishing, e.farewells = nil, nil, nil, nil, nil
-	e.keeping, e.queued, e.ordering = nil, nil, nil
+	e.keeping, e.queued, e.mine, e.ordering, e.viewing = nil, nil, nil, nil, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
 	e.overviews, e.overviewing = nil, false
@@ -448,25 +461,26 @@ func (e *Engine) end() {
 		if err != nil {
 			e.applyIn(run, state.NoticeAdded{Text: "This device could not be cleared: " + err.Error() + ". Clear this site's data in the browser's settings."})
 		}
+		e.onNoSession(true)
 	})
 }
 
 // endedWords say that the server has ended a session, and what becomes of what it has left.
-func endedWords(left *Kept) string {
+func endedWords(waits bool) string {
 	words := "This device is no longer signed in: the server does not accept its signature. Sign in again."
-	if left.waits() {
+	if waits {
 		words += " What was not sent yet is kept on this device and sent then."
 	}
 	return words
 }
 
-// ended takes over that the server has ended the session. What waits is kept for when the same user signs in again; where
-// nothing does, the device is wiped. If another tab has signed in anew already, this one goes on with that session.
+// ended takes over that the server has ended the session. What waits is kept for when the same user signs in again, and so is his
+// order of favorites, which is nowhere else; where there is nothing of that, the device is wiped. If another tab has signed in anew already, this one goes on with that session.
 func (e *Engine) ended(session *ozeki.Session) {
 	e.Leaving()
 	e.mu.Lock()
 	changes := e.changes // which nobody writes after the user has gone
-	e.leave(endedWords(&Kept{}))
+	e.leave(endedWords(false))
 	e.unlock()
 	e.goRun(func(ctx context.Context, run int) {
 		e.vaultMu.Lock()
@@ -488,7 +502,8 @@ func (e *Engine) ended(session *ozeki.Session) {
 		if left.Ended {
 			e.clearShelf(ctx)
 		}
-		if err == nil && (left.Ended || left.Session.Station == "") && !left.waits() && e.vault.Jotted() == "" {
+		waits := left.waits() || e.vault.Jotted() != ""
+		if err == nil && (left.Ended || left.Session.Station == "") && !waits && len(left.Order) == 0 {
 			err = e.vault.Wipe(ctx)
 		}
 		e.vaultMu.Unlock()
@@ -497,9 +512,11 @@ func (e *Engine) ended(session *ozeki.Session) {
 			e.applyIn(run, state.NoticeAdded{Text: "This device could not be cleared: " + err.Error() + ". Clear this site's data in the browser's settings."})
 		case left.Session.Station != "" && !left.Ended:
 			e.resume()
-		case left.waits():
-			e.applyIn(run, state.SignOutDone{Reason: endedWords(&left)})
+			return
+		case waits:
+			e.applyIn(run, state.SignOutDone{Reason: endedWords(true)})
 		}
+		e.onNoSession(false)
 	})
 }
 
@@ -637,7 +654,7 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 	defer e.vaultMu.Unlock()
 	e.mu.Lock()
 	changes := e.changes
-	wishing, drafts, order := maps.Clone(e.wishing), e.queued, e.ordering
+	wishing, drafts, order, viewing := maps.Clone(e.wishing), e.queued, e.ordering, maps.Clone(e.viewing)
 	e.changes, e.queued = nil, nil
 	run, more = e.run, len(changes) > 0 && e.kept != nil && ctx.Err() == nil
 	user := e.user()
@@ -662,15 +679,19 @@ func (e *Engine) saveChanges(ctx context.Context) (run int, more bool, err error
 		if err == nil && slices.Equal(e.ordering, order) {
 			e.ordering = nil
 		}
+		for id, r := range viewing {
+			if err == nil && e.viewing[id] == r {
+				delete(e.viewing, id)
+			}
+		}
 		for id, d := range drafts {
 			if now, ok := e.keeping[id]; err == nil && ok && now == d {
 				delete(e.keeping, id)
 			}
 		}
 	}
-	if more && err == nil && e.jotted && run == e.run && len(e.drafts)+len(e.keeping)+len(e.wishing)+len(e.ordering) == 0 {
-		e.jotted = false
-		e.vault.Jot("")
+	if more && err == nil && run == e.run {
+		e.unjot()
 	}
 	return run, more, err
 }

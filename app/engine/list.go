@@ -99,12 +99,12 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 	// read then has to do. What was jotted is read first, since it goes once all of it is kept.
 	jot := e.vault.Jotted()
 	kept, err := e.load(ctx)
+	if kept != nil {
+		e.takeJot(ctx, kept, jot)
+	}
 	var waiting []Waiting
 	if kept != nil || err != nil {
 		waiting, _ = e.vault.Queued(ctx)
-	}
-	if kept != nil {
-		e.takeJot(ctx, kept, jot)
 	}
 	e.mu.Lock()
 	defer e.unlock()

@@ -71,6 +71,11 @@ func (o *outbox) turn() int64 {
 	return o.place
 }
 
+// unkept reports whether the device is still to keep a message. The caller holds mu.
+func (o *outbox) unkept() bool {
+	return o != nil && !o.gone && slices.ContainsFunc(o.waiting, func(d draft) bool { return !d.kept && !d.loose })
+}
+
 // waitingOf is a draft as the device keeps it.
 func (o *outbox) waitingOf(d draft, data string) Waiting {
 	return Waiting{Conversation: o.conversation, ID: d.id, Place: d.place, Created: d.at, Data: data, Files: d.files, Until: d.until}
@@ -137,6 +142,7 @@ func (e *Engine) Write(id ozeki.ConversationID, w Writing) error {
 	e.goIn(run, func(ctx context.Context, run int) {
 		err := e.keepMessage(ctx, run, o, d)
 		if err == nil {
+			e.KeepDrafts() // that a reload does not bring back what was sent
 			e.neighbours.Tell(Note{Sent: id, Draft: w.draft()})
 		}
 		if w.Done != nil && !errors.Is(err, context.Canceled) { // else nobody is there any more
@@ -187,6 +193,7 @@ func (e *Engine) keepMessage(ctx context.Context, run int, o *outbox, d draft) e
 	if i := o.index(d.id); i >= 0 {
 		o.waiting[i].kept, o.waiting[i].loose = !loose, loose
 	}
+	e.unjot()
 	return nil
 }
 
@@ -636,8 +643,42 @@ func (e *Engine) seal(ctx context.Context, o *outbox, d draft) (data string, fre
 	if o.gone {
 		return "", false, context.Canceled
 	}
+	if now := o.sealed[d.id]; bytes.Equal(now.key, key) { // by sealNow, meanwhile
+		return now.data, false, nil
+	}
 	o.sealed[d.id] = sealedText{key, data}
 	return data, true, nil
+}
+
+// errNotYet says that a message has a file that is not encrypted yet.
+var errNotYet = errors.New("a file is still to be encrypted")
+
+// sealNow is seal without waiting for anything, for a message that was not sent yet. The caller holds mu.
+func (e *Engine) sealNow(o *outbox, d draft) (data string, err error) {
+	key, _ := e.state.Key(o.conversation)
+	if sealed := o.sealed[d.id]; sealed.key != nil {
+		return sealed.data, nil
+	}
+	if key == nil {
+		return "", errNoKey
+	}
+	content := *d.content
+	content.Files = nil
+	for _, id := range d.files {
+		out := o.files[id]
+		if out == nil || out.file.Key == "" || !out.kept {
+			return "", errNotYet
+		}
+		content.Files = append(content.Files, out.file)
+	}
+	plain, err := contentOf(content)
+	if err == nil {
+		data, err = e.client.Scheme().Seal(e.ctx, key, ozeki.MessageAD(o.conversation, d.id), plain)
+	}
+	if err == nil {
+		o.sealed[d.id] = sealedText{key, data}
+	}
+	return data, err
 }
 
 // add sends one message, after its files.

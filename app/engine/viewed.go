@@ -120,18 +120,30 @@ func (e *Engine) keepRead(id ozeki.ConversationID, r state.Report) {
 		return
 	}
 	e.read[id] = read
-	e.saveLater(func(k *Kept) {
-		k.Read = maps.Clone(k.Read)
-		if k.Read == nil {
-			k.Read = map[ozeki.ConversationID]Read{}
-		}
-		k.Read[id] = read
-	})
+	if e.viewing == nil {
+		e.viewing = map[ozeki.ConversationID]Read{}
+	}
+	e.viewing[id] = read
+	e.saveLater(func(k *Kept) { k.Read = withRead(k.Read, map[ozeki.ConversationID]Read{id: read}) })
+}
+
+// withRead returns what was viewed with more of it; what is given stays as it is.
+func withRead(was, more map[ozeki.ConversationID]Read) map[ozeki.ConversationID]Read {
+	if len(more) == 0 {
+		return was
+	}
+	all := maps.Clone(was)
+	if all == nil {
+		all = map[ozeki.ConversationID]Read{}
+	}
+	maps.Copy(all, more)
+	return all
 }
 
 // forgetRead undoes keepRead, unless another tab has kept more since. The caller holds mu.
 func (e *Engine) forgetRead(id ozeki.ConversationID, upTo ozeki.MessageID) {
 	delete(e.read, id)
+	delete(e.viewing, id)
 	e.saveLater(func(k *Kept) {
 		if k.Read[id].Message == upTo {
 			k.Read = maps.Clone(k.Read)
@@ -143,7 +155,7 @@ func (e *Engine) forgetRead(id ozeki.ConversationID, upTo ozeki.MessageID) {
 // restoreRead takes over what an earlier run of the program has kept of what was viewed. The caller holds mu; the list
 // has just been loaded for the first time.
 func (e *Engine) restoreRead(kept *Kept) state.Event {
-	e.read = maps.Clone(kept.Read)
+	e.read = withRead(maps.Clone(kept.Read), e.viewing)
 	if e.read == nil {
 		e.read = map[ozeki.ConversationID]Read{}
 	}

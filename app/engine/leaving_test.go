@@ -1,0 +1,289 @@
+//go:build !js
+
+package engine
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"starling/app/state"
+	"starling/ozeki"
+)
+
+// keptDraftOf is somebody who has begun to write, has paused, and whose page goes as soon as he has sent it.
+func keptDraftOf(t *testing.T, text string) (s *server, id ozeki.ConversationID, vault Vault, going *person) {
+	t.Helper()
+	s, id, alice, _ := people(t)
+	alice.SetDraft(id, &state.Draft{Text: text})
+	alice.KeepDrafts()
+	eventually(t, "the draft is kept", func() bool { return keptOf(alice).Drafts[id] != "" })
+	alice.Close()
+	going = s.device(alice.account, cutVault{alice.vault})
+	going.reading(id)
+	going.until("the draft is there", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Draft != nil })
+	return s, id, alice.vault, going
+}
+
+func TestAMessageSurvivesThePageThatGoesAtOnce(t *testing.T) {
+	s, id, vault, going := keptDraftOf(t, "see you at nine")
+	if err := going.Send(id, "see you at nine"); err != nil {
+		t.Fatal(err)
+	}
+	if err := going.Send(id, "or at ten"); err != nil {
+		t.Fatal(err)
+	}
+	going.SetDraft(id, nil)
+	going.Leaving()
+	going.Close()
+	if jot := vault.Jotted(); jot == "" || strings.Contains(jot, "nine") {
+		t.Errorf("it is kept as %q", jot)
+	}
+	again := s.device(going.account, vault)
+	again.reading(id)
+	v := again.until("both are stored", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("see you at nine", "or at ten")(v) })
+	if v.Open.Draft != nil || v.Open.Opening {
+		t.Errorf("what was sent stands in the composer, too: %+v", v.Open.Draft)
+	}
+	if n := len(s.messages(going.account, id)); n != 2 {
+		t.Errorf("the server has %d messages", n)
+	}
+	eventually(t, "nothing is kept of it", func() bool {
+		k, err := vault.Load(t.Context())
+		return err == nil && len(k.Waiting) == 0 && len(k.Drafts) == 0 && vault.Jotted() == ""
+	})
+}
+
+// What was jotted and kept as well, or even sent, is one message.
+func TestAMessageThatIsJottedAndKeptIsThereOnce(t *testing.T) {
+	s, id, alice, _ := people(t)
+	let := make(chan struct{})
+	going := s.device(alice.account, slowQueue{alice.vault, let})
+	going.reading(id)
+	if err := going.Send(id, "once"); err != nil {
+		t.Fatal(err)
+	}
+	going.Leaving()
+	jot := alice.vault.Jotted()
+	close(let) // the page stays after all
+	going.until("it is stored", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("once")(v) })
+	eventually(t, "nothing is jotted any more", func() bool { return alice.vault.Jotted() == "" })
+	going.Close()
+	alice.vault.Jot(jot)
+	again := s.device(alice.account, alice.vault)
+	again.reading(id)
+	again.until("it is there", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("once")(v) })
+	eventually(t, "nothing waits", func() bool { return len(keptOf(again).Waiting) == 0 && again.vault.Jotted() == "" })
+	if n := len(s.messages(alice.account, id)); n != 1 || !shows("once")(again.Snapshot()) {
+		t.Errorf("the server has %d messages, the client %+v", n, again.Snapshot().Open.Messages)
+	}
+}
+
+// A message whose file is not encrypted yet cannot be kept at once: its text comes back to where it was written.
+func TestTheTextOfAMessageWithAnUnencryptedFileComesBack(t *testing.T) {
+	s, id, vault, going := keptDraftOf(t, "look at this")
+	block := make(chan struct{})
+	going.sealing(t, id, block)
+	if err := going.Write(id, Writing{Text: "look at this", Files: []Attachment{note("notes.txt")}}); err != nil {
+		t.Fatal(err)
+	}
+	going.SetDraft(id, &state.Draft{Text: "and at that"})
+	going.Leaving()
+	close(block)
+	going.Close()
+	again := s.device(going.account, vault)
+	again.reading(id)
+	v := again.until("the text is there", func(v *state.Snapshot) bool { return v.Open.Draft != nil })
+	if v.Open.Draft.Text != "look at this\nand at that" {
+		t.Errorf("it has become %+v", v.Open.Draft)
+	}
+}
+
+// sealing holds up the encrypting of messages of a conversation until it is let.
+func (p *person) sealing(t *testing.T, id ozeki.ConversationID, let <-chan struct{}) {
+	t.Helper()
+	p.mu.Lock()
+	o := p.outboxOf(id)
+	p.mu.Unlock()
+	o.sealing.Lock()
+	go func() {
+		<-let
+		o.sealing.Unlock()
+	}()
+}
+
+// A draft is not given up before what was written of it stands on the device.
+func TestADraftStaysUntilItsMessageIsKept(t *testing.T) {
+	s, id, alice, _ := people(t)
+	alice.SetDraft(id, &state.Draft{Text: "half a thought"})
+	alice.KeepDrafts()
+	eventually(t, "the draft is kept", func() bool { return keptOf(alice).Drafts[id] != "" })
+	kept := alice.vault
+	alice.Close()
+	let := make(chan struct{})
+	p := s.device(alice.account, slowQueue{kept, let})
+	p.reading(id)
+	p.until("the draft is there", func(v *state.Snapshot) bool { return v.Open.Draft != nil })
+	if err := p.Send(id, "half a thought"); err != nil {
+		t.Fatal(err)
+	}
+	p.SetDraft(id, nil)
+	p.KeepDrafts()
+	p.mu.Lock()
+	_, later := p.drafts[id]
+	p.mu.Unlock()
+	if !later || keptOf(p).Drafts[id] == "" {
+		t.Error("a crash would lose it")
+	}
+	close(let)
+	eventually(t, "it is kept as a message alone", func() bool { return keptOf(p).Drafts[id] == "" })
+}
+
+// The session may end in the moment in which somebody sends a message.
+func TestAMessageThatWasNotKeptWhenTheSessionEndedIsSentAfterTheNextSignIn(t *testing.T) {
+	s, id, vault, going := keptDraftOf(t, "see you at nine")
+	if err := going.Send(id, "see you at nine"); err != nil {
+		t.Fatal(err)
+	}
+	going.SetDraft(id, nil)
+	s.endSession(going)
+	going.Wake()
+	going.until("it is signed out", signedOut)
+	going.Close()
+	again := s.device(going.account, vault)
+	if again.until("it asks to sign in or is signed in", func(v *state.Snapshot) bool { return v.Phase != state.Starting }); !signedOut(again.Snapshot()) {
+		again.Wake() // the device could not note that the session has ended
+		again.until("it asks to sign in", signedOut)
+	}
+	again.signIn()
+	again.reading(id)
+	again.until("it is stored", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("see you at nine")(v) })
+}
+
+// Two tabs may have begun to write different things in one conversation.
+func TestADraftIsNotLostToWhatAnotherTabSends(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	browser, vault := &tabs{}, NewVault()
+	first, second := browser.tab(), browser.tab()
+	p := s.device(a, vault, func(o *Options) { o.Neighbours = first })
+	p.until("it asks to sign in", signedOut)
+	p.signIn()
+	p.reading(id)
+	q := s.device(a, vault, func(o *Options) { o.Neighbours = second })
+	q.reading(id)
+	p.SetDraft(id, &state.Draft{Text: "a long considered text"})
+	p.KeepDrafts()
+	eventually(t, "it is kept", func() bool { return keptOf(p).Drafts[id] != "" })
+	long := keptOf(p).Drafts[id]
+	q.SetDraft(id, &state.Draft{Text: "ok"})
+	q.KeepDrafts()
+	eventually(t, "the other tab's is kept", func() bool { return keptOf(q).Drafts[id] != long })
+	if err := q.Send(id, "ok"); err != nil {
+		t.Fatal(err)
+	}
+	q.SetDraft(id, nil)
+	q.KeepDrafts()
+	q.Leaving()
+	q.until("it is sent", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("ok")(v) })
+	p.Wake()
+	p.until("it has come", shows("ok"))
+	p.timers.run(0, draftPause)
+	eventually(t, "the first one's is kept again", func() bool { d := keptOf(p).Drafts[id]; return d != "" && vault.Jotted() == "" })
+	p.Close()
+	q.Close()
+	again := s.device(a, vault)
+	again.reading(id)
+	v := again.until("a draft is there", func(v *state.Snapshot) bool { return v.Open.Draft != nil })
+	if v.Open.Draft.Text != "a long considered text" {
+		t.Errorf("it is %+v", v.Open.Draft)
+	}
+}
+
+func TestWhatWasViewedSurvivesThePageThatGoesAtOnce(t *testing.T) {
+	s, id, alice, bob := people(t)
+	alice.Close()
+	if err := bob.Send(id, "news"); err != nil {
+		t.Fatal(err)
+	}
+	bob.until("it is stored", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("news")(v) })
+	unread := func(n int) func(*state.Snapshot) bool {
+		return func(v *state.Snapshot) bool { r, ok := v.Row(id); return ok && v.Loaded && r.Unread == n }
+	}
+	going := s.device(alice.account, cutVault{alice.vault})
+	going.until("it is unread", unread(1))
+	going.MarkRead(id)
+	going.Leaving()
+	going.Close()
+	again := s.device(alice.account, alice.vault)
+	again.until("it is read", unread(0))
+	again.timers.run(0, draftPause)
+	eventually(t, "the server knows it", func() bool {
+		c, err := s.store.Conversation(t.Context(), alice.id, id)
+		return err == nil && c.Unread == 0
+	})
+}
+
+// The order of favorites is on the device alone, so that it outlasts a session.
+func TestTheOrderOfFavoritesOutlastsASessionThatTheServerEnds(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	ids := s.groups(a, 3)
+	var asked atomic.Int32
+	p := s.signedIn(a, func(o *Options) {
+		o.OnNoSession = func(is bool) {
+			if !is {
+				asked.Add(1)
+			}
+		}
+	})
+	for _, id := range ids {
+		p.Star(id, true)
+		p.until("it is starred", settled(id, true))
+	}
+	p.PlaceFavorite(ids[2], 0)
+	p.PlaceFavorite(ids[0], 2)
+	var was []ozeki.ConversationID
+	eventually(t, "the order is kept", func() bool { k := keptOf(p); was = k.Order; return len(was) == 3 && was[0] == ids[2] && len(k.Wishes) == 0 })
+	s.endSession(p)
+	p.Wake()
+	v := p.until("it asks to sign in", signedOut)
+	if strings.Contains(v.Reason, "not sent") {
+		t.Errorf("nothing waits, and it says %q", v.Reason)
+	}
+	eventually(t, "it is said that there is no session", func() bool { return asked.Load() == 1 })
+	p.signIn()
+	p.until("the order is as it was", func(v *state.Snapshot) bool {
+		return len(v.Favorites) == 3 && v.Favorites[0].ID == was[0] && v.Favorites[1].ID == was[1] && v.Favorites[2].ID == was[2]
+	})
+}
+
+// A tab that learns late that its session has ended, when there is another one on the device, ends nothing of that one's.
+func TestATabThatLearnsLateOfAnEndedSessionGoesOnWithTheNextOne(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	id := s.groups(a, 1)[0]
+	p := s.signedIn(a)
+	var none atomic.Int32
+	late := s.device(a, p.vault, func(o *Options) { o.OnNoSession = func(bool) { none.Add(1) } })
+	late.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded })
+	was := late.client.Session().Station
+	late.wire.set(cut)
+	s.endSession(p)
+	p.Wake()
+	p.until("it asks to sign in", signedOut)
+	p.signIn()
+	p.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded })
+	late.wire.set(nil)
+	late.Wake()
+	late.until("it goes on with the other session", func(v *state.Snapshot) bool {
+		now := late.client.Session()
+		return v.Loaded && now != nil && now.Station != was
+	})
+	late.Star(id, true)
+	late.until("it works", settled(id, true))
+	if n := none.Load(); n > 0 {
+		t.Errorf("%d times it said that the device has no session", n)
+	}
+}
