@@ -5,6 +5,9 @@ AXE  := .cache/axe/package/axe.min.js
 AXE_VERSION := 4.10.3
 export CGO_ENABLED ?= 0
 
+# The browser's stories that docs/promises.md names.
+FAULTS := TestFault|TestPlatformSuite|FormerVersion|Notification|ChangedSubscription|WorkerThatCannot|AskedToKeep
+
 .PHONY: build run demo test check race e2e faults bench size screens fmt deps clean
 
 build: ## the one binary, with the browser program in it: bin/starling
@@ -31,11 +34,11 @@ race: ## the packages that run several things at once, under the race detector
 e2e: deps build $(AXE) ## a real headless Chromium against the real binary
 	STARLING_BIN=$(CURDIR)/bin/starling AXE=$(CURDIR)/$(AXE) $(GO) test -count=1 -timeout 20m ./e2e
 
-faults: deps build ## the faults of docs/promises.md, those that repeat something many times more than in make test
+faults: deps build $(AXE) ## the faults of docs/promises.md, those that repeat something many times more than in make test
 	$(GO) test -count=1 -timeout 40m ./app/engine -seeds 3000
-	$(GO) test -count=1 ./chatserver/store
+	$(GO) test -count=1 ./app/engine/vaulttest ./chatserver/store ./chatserver/data
 	$(GO) test -count=1 -timeout 20m -run 'Killed|Backup|Disk|FiveHundred' . -kills 50
-	STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -timeout 20m -run TestFault ./e2e
+	STARLING_BIN=$(CURDIR)/bin/starling AXE=$(CURDIR)/$(AXE) $(GO) test -count=1 -timeout 20m -run '$(FAULTS)' ./e2e
 
 bench: deps build ## one JSON line for each figure
 	$(GO) run ./wasm/build -size

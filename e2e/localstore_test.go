@@ -134,3 +134,23 @@ func TestConversationsAreReadAndWrittenInAFreshBrowserWithoutTheServer(t *testin
 		return err
 	})
 }
+
+// The browser is asked not to clear what is kept once there is something to keep, and not before.
+func TestTheBrowserIsAskedToKeepWhatIsStored(t *testing.T) {
+	t.Parallel()
+	p := newPerson(t, startDemo(t).URL)
+	p.Visit("/")
+	p.SeeSignIn()
+	p.js(`(() => { window.asked = 0; StorageManager.prototype.persist = async () => { asked++; return true } })()`, nil)
+	p.SignIn(alice, demoPassword)
+	p.SeeSidebar()
+	p.eventually("it is asked", func() error { return p.holds(`asked === 1`) })
+	p.Reload()
+	p.js(`(() => { window.asked = 0; StorageManager.prototype.persist = async () => { asked++; return true } })()`, nil)
+	p.SeeSidebar()
+	p.Star("Priya Raman")
+	p.SeeSettled("Priya Raman")
+	if err := p.holds(`asked === 0`); err != nil {
+		t.Error("it is asked at each start")
+	}
+}

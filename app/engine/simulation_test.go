@@ -27,6 +27,7 @@ import (
 	"starling/chatserver/bus"
 	"starling/chatserver/store"
 	"starling/ozeki"
+	"starling/ozeki/json"
 )
 
 var (
@@ -138,9 +139,10 @@ type device struct {
 	tabs  []*Engine
 	dead  *atomic.Bool // the program is
 	line  *badLine
-	wish  map[wishAt]string // what was wanted last
-	out   bool              // the user has signed out
-	said  bool              // whether flags are set here
+	wish  map[wishAt]string               // what was wanted last
+	draft map[ozeki.ConversationID]string // what was begun to be written last
+	out   bool                            // the user has signed out
+	said  bool                            // whether flags are set here
 }
 
 // badLine is a device's network.
@@ -423,7 +425,7 @@ func simulate(t *testing.T, seed uint64, world simulatedWorld) {
 	chat := chatserver.New(chatserver.Config{Store: st, Bus: hints, Scheme: quickScheme{scheme}, PublicPath: apiPath, ListenerPath: listenerPath, Clock: time.Now})
 	s.server, s.handler = &server{t: t, store: st}, chat
 	for i, name := range []string{"Alice's phone", "Alice's laptop", "Bob's laptop"} {
-		d := &device{simulation: s, account: world.people[i/2], name: name, vault: NewVault(), locks: NewLocks(), wish: map[wishAt]string{}, said: i != 1}
+		d := &device{simulation: s, account: world.people[i/2], name: name, vault: NewVault(), locks: NewLocks(), wish: map[wishAt]string{}, draft: map[ozeki.ConversationID]string{}, said: i != 1}
 		d.line = &badLine{device: d, sockets: map[*badSocket]bool{}}
 		s.devices = append(s.devices, d)
 	}
@@ -474,7 +476,7 @@ func (s *simulation) step() {
 	d := s.devices[s.r.IntN(len(s.devices))]
 	e := d.tabs[s.r.IntN(len(d.tabs))]
 	id := s.world.conversations[s.r.IntN(len(s.world.conversations))]
-	switch n := s.r.IntN(22); n {
+	switch n := s.r.IntN(25); n {
 	case 0, 1, 2, 3, 4, 5:
 		for range 1 + s.r.IntN(3) {
 			s.write(d, e, id)
@@ -504,13 +506,13 @@ func (s *simulation) step() {
 			e.Leaving()
 		case 1:
 			s.note("%s: starts again at once", d.name)
+			clear(d.draft) // what was begun may not be kept yet
 		case 2:
 			s.note("%s: is killed", d.name)
 			d.dead.Store(true)
+			clear(d.draft)
 		}
-		d.end()
-		time.Sleep(time.Duration(s.r.IntN(5000)) * time.Millisecond)
-		d.start(1 + s.r.IntN(2))
+		d.again()
 	case 18:
 		if e.Snapshot().Phase == state.SignedOut {
 			d.signIn()
@@ -535,10 +537,44 @@ func (s *simulation) step() {
 			w.lost = w.lost || w.device == d
 		}
 		clear(d.wish)
+		clear(d.draft)
 		e.SignOut()
 	case 20, 21:
 		s.change(e, n == 20)
+	case 22:
+		w := &writing{device: d, conversation: id, text: fmt.Sprint("message ", len(s.written))}
+		if e.Send(id, w.text) != nil {
+			break
+		}
+		s.note("%s: writes %s to %.4s and goes at once", d.name, w.text, id)
+		s.written = append(s.written, w)
+		e.Leaving()
+		d.again()
+	case 23, 24:
+		s.begins(d, e)
 	}
+}
+
+// again starts the programs of a device anew.
+func (d *device) again() {
+	d.end()
+	time.Sleep(time.Duration(d.r.IntN(5000)) * time.Millisecond)
+	d.start(1 + d.r.IntN(2))
+}
+
+// begins begins to write something in the conversation that is open, or takes that back.
+func (s *simulation) begins(d *device, e *Engine) {
+	open := e.Snapshot().Open
+	if open == nil || !open.Known || open.Opening || !open.CanWrite || len(d.tabs) > 1 { // two tabs have each their own
+		return
+	}
+	text := ""
+	if s.r.IntN(3) > 0 {
+		text = fmt.Sprint("half a thought, ", s.r.IntN(1000))
+	}
+	s.note("%s: begins %q in %.4s", d.name, text, open.Row.ID)
+	d.draft[open.Row.ID] = text
+	e.SetDraft(open.Row.ID, &state.Draft{Text: text})
 }
 
 // change edits or deletes a message of the user's, which the server has.
@@ -582,8 +618,7 @@ func (s *simulation) write(d *device, e *Engine, id ozeki.ConversationID) {
 	select {
 	case err = <-done:
 		w.lost = err != nil
-	case <-time.After(time.Second): // the session has ended before it was kept
-		w.lost = true
+	case <-time.After(time.Second): // the session has ended before it was kept: it is sent in the next one
 	}
 	if w.lost {
 		s.note("%s: %s is given back: %v", d.name, w.text, err)
@@ -595,12 +630,20 @@ func (s *simulation) flag(d *device, e *Engine, id ozeki.ConversationID) {
 	if !d.said || row.ID == "" || len(d.tabs) > 1 { // two tabs that say different things at once may each be the last
 		return
 	}
-	if s.r.IntN(2) == 0 {
+	switch s.r.IntN(4) {
+	case 0:
 		d.wish[wishAt{id, state.FlagFavorite}] = onOff(!row.Favorite)
 		e.Star(id, !row.Favorite)
-	} else {
+	case 1:
 		d.wish[wishAt{id, state.FlagMute}] = onOff(!row.Muted)
 		e.Mute(id, !row.Muted)
+	case 2:
+		d.wish[wishAt{id, state.FlagHide}] = onOff(!row.Hidden)
+		e.Hide(id, !row.Hidden)
+	case 3:
+		color := []string{"", "#ff0000", "#00aa00"}[s.r.IntN(3)]
+		d.wish[wishAt{id, state.FlagColor}] = color
+		e.Color(id, color)
 	}
 	s.note("%s: wants %v", d.name, d.wish)
 }
@@ -699,12 +742,23 @@ func (s *simulation) compare() {
 		}
 		for at, want := range d.wish {
 			c, err := s.server.store.Conversation(ctx, d.id, at.id)
-			got := c.Favorite
-			if at.flag == state.FlagMute {
-				got = c.Muted
+			got := map[state.Flag]string{
+				state.FlagFavorite: onOff(c.Favorite), state.FlagMute: onOff(c.Muted), state.FlagHide: onOff(c.HideID != ""), state.FlagColor: colorOf(c),
+			}[at.flag]
+			if err != nil || got != want {
+				s.fatal("%s: the server has %q for %v, wanted was %q: %v", d.name, got, at, want, err)
 			}
-			if err != nil || onOff(got) != want {
-				s.fatal("%s: the server has %t for %v, wanted was %q: %v", d.name, got, at, want, err)
+		}
+		for id, want := range d.draft {
+			var got keptDraft
+			if sealed := k.Drafts[id]; sealed != "" {
+				opened := scheme.Open(ctx, []ozeki.Sealed{{Key: conversationKey(id), AD: ozeki.MessageAD(id, draftID), Data: sealed}})
+				if err := errors.Join(opened[0].Err, json.Unmarshal(opened[0].Plaintext, &got)); err != nil {
+					s.t.Fatal(err)
+				}
+			}
+			if got.Text != want {
+				s.fatal("%s: it keeps %q as begun, and that was %q", d.name, got.Text, want)
 			}
 		}
 	}
@@ -721,8 +775,8 @@ func (s *simulation) compareTab(ctx context.Context, d *device, e *Engine, name 
 			s.t.Fatal(err)
 		}
 		r := row(v, id)
-		if r.Favorite != c.Favorite || r.Muted != c.Muted || r.Unread != c.Unread || r.Star != state.FlagSettled || r.Saving != state.FlagSettled {
-			s.fatal("%s: the row is %+v, the server has favorite %t muted %t unread %d", name, r, c.Favorite, c.Muted, c.Unread)
+		if r.Favorite != c.Favorite || r.Muted != c.Muted || r.Hidden != (c.HideID != "") || r.Color != colorOf(c) || r.Unread != c.Unread || r.Star != state.FlagSettled || r.Saving != state.FlagSettled {
+			s.fatal("%s: the row is %+v, the server has favorite %t muted %t hidden %q colour %q unread %d", name, r, c.Favorite, c.Muted, c.HideID, c.Color, c.Unread)
 		}
 		if stored := s.texts(id, s.server.messages(d.account, id)); len(stored) > 0 && !strings.HasSuffix(r.Preview, stored[len(stored)-1]) && stored[len(stored)-1] != "" {
 			s.fatal("%s: the row says %q, the last message is %q", name, r.Preview, stored[len(stored)-1])
@@ -730,6 +784,9 @@ func (s *simulation) compareTab(ctx context.Context, d *device, e *Engine, name 
 	}
 	s.compareOpen(d, e, name)
 }
+
+// colorOf is the colour that a conversation was given: white stands for none.
+func colorOf(c store.Conversation) string { return strings.TrimPrefix(c.Color, "#ffffff") }
 
 // compareOpen compares the messages of the open conversation, if one is open.
 func (s *simulation) compareOpen(d *device, e *Engine, name string) {
