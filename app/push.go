@@ -152,7 +152,9 @@ func (r *root) renewPush() {
 // endPush leaves nothing of the notifications on a device that has no session any more. The server forgets the subscription
 // with the session. The user is told if he is to be, and there was one. It blocks.
 func (r *root) endPush(tell bool) {
-	setPref("pushed", "")
+	if pref("pushed") != "" { // else the device is left with an entry that it had not
+		setPref("pushed", "")
+	}
 	if _, had := pushSubscription(); had && tell {
 		r.ctx.Dispatch(func(goapp.Context) {
 			if r.phase == "out" {

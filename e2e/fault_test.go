@@ -402,11 +402,16 @@ func TestFaultTheSessionEndsInTheMiddleOfTheQueue(t *testing.T) {
 	}
 }
 
-// kept is an expression for how many entries a map has in what the device keeps of the session.
+// kept is an expression for how many entries a map has in what the device keeps of the user.
 func kept(name string) string {
-	return `new Promise(done => { const open = indexedDB.open("starling"); open.onsuccess = () => {
-		const get = open.result.transaction("vault").objectStore("vault").get("session")
-		get.onsuccess = () => { open.result.close(); done(Object.keys(JSON.parse(get.result.json).` + name + ` ?? {}).length) } } })`
+	return `(async () => {
+		const done = (r) => new Promise((good, bad) => { r.onsuccess = () => good(r.result); r.onerror = () => bad(r.error) })
+		const db = await done(indexedDB.open("starling")), store = db.transaction("vault").objectStore("vault")
+		const [session, own] = await Promise.all([done(store.get("session")), done(store.get("private"))])
+		db.close()
+		const additionalData = new TextEncoder().encode(JSON.parse(session.json).userid)
+		const plain = await crypto.subtle.decrypt({name: "AES-GCM", iv: own.iv, additionalData}, own.key, own.data)
+		return Object.keys(JSON.parse(new TextDecoder().decode(plain)).` + name + ` ?? {}).length })()`
 }
 
 // A message that is sent in the moment of a reload is there after it, and what was written of it is not.

@@ -193,10 +193,7 @@ func TestADraftSurvivesTheReload(t *testing.T) {
 	p.OpenConversation("Bob Baker")
 	p.eventually("the draft is there", func() error { return p.holds(`document.querySelector("#composer").value === "I was about to say"`) })
 	p.eventually("it is kept", func() error {
-		return p.holds(`new Promise(done => { const open = indexedDB.open("starling"); open.onsuccess = () => {
-			const get = open.result.transaction("vault").objectStore("vault").get("session")
-			get.onsuccess = () => { open.result.close(); const drafts = JSON.parse(get.result.json).drafts ?? {}
-				done(Object.keys(drafts).length === 2 && !get.result.json.includes("about to say")) } } })`)
+		return p.holds(kept("drafts") + `.then((n) => n === 2)`)
 	})
 	p.Reload()
 	p.SeeConversation("Bob Baker")

@@ -352,6 +352,7 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 	was := e.mine
 	e.mine = withDrafts(was, now)
 	e.saveLater(func(k *Kept) {
+		now := maps.Clone(now)
 		maps.DeleteFunc(now, func(id ozeki.ConversationID, sealed string) bool { return sealed == "" && k.Drafts[id] != was[id] }) // another tab's
 		k.Drafts, k.DraftFiles = withDrafts(k.Drafts, now), maps.Clone(k.DraftFiles)
 		maps.DeleteFunc(k.DraftFiles, func(id ozeki.ConversationID, _ []ozeki.FileID) bool { _, changed := now[id]; return changed })

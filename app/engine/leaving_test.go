@@ -245,7 +245,11 @@ func TestTheOrderOfFavoritesOutlastsASessionThatTheServerEnds(t *testing.T) {
 	p.PlaceFavorite(ids[2], 0)
 	p.PlaceFavorite(ids[0], 2)
 	var was []ozeki.ConversationID
-	eventually(t, "the order is kept", func() bool { k := keptOf(p); was = k.Order; return len(was) == 3 && was[0] == ids[2] && len(k.Wishes) == 0 })
+	eventually(t, "the order is kept", func() bool {
+		k := keptOf(p)
+		was = k.Order
+		return len(was) == 3 && was[0] == ids[2] && len(k.Wishes) == 0
+	})
 	s.endSession(p)
 	p.Wake()
 	v := p.until("it asks to sign in", signedOut)

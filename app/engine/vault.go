@@ -92,7 +92,8 @@ type Vault interface {
 	// can tell whose it is. After an error the old is still there.
 	Save(ctx context.Context, k *Kept) error
 	// Update changes what is kept, in one step with regard to the other tabs; where nothing is kept, nothing is changed.
-	// After an error the old is still there. change must not use the Kept after it returns.
+	// After an error the old is still there. change must not use the Kept after it returns, nor change in place what hangs on
+	// it; it may be called again, with a newer one, and only the last call counts.
 	Update(ctx context.Context, change func(*Kept)) error
 	// Queue keeps a message that is to be sent, each in a record of its own, so that it costs the same however many wait. With last
 	// it goes behind all that wait in its conversation, by a later place than its own if it must be; place is where it is. What was

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"syscall/js"
@@ -21,6 +22,8 @@ const (
 	dbVersion = 1
 	dbStore   = "vault"
 	dbKey     = "session"
+	// privateKey names the record beside the session with what is known of its user, encrypted: {key, iv, data, rev}.
+	privateKey = "private"
 	// Files have a database of their own: the session's is read and written at every change of it.
 	filesName  = "starling-files"
 	filesStore = "files"
@@ -42,8 +45,9 @@ const (
 	refusedKey = "refused"
 )
 
-// idb is the browser's Vault: a record for the session in IndexedDB, and one for each message of the queue. The two CryptoKeys
-// are stored as such (structured clone keeps them non-extractable), the rest as JSON beside them.
+// idb is the browser's Vault: two records for the session in IndexedDB, and one for each message of the queue. CryptoKeys are stored as
+// such (structured clone keeps them non-extractable), the rest as JSON beside them: what has to be known without asking the
+// device to decrypt, in clear, and the rest encrypted. Both records have the same revision, a new one at each writing.
 type idb struct{}
 
 // NewVault returns the platform's Vault.
@@ -55,45 +59,208 @@ func markSignedIn(call string, args ...any) {
 	js.Global().Get("starling").Get("storage").Call(call, args...)
 }
 
+// keptJSON is what stands of the session in clear.
 type keptJSON struct {
-	UserID     ozeki.UserID           `json:"userid"`
-	Station    ozeki.StationID        `json:"station"`
-	PublicKey  string                 `json:"publickey"`
-	Extensions []string               `json:"extensions,omitempty"`
-	URLs       map[string]string      `json:"urls,omitempty"`
-	Limits     map[string]int64       `json:"limits,omitempty"`
-	Name       string                 `json:"name"`
-	Cursor     int64                  `json:"cursor"`
-	Offset     time.Duration          `json:"offset,omitempty"`
-	Order      []ozeki.ConversationID `json:"order,omitempty"`
-	Wishes     keptWishes             `json:"wishes,omitempty"`
+	UserID     ozeki.UserID      `json:"userid"`
+	Station    ozeki.StationID   `json:"station"`
+	PublicKey  string            `json:"publickey"`
+	Extensions []string          `json:"extensions,omitempty"`
+	URLs       map[string]string `json:"urls,omitempty"`
+	Limits     map[string]int64  `json:"limits,omitempty"`
+	Offset     time.Duration     `json:"offset,omitempty"`
+	Ended      bool              `json:"ended,omitempty"`
 	// Waiting was the queue before its messages had records of their own. A tab of that version may still write it.
-	Waiting    []Waiting                               `json:"waiting,omitempty"`
+	Waiting []Waiting `json:"waiting,omitempty"`
+}
+
+// privateJSON is what is encrypted. An earlier version kept it in clear among the other; a tab of it may still do so.
+type privateJSON struct {
+	Name       *string                                 `json:"name"` // of an earlier version's nothing else is always there
+	Cursor     int64                                   `json:"cursor"`
+	Order      []ozeki.ConversationID                  `json:"order,omitempty"`
+	Wishes     keptWishes                              `json:"wishes,omitempty"`
 	Read       map[ozeki.ConversationID]Read           `json:"read,omitempty"`
 	ReadSince  time.Time                               `json:"readsince,omitzero"`
 	Drafts     map[ozeki.ConversationID]string         `json:"drafts,omitempty"`
 	DraftFiles map[ozeki.ConversationID][]ozeki.FileID `json:"draftfiles,omitempty"`
-	Ended      bool                                    `json:"ended,omitempty"`
+}
+
+// with returns what was kept with what a tab of an earlier version has kept since.
+func (p privateJSON) with(later privateJSON) privateJSON {
+	if *later.Name != "" { // which that tab does not know where this version has kept it
+		p.Name = later.Name
+	}
+	if later.Cursor > 0 {
+		p.Cursor = later.Cursor
+	}
+	if later.Order != nil {
+		p.Order = later.Order
+	}
+	for id, of := range later.Wishes {
+		for flag, value := range of {
+			p.Wishes = keptWishes(withWish(state.Wishes(p.Wishes), id, flag, value, true))
+		}
+	}
+	p.Read, p.Drafts = withRead(p.Read, later.Read), withDrafts(p.Drafts, later.Drafts)
+	if p.ReadSince.IsZero() {
+		p.ReadSince = later.ReadSince
+	}
+	if p.DraftFiles == nil {
+		p.DraftFiles = later.DraftFiles
+	} else {
+		maps.Copy(p.DraftFiles, later.DraftFiles)
+	}
+	return p
+}
+
+// stored are the two records of a session as they stand in the database.
+type stored struct{ session, private js.Value }
+
+func (s *stored) get(store js.Value) {
+	onResult(store.Call("get", dbKey), func(v js.Value) { s.session = v })
+	onResult(store.Call("get", privateKey), func(v js.Value) { s.private = v })
+}
+
+// is reports whether both records are still the same ones. An earlier version gives no revisions.
+func (s *stored) is(now stored) bool {
+	same := func(a, b js.Value, field string) bool {
+		if !a.Truthy() || !b.Truthy() {
+			return a.Truthy() == b.Truthy()
+		}
+		return a.Get(field).Equal(b.Get(field))
+	}
+	return same(s.session, now.session, "rev") && same(s.session, now.session, "json") && same(s.private, now.private, "rev")
+}
+
+var errDamaged = errors.New("the kept session is damaged")
+
+// clear reads what stands in clear of a session.
+func (s *stored) clear() (k keptJSON, earlier privateJSON, err error) {
+	text := s.session.Get("json")
+	if text.Type() != js.TypeString {
+		return k, earlier, errDamaged
+	}
+	if err := json.Unmarshal([]byte(text.String()), &k); err != nil {
+		return k, earlier, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if err := json.Unmarshal([]byte(text.String()), &earlier); err != nil {
+		return k, earlier, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return k, earlier, nil
+}
+
+// open reads a session's records. old is the queue that an earlier version has left in them; earlier: it has left something
+// that is to be kept as it is kept now.
+func (s *stored) open(ctx context.Context) (kept *Kept, old []Waiting, earlier bool, err error) {
+	k, p, err := s.clear()
+	if err != nil {
+		return nil, nil, false, err
+	}
+	earlier = p.Name != nil
+	if s.private.Truthy() {
+		var own privateJSON
+		data, err := unsealed(s.private.Get("key"), privateParams(s.private.Get("iv"), k.UserID), s.private.Get("data"))
+		if err == nil {
+			err = json.Unmarshal(data, &own)
+		}
+		switch {
+		case err == nil && earlier:
+			p = own.with(p)
+		case err == nil:
+			p = own
+		case !earlier: // else another user's, who was signed in before one did by a tab of an earlier version
+			return nil, nil, false, fmt.Errorf("%w: %w", errDamaged, err)
+		}
+	}
+	if p.Name == nil {
+		return nil, nil, false, errDamaged
+	}
+	var key *ozeki.PrivateKey
+	if !k.Ended {
+		sign, unwrap := s.session.Get("sign"), s.session.Get("unwrap")
+		if !sign.Truthy() || !unwrap.Truthy() {
+			return nil, nil, false, errDamaged
+		}
+		key = ozeki.PrivateKeyFromHandles(sign, unwrap)
+	}
+	return &Kept{
+		Session: ozeki.Session{
+			UserID: k.UserID, Station: k.Station, Key: key,
+			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs, Limits: k.Limits,
+		},
+		Name: *p.Name, Cursor: p.Cursor, Offset: k.Offset, Order: p.Order, Wishes: state.Wishes(p.Wishes), Drafts: p.Drafts, DraftFiles: p.DraftFiles,
+		Read: p.Read, ReadSince: p.ReadSince, Ended: k.Ended,
+	}, k.Waiting, earlier || len(k.Waiting) > 0, nil
+}
+
+// newStored makes the records of a session. key is the one that encrypts them, undefined for a new one.
+func newStored(k *Kept, key js.Value) (s stored, err error) {
+	open, err := json.Marshal(keptJSON{
+		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs, Limits: k.Session.Limits,
+		Offset: k.Offset, Ended: k.Ended,
+	})
+	if err != nil {
+		return s, err
+	}
+	private, err := json.Marshal(privateJSON{
+		Name: &k.Name, Cursor: k.Cursor, Order: k.Order, Wishes: keptWishes(k.Wishes), Drafts: k.Drafts, DraftFiles: k.DraftFiles,
+		Read: k.Read, ReadSince: k.ReadSince,
+	})
+	if err != nil {
+		return s, err
+	}
+	if !key.Truthy() {
+		if key, err = newAESKey(); err != nil {
+			return s, err
+		}
+	}
+	s.private, err = sealed(key, func(iv js.Value) map[string]any { return privateParams(iv, k.Session.UserID) }, private)
+	if err != nil {
+		return s, err
+	}
+	rev := js.Global().Get("crypto").Call("randomUUID")
+	s.private.Set("key", key)
+	s.private.Set("rev", rev)
+	s.session = js.Global().Get("Object").New()
+	s.session.Set("json", string(open))
+	s.session.Set("rev", rev)
+	if !k.Ended {
+		sign, unwrap := k.Session.Key.Handles()
+		s.session.Set("sign", sign)
+		s.session.Set("unwrap", unwrap)
+	}
+	return s, nil
+}
+
+func (s stored) put(store js.Value) {
+	store.Call("put", s.session, dbKey)
+	store.Call("put", s.private, privateKey)
+}
+
+// privateParams binds what is private to its user.
+func privateParams(iv js.Value, user ozeki.UserID) map[string]any {
+	return map[string]any{"name": "AES-GCM", "iv": iv, "additionalData": jsBytes([]byte(user))}
 }
 
 func (v idb) Load(ctx context.Context) (*Kept, error) {
-	var record, queue js.Value
+	var s stored
+	var queue js.Value
 	err := withStore(ctx, dbName, dbStore, "readonly", func(store js.Value) {
-		onResult(store.Call("get", dbKey), func(v js.Value) { record = v })
+		s.get(store)
 		onResult(store.Call("getAllKeys", wholeQueue()), func(v js.Value) { queue = v })
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the kept session: %w", err)
 	}
-	if !record.Truthy() {
+	if !s.session.Truthy() {
 		markSignedIn("remove", signedInMark)
 		return nil, nil
 	}
-	k, old, err := fromRecord(record)
+	k, _, earlier, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(old) > 0 {
+	if earlier {
 		if err := v.Update(ctx, func(*Kept) {}); err != nil {
 			return nil, err
 		}
@@ -110,67 +277,23 @@ func (v idb) Load(ctx context.Context) (*Kept, error) {
 	return k, nil
 }
 
-// fromRecord reads a session's record. old is the queue that an earlier version has left in it.
-func fromRecord(record js.Value) (kept *Kept, old []Waiting, err error) {
-	var k keptJSON
-	sign, unwrap := record.Get("sign"), record.Get("unwrap")
-	if record.Get("json").Type() != js.TypeString {
-		return nil, nil, errors.New("the kept session is damaged")
-	}
-	if err := json.Unmarshal([]byte(record.Get("json").String()), &k); err != nil {
-		return nil, nil, fmt.Errorf("the kept session is damaged: %w", err)
-	}
-	var key *ozeki.PrivateKey
-	if !k.Ended {
-		if !sign.Truthy() || !unwrap.Truthy() {
-			return nil, nil, errors.New("the kept session is damaged")
-		}
-		key = ozeki.PrivateKeyFromHandles(sign, unwrap)
-	}
-	return &Kept{
-		Session: ozeki.Session{
-			UserID: k.UserID, Station: k.Station, Key: key,
-			PublicKey: k.PublicKey, Extensions: k.Extensions, URLs: k.URLs, Limits: k.Limits,
-		},
-		Name: k.Name, Cursor: k.Cursor, Offset: k.Offset, Order: k.Order, Wishes: state.Wishes(k.Wishes), Drafts: k.Drafts, DraftFiles: k.DraftFiles,
-		Read: k.Read, ReadSince: k.ReadSince, Ended: k.Ended,
-	}, k.Waiting, nil
-}
-
-func toRecord(k *Kept) (js.Value, error) {
-	b, err := json.Marshal(keptJSON{
-		UserID: k.Session.UserID, Station: k.Session.Station, PublicKey: k.Session.PublicKey, Extensions: k.Session.Extensions, URLs: k.Session.URLs, Limits: k.Session.Limits,
-		Name: k.Name, Cursor: k.Cursor, Offset: k.Offset, Order: k.Order, Wishes: keptWishes(k.Wishes), Drafts: k.Drafts, DraftFiles: k.DraftFiles,
-		Read: k.Read, ReadSince: k.ReadSince, Ended: k.Ended,
-	})
-	if err != nil {
-		return js.Undefined(), err
-	}
-	record := js.Global().Get("Object").New()
-	record.Set("json", string(b))
-	if !k.Ended {
-		sign, unwrap := k.Session.Key.Handles()
-		record.Set("sign", sign)
-		record.Set("unwrap", unwrap)
-	}
-	return record, nil
-}
-
 func (idb) Save(ctx context.Context, k *Kept) error {
-	record, err := toRecord(k)
+	now, err := newStored(k, js.Undefined())
 	if err == nil {
 		err = withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) {
 			onResult(store.Call("get", dbKey), func(v js.Value) {
-				var was *Kept
 				var old []Waiting
+				was := stored{session: v}
+				same := false
 				if v.Truthy() {
-					was, old, _ = fromRecord(v)
+					c, _, err := was.clear()
+					same, old = err == nil && c.UserID == k.Session.UserID, c.Waiting
 				}
-				if was == nil || was.Session.UserID != k.Session.UserID {
+				if !same {
 					store.Call("delete", wholeQueue())
 					old = nil
 				}
-				store.Call("put", record, dbKey)
+				now.put(store)
 				queueAll(store, old)
 			})
 		})
@@ -189,29 +312,49 @@ func askForPersistence() {
 	go ozeki.Await(func() js.Value { return js.Global().Get("navigator").Get("storage").Call("persist") }) // a refusal changes nothing
 }
 
-func (idb) Update(ctx context.Context, change func(*Kept)) error {
-	var failed error
-	err := withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) {
-		onResult(store.Call("get", dbKey), func(v js.Value) {
-			if !v.Truthy() {
-				return
+func (v idb) Update(ctx context.Context, change func(*Kept)) error {
+	for {
+		done, err := v.tryUpdate(ctx, change)
+		if err != nil {
+			return fmt.Errorf("keep a change on this device: %w", err)
+		}
+		if done {
+			return nil
+		}
+	}
+}
+
+// tryUpdate is Update unless another tab makes a change meanwhile: a transaction does not wait for the encryption.
+func (idb) tryUpdate(ctx context.Context, change func(*Kept)) (done bool, err error) {
+	var was stored
+	if err := withStore(ctx, dbName, dbStore, "readonly", was.get); err != nil || !was.session.Truthy() {
+		return true, err
+	}
+	k, old, _, err := was.open(ctx)
+	if err != nil {
+		return true, err
+	}
+	change(k)
+	key := js.Undefined()
+	if was.private.Truthy() {
+		key = was.private.Get("key")
+	}
+	now, err := newStored(k, key)
+	if err != nil {
+		return true, err
+	}
+	var current stored
+	err = withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) {
+		onResult(store.Call("get", dbKey), func(v js.Value) { current.session = v })
+		onResult(store.Call("get", privateKey), func(v js.Value) {
+			if current.private = v; was.is(current) {
+				now.put(store)
+				queueAll(store, old)
+				done = true
 			}
-			k, old, err := fromRecord(v)
-			if err == nil {
-				change(k)
-				var record js.Value
-				if record, err = toRecord(k); err == nil {
-					store.Call("put", record, dbKey)
-					queueAll(store, old)
-				}
-			}
-			failed = err
 		})
 	})
-	if err = errors.Join(err, failed); err != nil {
-		return fmt.Errorf("keep a change on this device: %w", err)
-	}
-	return nil
+	return done, err
 }
 
 func (idb) Jot(text string) {
@@ -256,25 +399,20 @@ func shelve(ctx context.Context, owner string, records []Record) error {
 			return err
 		}
 	}
-	sealed := make([]js.Value, len(records))
+	all := make([]js.Value, len(records))
 	for i, r := range records {
 		if r.Data == nil {
 			continue
 		}
-		o := js.Global().Get("Object").New()
-		o.Set("iv", js.Global().Get("crypto").Call("getRandomValues", js.Global().Get("Uint8Array").New(12)))
-		data, err := ozeki.Await(func() js.Value {
-			return subtle().Call("encrypt", shelfParams(o.Get("iv"), owner, r.Name), key, jsBytes(r.Data))
-		})
+		o, err := sealed(key, func(iv js.Value) map[string]any { return shelfParams(iv, owner, r.Name) }, r.Data)
 		if err != nil {
 			return err
 		}
-		o.Set("data", data)
 		o.Set("used", r.Used.UnixMilli())
 		if !r.Until.IsZero() {
 			o.Set("until", r.Until.UnixMilli())
 		}
-		sealed[i] = o
+		all[i] = o
 	}
 	return withStore(ctx, shelfName, shelfStore, "readwrite", func(store js.Value) {
 		onResult(store.Call("get", shelfKey), func(v js.Value) {
@@ -285,7 +423,7 @@ func shelve(ctx context.Context, owner string, records []Record) error {
 				if r.Data == nil {
 					store.Call("delete", r.Name)
 				} else {
-					store.Call("put", sealed[i], r.Name)
+					store.Call("put", all[i], r.Name)
 				}
 			}
 		})
@@ -299,9 +437,7 @@ func theShelfKey(ctx context.Context) (key js.Value, err error) {
 	if err := withStore(ctx, shelfName, shelfStore, "readonly", read); err != nil || key.Truthy() {
 		return key, err
 	}
-	made, err := ozeki.Await(func() js.Value {
-		return subtle().Call("generateKey", map[string]any{"name": "AES-GCM", "length": 256}, false, []any{"encrypt", "decrypt"})
-	})
+	made, err := newAESKey()
 	if err != nil {
 		return key, err
 	}
@@ -314,6 +450,34 @@ func theShelfKey(ctx context.Context) (key js.Value, err error) {
 		})
 	})
 	return key, err
+}
+
+// newAESKey makes a key that scripts can use and not read.
+func newAESKey() (js.Value, error) {
+	return ozeki.Await(func() js.Value {
+		return subtle().Call("generateKey", map[string]any{"name": "AES-GCM", "length": 256}, false, []any{"encrypt", "decrypt"})
+	})
+}
+
+// sealed encrypts under a fresh nonce: {iv, data}.
+func sealed(key js.Value, params func(iv js.Value) map[string]any, data []byte) (js.Value, error) {
+	o := js.Global().Get("Object").New()
+	o.Set("iv", js.Global().Get("crypto").Call("getRandomValues", js.Global().Get("Uint8Array").New(12)))
+	text, err := ozeki.Await(func() js.Value { return subtle().Call("encrypt", params(o.Get("iv")), key, jsBytes(data)) })
+	o.Set("data", text)
+	return o, err
+}
+
+// unsealed is the inverse.
+func unsealed(key js.Value, params map[string]any, data js.Value) ([]byte, error) {
+	plain, err := ozeki.Await(func() js.Value { return subtle().Call("decrypt", params, key, data) })
+	if err != nil {
+		return nil, err
+	}
+	bytes := js.Global().Get("Uint8Array").New(plain)
+	out := make([]byte, bytes.Length())
+	js.CopyBytesToGo(out, bytes)
+	return out, nil
 }
 
 func subtle() js.Value { return js.Global().Get("crypto").Get("subtle") }
@@ -346,15 +510,8 @@ func (idb) Shelved(ctx context.Context, owner string, names ...string) ([][]byte
 		if !r.Truthy() || !key.Truthy() {
 			continue
 		}
-		data, err := ozeki.Await(func() js.Value {
-			return subtle().Call("decrypt", shelfParams(r.Get("iv"), owner, names[i]), key, r.Get("data"))
-		})
-		if err != nil {
-			continue // another owner's, or damaged: it counts as not there
-		}
-		bytes := js.Global().Get("Uint8Array").New(data)
-		out[i] = make([]byte, bytes.Length())
-		js.CopyBytesToGo(out[i], bytes)
+		// Another owner's, or damaged, it counts as not there.
+		out[i], _ = unsealed(key, shelfParams(r.Get("iv"), owner, names[i]), r.Get("data"))
 	}
 	return out, nil
 }

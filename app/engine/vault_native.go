@@ -58,10 +58,14 @@ func (m *memory) Save(_ context.Context, k *Kept) error {
 func (m *memory) Update(_ context.Context, change func(*Kept)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	var now *Kept
 	if m.kept != nil {
-		c := *m.kept
-		change(&c)
-		m.kept = &c
+		for range 2 { // as if another tab had been faster at first
+			c := *m.kept
+			change(&c)
+			now = &c
+		}
+		m.kept = now
 	}
 	return nil
 }

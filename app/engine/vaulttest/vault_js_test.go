@@ -80,7 +80,7 @@ func TestWhatAnEarlierVersionKeptIsTakenOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const conversation = "8ca16186c36a4e0a1ef2096e6c60b613"
+	const conversation, other = "8ca16186c36a4e0a1ef2096e6c60b613", "9ca16186c36a4e0a1ef2096e6c60b613"
 	record := map[string]any{
 		"sign": keys.Index(0).Get("privateKey"), "unwrap": keys.Index(1).Get("privateKey"),
 		"json": `{"userid":"aa68d2204cb2bb85f2de3b9aad0d86d7","station":"` + station + `","publickey":"MIIB","extensions":["cursor"],"name":"Alice","cursor":4711,` +
@@ -120,11 +120,16 @@ func TestWhatAnEarlierVersionKeptIsTakenOver(t *testing.T) {
 	if text := session.Get("json").String(); strings.Contains(text, "sealed") {
 		t.Errorf("what was taken over still stands in the session: %s", text)
 	}
+	session.Delete("rev") // of which that version knows nothing, nor of what is encrypted
 	session.Set("json", strings.TrimSuffix(session.Get("json").String(), "}")+
-		`,"waiting":[{"conversation":"`+conversation+`","id":"bc2515cb-e483-4f64-936b-98f680565c96","created":"2024-03-08T14:12:50Z","data":"of the old tab"}]}`)
+		`,"name":"","cursor":0,"wishes":{"`+other+`":{"mute":"on"}},"drafts":{"`+other+`":"sealed there"},"waiting":[{"conversation":"`+conversation+`","id":"bc2515cb-e483-4f64-936b-98f680565c96","created":"2024-03-08T14:12:50Z","data":"of the old tab"}]}`)
 	request(t, db.Call("transaction", "vault", "readwrite").Call("objectStore", "vault").Call("put", session, "session"))
-	if k, err := v.Load(ctx); err != nil || len(k.Waiting) != 3 {
+	if k, err := v.Load(ctx); err != nil || len(k.Waiting) != 3 || k.Name != "Alice" || k.Cursor != 4711 || len(k.Order) != 1 || len(k.Wishes) != 2 || k.Drafts[other] == "" {
 		t.Errorf("of the old tab is taken over: %+v, %v", k, err)
+	}
+	session = request(t, db.Call("transaction", "vault").Call("objectStore", "vault").Call("get", "session"))
+	if text := session.Get("json").String(); strings.Contains(text, other) || strings.Contains(text, "sealed") {
+		t.Errorf("what the old tab has kept still stands in clear: %s", text)
 	}
 	if all, err := v.Queued(ctx); err != nil || len(all) != 3 || all[2].Data != "of the old tab" {
 		t.Errorf("the queue: %+v, %v", all, err)
@@ -158,6 +163,50 @@ func TestRecordsAreEncryptedUnderAKeyThatCannotBeRead(t *testing.T) {
 	request(t, db.Call("transaction", "shelf", "readwrite").Call("objectStore", "shelf").Call("put", moved, "b"))
 	if got := shelved(t, v, station, "a", "b"); got != "the secret text, nothing" {
 		t.Errorf("kept: %s", got)
+	}
+}
+
+// Of what is kept of the user only what is needed before anything is decrypted stands there in clear.
+func TestWhatIsKeptOfTheUserIsEncrypted(t *testing.T) {
+	ctx := context.Background()
+	v := wiped(t)
+	if err := v.Save(ctx, wholeOf(anna)); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Update(ctx, func(k *engine.Kept) { k.Cursor++ }); err != nil {
+		t.Fatal(err)
+	}
+	db := request(t, js.Global().Get("indexedDB").Call("open", "starling"))
+	defer db.Call("close")
+	store := func(mode string) js.Value { return db.Call("transaction", "vault", mode).Call("objectStore", "vault") }
+	text := request(t, store("readonly").Call("get", "session")).Get("json").String()
+	for _, secret := range []string{"Ash", "4712", string(here), string(there), "7sSw", "sealed"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%q stands in clear: %s", secret, text)
+		}
+	}
+	own := request(t, store("readonly").Call("get", "private"))
+	if key := own.Get("key"); key.Get("extractable").Bool() || key.Get("algorithm").Get("length").Int() != 256 {
+		t.Error("the key is another one than it should be")
+	}
+
+	// What is damaged, or another user's, is an error and not somebody's.
+	data := js.Global().Get("Uint8Array").New(own.Get("data"))
+	data.SetIndex(0, data.Index(0).Int()^1)
+	request(t, store("readwrite").Call("put", own, "private"))
+	if k, err := v.Load(ctx); err == nil || k != nil {
+		t.Errorf("damaged, %+v is kept: %v", k, err)
+	}
+	if err := v.Save(ctx, wholeOf(anna)); err != nil {
+		t.Fatal(err)
+	}
+	own = request(t, store("readonly").Call("get", "private"))
+	if err := v.Save(ctx, wholeOf(berta)); err != nil {
+		t.Fatal(err)
+	}
+	request(t, store("readwrite").Call("put", own, "private"))
+	if k, err := v.Load(ctx); err == nil || k != nil {
+		t.Errorf("of another user is kept %+v: %v", k, err)
 	}
 }
 
