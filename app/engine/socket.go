@@ -40,6 +40,7 @@ const (
 type link struct {
 	due     bool               // to be opened when the server is next reached
 	busy    bool               // being opened, or open
+	again   bool               // to be opened anew at once if that fails: the user has come back meanwhile
 	stop    context.CancelFunc // ends it
 	socket  Socket             // nil while it is being opened
 	framed  bool               // it takes and gives frames
@@ -96,8 +97,14 @@ func (e *Engine) hold(ctx context.Context, run int, framed bool) {
 		e.unlock()
 		return
 	}
-	tries := e.link.tries + 1
+	tries, again := e.link.tries+1, e.link.again
 	e.link.cancel()
+	if again {
+		e.link.due = true
+		e.unlock()
+		e.schedulePoll(run, PollActive)
+		return
+	}
 	e.link.tries = tries
 	e.link.timer = e.after(e.jitter(min(linkFirst<<min(tries-1, 10), linkMost)), func() { e.relink(run) })
 	e.unlock()
@@ -141,7 +148,7 @@ func (e *Engine) listen(ctx context.Context, run int, socket Socket, framed bool
 		e.unlock()
 		return
 	}
-	e.link.socket, e.link.framed, e.link.trusted = socket, framed, framed
+	e.link.socket, e.link.framed, e.link.trusted, e.link.again = socket, framed, framed, false
 	again := e.current().FriendsLoaded
 	e.unlock()
 	if framed {
@@ -234,6 +241,7 @@ func (e *Engine) wakeLink(run int) {
 	}
 	socket, framed := e.link.socket, e.link.framed
 	e.link.due = !e.link.busy // with the answer to the poll that is on its way
+	e.link.again = e.link.busy && socket == nil
 	e.unlock()
 	if socket != nil && framed {
 		e.beat(run, socket, linkSoon)

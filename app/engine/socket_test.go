@@ -39,12 +39,12 @@ type plug struct {
 func (ps *plugs) Dial(ctx context.Context, url string) (Socket, error) {
 	ps.mu.Lock()
 	ps.urls = append(ps.urls, url)
-	refuse := ps.refuse
+	refuse, dial := ps.refuse, ps.dial
 	ps.mu.Unlock()
 	if refuse {
 		return nil, errors.New("no upgrades here")
 	}
-	s, err := ps.dial(ctx, url)
+	s, err := dial(ctx, url)
 	if err != nil {
 		return nil, err
 	}
@@ -265,6 +265,34 @@ func TestAfterARestartOfTheServerTheGapIsFetched(t *testing.T) {
 	})
 	p.linked(ps)
 	p.until("all is there", func(v *state.Snapshot) bool { return len(texts(v)) == 300 })
+}
+
+// The user may come back in the moment in which a try fails: he does not wait for the next one.
+func TestATryThatFailsWhileTheUserComesBackIsMadeAgain(t *testing.T) {
+	s := newServer(t)
+	p, ps := s.linked(s.account(0))
+	let := make(chan struct{})
+	open := ps.dial
+	ps.set(func(ps *plugs) {
+		tries := 0
+		ps.dial = func(context.Context, string) (Socket, error) {
+			if tries++; tries == 4 {
+				<-let
+			}
+			return nil, errors.New("no upgrades now")
+		}
+	})
+	n := ps.tried()
+	p.linked(ps).Close()
+	for i := range 4 { // the next would be made after 16 s
+		wait := linkFirst << i
+		eventually(t, fmt.Sprint("a try is made after ", wait), func() bool { p.timers.run(wait, wait); return ps.tried() > n+i })
+	}
+	p.Visible(true)
+	ps.set(func(ps *plugs) { ps.dial = open })
+	close(let)
+	eventually(t, "it is made again without the wait for another", func() bool { p.timers.run(PollActive, PollActive); return ps.tried() > n+4 })
+	p.linked(ps)
 }
 
 func TestTriesInVainComeLessAndLessOften(t *testing.T) {
