@@ -33,6 +33,18 @@ const (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == toolexec {
+		err := runTool(os.Args)
+		var exit *exec.ExitError
+		switch {
+		case errors.As(err, &exit):
+			os.Exit(exit.ExitCode())
+		case err != nil:
+			fmt.Fprintln(os.Stderr, "build:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	report := flag.Bool("size", false, "print the sizes in bytes, raw and brotli")
 	plain := flag.Bool("plain", false, "build with go-app as it is, without the patch")
 	quick := flag.Bool("quick", false, "compress little, for trying a change")
@@ -62,17 +74,28 @@ func run(o options) error {
 		}
 		args = append(args, "-modfile="+modfile)
 	}
+	linker, changed, err := steadyLinker(".")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "build: the data is laid out by size, so that an update is larger than it need be:", err)
+	} else {
+		args = append(args, linker)
+	}
+	if changed || err != nil {
+		if err := os.RemoveAll(linked); err != nil {
+			return err
+		}
+	}
 	cmd := exec.Command("go", append(args, "./wasm")...)
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("compile ./wasm: %w", err)
 	}
-	root, err := exec.Command("go", "env", "GOROOT").Output()
+	root, err := goroot()
 	if err != nil {
-		return fmt.Errorf("find the toolchain: %w", err)
+		return err
 	}
-	glue, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"))
+	glue, err := os.ReadFile(filepath.Join(root, "lib", "wasm", "wasm_exec.js"))
 	if err != nil {
 		return fmt.Errorf("the toolchain has no wasm_exec.js: %w", err)
 	}
@@ -139,17 +162,12 @@ func patchGoApp() error {
 	if err != nil {
 		return err
 	}
-	top, err := os.Getwd()
+	copied, err := filepath.Abs(patched)
 	if err != nil {
 		return err
 	}
-	apply := exec.Command("git", "apply", "--whitespace=nowarn", diff)
-	apply.Dir = patched
-	// The copy lies inside this project's work tree, where git would take the patch's paths for the project's own.
-	apply.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Join(top, filepath.Dir(patched)))
-	apply.Stderr = os.Stderr
-	if err := apply.Run(); err != nil {
-		return fmt.Errorf("%s does not fit: %w", patch, err)
+	if err := applyPatch(copied, diff); err != nil {
+		return err
 	}
 	for _, name := range []string{".mod", ".sum"} {
 		content, err := os.ReadFile("go" + name)

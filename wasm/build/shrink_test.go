@@ -18,6 +18,16 @@ const smallProgram = "package main\n\nfunc main() { defer println(\"later\"); pr
 // linkedProgram compiles a program as run does, as the linker wrote it.
 func linkedProgram(t *testing.T, text string) []byte {
 	t.Helper()
+	linker, _, err := steadyLinker("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return linkedBy(t, text, linker)
+}
+
+// linkedBy is a program by a flag of the go command's that chooses a linker.
+func linkedBy(t *testing.T, text string, linker ...string) []byte {
+	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"go.mod":  "module small\n\ngo 1.26\n",
@@ -27,7 +37,8 @@ func linkedProgram(t *testing.T, text string) []byte {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", "small.wasm", ".")
+	args := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", "small.wasm"}, linker...)
+	cmd := exec.Command("go", append(args, ".")...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
