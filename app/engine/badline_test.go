@@ -3,14 +3,17 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"starling/app/state"
+	"starling/ozeki"
 )
 
 // lossy loses two of five requests, or their answers, by chance.
@@ -81,4 +84,54 @@ func TestOverALineThatLosesTwoOfFiveAllArrivesOnceAndInOrder(t *testing.T) {
 			t.Errorf("%s has %d messages, %d of his own in order", p.name, len(stored), next)
 		}
 	}
+}
+
+// As long as the server is not told which news have come, it tells each once: an answer that was lost costs a look at everything.
+func TestNewsOfALostAnswerAreNotMissed(t *testing.T) {
+	for name, published := range map[string]bool{"in a session that has just begun": false, "from a server that knows no cursor": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			a, b := s.account(0), s.account(1)
+			id, other := s.direct(a, b), s.groups(a, 1)[0]
+			vault := NewVault()
+			p := s.device(a, vault)
+			p.until("it asks to sign in", signedOut)
+			lost := only(fault{after: true}, "poll")
+			p.wire.set(lost)
+			p.signIn()
+			if published {
+				p.wire.set(nil)
+				p.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded })
+				p.Close()
+				p = s.device(a, vault, onceOnly)
+			}
+			p.reading(id)
+			p.reading(other)
+			p.wire.set(lost)
+			bob := s.signedIn(b)
+			if err := bob.Send(id, "hello"); err != nil {
+				t.Fatal(err)
+			}
+			bob.reading(id)
+			bob.until("it is stored", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("hello")(v) })
+			n := p.wire.sent("poll")
+			eventually(t, "the answer that tells of it is lost", func() bool { p.Wake(); return p.wire.sent("poll") > n+1 && p.wire.idle() })
+			p.wire.set(nil)
+			p.Wake()
+			p.until("the row says it all the same", func(v *state.Snapshot) bool { return strings.HasSuffix(row(v, id).Preview, "hello") })
+		})
+	}
+}
+
+func onceOnly(o *Options) { o.Vault = onceVault{o.Vault} }
+
+// onceVault is a vault that keeps the session of a server with the published calls alone.
+type onceVault struct{ Vault }
+
+func (v onceVault) Load(ctx context.Context) (*Kept, error) {
+	k, err := v.Vault.Load(ctx)
+	if k != nil {
+		k.Session.Extensions = []string{ozeki.ExtRequestID, ozeki.ExtSender}
+	}
+	return k, err
 }

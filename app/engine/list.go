@@ -305,6 +305,7 @@ type poller struct {
 	// due are the conversations whose news could not be fetched yet.
 	due      map[ozeki.ConversationID]bool
 	listDue  bool // the list could not be loaded: try at the next poll
+	missed   bool // an answer with news that the server does not tell again may not have come
 	listBusy bool // a list is on its way
 	listAll  bool // ask for all of it afterwards
 	listNext []ozeki.ConversationID
@@ -391,7 +392,7 @@ func (e *Engine) pollNow(run int) {
 			cursor = 0
 		}
 		a, err := e.client.Notification(ctx, cursor)
-		next := e.polled(run, a, err, told)
+		next := e.polled(run, a, err, cursor == 0, told)
 		if next >= 0 {
 			e.schedulePoll(run, next)
 		}
@@ -404,8 +405,9 @@ func (e *Engine) pollNow(run int) {
 	})
 }
 
-// polled deals with the outcome of a poll and says when to poll next, negative for never. told: the socket had told of news.
-func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bool) time.Duration {
+// polled deals with the outcome of a poll and says when to poll next, negative for never. once: the server tells its news once, as
+// long as it is not told which ones have come. told: the socket had told of news.
+func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, once, told bool) time.Duration {
 	over := err != nil && e.failed(run, err)
 	e.mu.Lock()
 	if run != e.run || over {
@@ -415,7 +417,7 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 	e.poll.busy, e.poll.soon = false, false
 	if err != nil {
 		d := min(max(2*e.poll.delay, PollActive), maxPollDelay)
-		e.poll.delay = d
+		e.poll.delay, e.poll.missed = d, e.poll.missed || once
 		e.unlock()
 		if d > PollActive {
 			d = d/2 + e.jitter(d/2) // many clients must not come at once
@@ -431,8 +433,13 @@ func (e *Engine) polled(run int, a *ozeki.NotificationAnswer, err error, told bo
 	}
 	wasOffline := e.current().Offline
 	open := e.state.OpenID()
-	due := e.poll.listDue
-	e.poll.listDue = false
+	due := e.poll.listDue || e.poll.missed
+	if e.poll.missed {
+		for _, id := range e.state.AtHand() {
+			e.poll.due[id] = true
+		}
+	}
+	e.poll.listDue, e.poll.missed = false, false
 	if wasOffline {
 		e.release()
 	}

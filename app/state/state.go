@@ -417,6 +417,16 @@ type Known struct {
 	Revision    int64           // the highest of the changes that are known
 }
 
+// AtHand are the conversations whose newest messages were loaded.
+func (s *State) AtHand() (ids []ozeki.ConversationID) {
+	for id, c := range s.conversations {
+		if c.timeline.loaded {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // Timeline says what is known of a conversation's messages.
 func (s *State) Timeline(id ozeki.ConversationID) Known {
 	c := s.conversations[id]
