@@ -38,7 +38,7 @@ func TestAPersonCreatesAnAccountAndSignsIn(t *testing.T) {
 		a.Server != "2.0.0" || a.Registration != "true" || len(a.Listeners) != 1 || a.Listeners["ws"] != strings.Replace(f.http.URL, "http", "ws", 1)+testListener {
 		t.Errorf("%+v", a)
 	}
-	for _, e := range []string{ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtListSince, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate,
+	for _, e := range []string{ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtListSince, ozeki.ExtListPage, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate,
 		ozeki.ExtTicket, ozeki.ExtTyping, ozeki.ExtAway} {
 		if !c.Session().Has(e) {
 			t.Errorf("extension %s is not named", e)

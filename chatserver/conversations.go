@@ -23,9 +23,9 @@ const (
 
 // conversations lists what the user is a member of, the last used first; with ids (ozeki.ExtListOf) only those among
 // them, in the order asked for; with the version of an earlier list (ozeki.ExtListSince) only what has changed since, where
-// that is known. The last messages in it count as delivered (see deliverListed).
+// that is known; with a number (ozeki.ExtListPage) a page. The last messages in it count as delivered (see deliverListed).
 func (s *Server) conversations(ctx context.Context, req *request, body *ozeki.ListRequest) (any, error) {
-	all, stamp := len(body.ConversationIDs) == 0, s.store.UserStamp(req.user)
+	all, stamp := len(body.ConversationIDs) == 0 && body.First == 0, s.store.UserStamp(req.user)
 	known := s.quiet.get(req.user, stamp).version
 	if all && known != "" && known == body.Since {
 		return listAnswer{Answer: ok, Conversations: []conversationWire{}, Version: known, Partial: true}, nil
@@ -40,7 +40,10 @@ func (s *Server) conversations(ctx context.Context, req *request, body *ozeki.Li
 	case all:
 		s.quiet.change(s.store, req.user, stamp, func(t *silence) { t.version = list.Version })
 	}
-	a := listAnswer{Answer: ok, Conversations: make([]conversationWire, len(list.Conversations)), Version: list.Version, Partial: list.Partial, Gone: list.Gone}
+	a := listAnswer{
+		Answer: ok, Conversations: make([]conversationWire, len(list.Conversations)), Version: list.Version, Partial: list.Partial, Gone: list.Gone,
+		Next: list.Next,
+	}
 	for i, c := range list.Conversations {
 		a.Conversations[i] = wireOf(conversationFor(req.user, c.Conversation, c.Last, req.now))
 	}
@@ -51,6 +54,11 @@ func (s *Server) conversations(ctx context.Context, req *request, body *ozeki.Li
 func (s *Server) listOf(ctx context.Context, user ozeki.UserID, body *ozeki.ListRequest) (store.List, error) {
 	ids := body.ConversationIDs
 	switch {
+	case body.First != 0 || body.After != "":
+		if len(ids) > 0 || body.Since != "" || body.First < 1 || body.First > ozeki.MaxListPage {
+			return store.List{}, errInvalid.saying("A page of the list has 1 to 1000 conversations, and names neither conversations nor an earlier list. Ask with first, and then with first and after.")
+		}
+		return s.store.ListPage(ctx, user, body.First, body.After)
 	case len(ids) == 0:
 		return s.store.List(ctx, user, body.Since)
 	case body.Since != "":

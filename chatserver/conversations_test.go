@@ -141,6 +141,64 @@ func TestAListBringsWhatHasChangedSinceAnEarlierOne(t *testing.T) {
 	}
 }
 
+func TestAListComesInPages(t *testing.T) {
+	f, ctx := newFixture(t), t.Context()
+	alice, bob, carol := f.user("Alice", 0), f.user("Bob", 1), f.user("Carol", 2)
+	ab, ac := f.direct(alice, bob), f.direct(alice, carol)
+	bob.write(ab, 1)
+	whole, err := alice.ListSince(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := alice.ListPage(ctx, 1, "")
+	if err != nil || len(first.Conversations) != 1 || first.Partial || first.Next == "" || first.Version == "" {
+		t.Fatalf("%+v %v", first, err)
+	}
+	got := map[ozeki.ConversationID]ozeki.Conversation{}
+	calls := 0
+	for next := first.Next; next != ""; calls++ {
+		page, err := alice.ListPage(ctx, 1, next)
+		if err != nil || len(page.Conversations) > 1 {
+			t.Fatalf("%+v %v", page, err)
+		}
+		for _, c := range page.Conversations {
+			got[c.ID] = c
+		}
+		next = page.Next
+	}
+	if whole, err = alice.ListSince(ctx, ""); err != nil { // reading it has delivered what is in it
+		t.Fatal(err)
+	}
+	want := map[ozeki.ConversationID]ozeki.Conversation{}
+	for _, c := range whole.Conversations {
+		want[c.ID] = c
+	}
+	f.equal(got, want)
+	if calls != 3 {
+		t.Errorf("it took %d calls", calls)
+	}
+	// What has changed since the first page is what has changed since its version.
+	bob.write(ab, 1)
+	news, err := alice.ListSince(ctx, first.Version)
+	if err != nil || !news.Partial || len(news.Conversations) != 1 || news.Conversations[0].ID != ab.ID {
+		t.Errorf("%+v %v", news, err)
+	}
+	if page, err := alice.ListPage(ctx, ozeki.MaxListPage, ""); err != nil || len(page.Conversations) != 2 || page.Next != "" {
+		t.Errorf("%+v %v", page, err)
+	}
+	for name, fields := range map[string][]string{
+		"none": {field("after", "!")}, "fewer than none": {field("first", -1)}, "too many": {field("first", ozeki.MaxListPage+1)},
+		"of an earlier list": {field("first", 10), field("since", whole.Version)},
+		"of some":            {field("first", 10), field("conversationids", []ozeki.ConversationID{ac.ID})},
+	} {
+		a := f.send(alice.raw(ozeki.CallConversations, f.body(ozeki.CallConversations, fields...)))
+		a.want(t, ozeki.CodeInvalid)
+		if !strings.Contains(a.ErrorMessage, "1 to 1000") {
+			t.Errorf("%s: %s", name, a.ErrorMessage)
+		}
+	}
+}
+
 func TestEveryFlagIsSetAndTakenBack(t *testing.T) {
 	f, ctx := newFixture(t), t.Context()
 	alice, bob := f.user("Alice", 0), f.user("Bob", 1)

@@ -23,7 +23,7 @@ const serverVersion = "2.0.0"
 
 // extensions names what every such server offers beside the published calls.
 var extensions = []string{
-	ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtListSince, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate,
+	ozeki.ExtRequestID, ozeki.ExtCursor, ozeki.ExtListOf, ozeki.ExtListSince, ozeki.ExtListPage, ozeki.ExtSender, ozeki.ExtLogout, ozeki.ExtFriendAdd, ozeki.ExtConversationCreate,
 	ozeki.ExtReceipts, ozeki.ExtOverview, ozeki.ExtBlock, ozeki.ExtAway, ozeki.ExtMessageChange,
 	ozeki.ExtGroups, ozeki.ExtWorkspaces,
 }

@@ -13,6 +13,7 @@ type listAnswer struct {
 	Version       string                 `json:"version,omitempty"`
 	Partial       bool                   `json:"partial,omitempty"`
 	Gone          []ozeki.ConversationID `json:"gone,omitempty"`
+	Next          string                 `json:"next,omitempty"`
 }
 
 type conversationWire struct {

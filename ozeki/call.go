@@ -83,6 +83,7 @@ const (
 	ExtSender             = "sender"             // messages carry the verified sender in From
 	ExtListOf             = "listof"             // the list call takes conversationids: only those are listed
 	ExtListSince          = "listsince"          // the list call takes since: only what has changed since is listed
+	ExtListPage           = "listpage"           // the list call takes first and after: the list comes in pages
 	ExtLogout             = "logout"             // CallLogout
 	ExtFriendAdd          = "friendadd"          // CallFriendAdd
 	ExtConversationCreate = "conversationcreate" // CallConversationCreate

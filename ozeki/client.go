@@ -471,6 +471,16 @@ func (c *Client) ListSince(ctx context.Context, version string) (*ConversationsA
 	return &a, err
 }
 
+// ListPage (extension ExtListPage) gives a page of the user's conversations, of at most first: without after favorites and those that
+// were used last, and then, with the Next of the page before, all of them in no order that means anything: those of the first page
+// come once more. Together they are the list, as it was at some time between the first and the last call or as it has become since: what
+// has changed after the first page was made is among what has changed since its Version.
+func (c *Client) ListPage(ctx context.Context, first int, after string) (*ConversationsAnswer, error) {
+	var a ConversationsAnswer
+	err := c.call(ctx, CallConversations, "", &ListRequest{First: first, After: after}, &a)
+	return &a, err
+}
+
 // CreateConversation (extension ExtConversationCreate) makes a conversation, or gives the one that is there.
 func (c *Client) CreateConversation(ctx context.Context, r ConversationCreateRequest) (*Conversation, error) {
 	return c.conversation(ctx, CallConversationCreate, &r)

@@ -71,10 +71,17 @@ type ListRequest struct {
 	ConversationIDs []ConversationID `json:"conversationids,omitempty"`
 	// Since (extension ExtListSince) is the Version of an earlier answer: what has changed since is enough.
 	Since string `json:"since,omitempty"`
+	// First (extension ExtListPage) asks for a page of at most so many conversations, up to MaxListPage: favorites and those used last, or
+	// with After, the Next of the page before, more of them. Neither goes with ConversationIDs or Since.
+	First int    `json:"first,omitempty"`
+	After string `json:"after,omitempty"`
 }
 
 // MaxListOf is the largest number of conversations that a list call names.
 const MaxListOf = 100
+
+// MaxListPage is the largest number of conversations in a page.
+const MaxListPage = 1000
 
 // ConversationsAnswer is the answer of list.
 type ConversationsAnswer struct {
@@ -86,7 +93,9 @@ type ConversationsAnswer struct {
 	Version string           `json:"version,omitempty"`
 	Partial bool             `json:"partial,omitempty"`
 	Gone    []ConversationID `json:"gone,omitzero"`
-	Extra   Extra            `json:"-"`
+	// Extension ExtListPage: Next is what the next page is asked for with, empty where this is the last one.
+	Next  string `json:"next,omitempty"`
+	Extra Extra  `json:"-"`
 }
 
 // ConversationRequest is the body of the calls that name a conversation and no more: favorite, unfavorite, mute,

@@ -135,6 +135,8 @@ const (
 	openSlowly   = 8                     // keys to open at once afterwards
 	openAll      = 1000                  // of a list longer than this not all keys are opened in advance
 	openPause    = 40 * time.Millisecond // between two batches of keys that are not needed at once
+	listFirst    = 100                   // conversations in the first page of a list that comes in pages
+	listPage     = 500                   // in the others
 	pageSize     = 50                    // messages in a page (the published client's limit)
 	seekSize     = 200                   // in a page that is loaded on the way to a message far back, where the server gives so many
 )

@@ -180,7 +180,7 @@ func TestAWrongListLosesNothingThatWaits(t *testing.T) {
 	// Nor does it at the start, when nothing of it is open yet.
 	again := s.device(alice.account, alice.vault, func(o *Options) {
 		o.Client = ozeki.NewClient(ozeki.Options{Base: s.http.URL + apiPath, Scheme: scheme, Transport: &wire{
-			inner: ozeki.NewTransport(), count: map[string]int{}, now: map[string]int{}, most: map[string]int{}, fault: wrong(2),
+			inner: ozeki.NewTransport(), count: map[string]int{}, now: map[string]int{}, most: map[string]int{}, fault: wrong(3), // a page, and the list twice
 		}})
 	})
 	again.Open(id)

@@ -34,7 +34,11 @@ func (e *Engine) loadListLocked(run int, only ...ozeki.ConversationID) {
 	version := p.listVersion
 	askedAt := e.state.Tick()
 	e.goIn(run, func(ctx context.Context, run int) {
-		a, err := e.askList(ctx, version, only)
+		a, err := e.askPages(ctx, run, version, only, &askedAt)
+		paged := a != nil
+		if a == nil && err == nil {
+			a, err = e.askList(ctx, version, only)
+		}
 		if err != nil {
 			over := e.failed(run, err)
 			e.mu.Lock()
@@ -52,7 +56,7 @@ func (e *Engine) loadListLocked(run int, only ...ozeki.ConversationID) {
 		if !e.applyIn(run, state.Connection{}, loaded) {
 			return
 		}
-		first := len(only) == 0 && e.takeKept(ctx, run, !a.Partial)
+		first := len(only) == 0 && e.takeKept(ctx, run, paged || !a.Partial)
 		e.mu.Lock()
 		if run != e.run {
 			e.unlock()
@@ -130,6 +134,55 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 		})
 	}
 	return true
+}
+
+// askPages asks for the whole list in pages, where nothing is known of it yet, and shows them as they come; what they are together is in
+// the state then, and in the answer what is to be known of the list as a whole. It gives no answer where the list does not come in
+// pages, or lacks something, and is to be asked for at once. askedAt is when the last page was.
+func (e *Engine) askPages(ctx context.Context, run int, version string, only []ozeki.ConversationID, askedAt *uint64) (*ozeki.ConversationsAnswer, error) {
+	e.mu.Lock()
+	session := e.client.Session()
+	pages := run == e.run && len(only) == 0 && version == "" && session.Has(ozeki.ExtListPage) && session.Has(ozeki.ExtListSince) && e.state.IsEmpty()
+	e.unlock()
+	if !pages {
+		return nil, nil
+	}
+	first, err := e.client.ListPage(ctx, listFirst, "")
+	if err != nil {
+		return nil, err
+	}
+	if first.Next == "" {
+		if len(e.lostWith(first.Conversations, nil)) > 0 {
+			return nil, nil
+		}
+		return first, nil
+	}
+	var all []ozeki.Conversation // of these only the ids are used
+	for page := first; ; {
+		if !e.applyIn(run, state.Connection{}, state.ListLoaded{Conversations: page.Conversations, More: true, AskedAt: *askedAt}) {
+			return nil, context.Canceled
+		}
+		all = append(all, page.Conversations...)
+		if page == first {
+			e.goIn(run, func(ctx context.Context, run int) {
+				e.openLast(ctx, run)
+				e.openKeys(ctx, run)
+			})
+		}
+		if page.Next == "" {
+			break
+		}
+		e.mu.Lock()
+		*askedAt = e.state.Tick()
+		e.unlock()
+		if page, err = e.client.ListPage(ctx, listPage, page.Next); err != nil {
+			return nil, err
+		}
+	}
+	if len(e.lostWith(all, nil)) > 0 {
+		return nil, nil
+	}
+	return &ozeki.ConversationsAnswer{Version: first.Version, Partial: true}, nil
 }
 
 // askList asks for the named conversations, or for all: for what has changed since the version of an earlier list, if there

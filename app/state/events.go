@@ -44,18 +44,19 @@ type Connection struct{ Offline bool }
 func (e Connection) apply(s *State) { s.offline = e.Offline }
 
 // ListLoaded: the server's list of conversations: all of them, or those asked for in Of, or with Partial those that have
-// changed or gone (Of) since an earlier list. AskedAt is Tick at the time of asking: what the server said of a flag
+// changed or gone (Of) since an earlier list, or with More a page of them. AskedAt is Tick at the time of asking: what the server said of a flag
 // later than that is not undone by an older list.
 type ListLoaded struct {
 	Conversations []ozeki.Conversation
 	Of            []ozeki.ConversationID
 	Partial       bool
+	More          bool // a page of the list: nothing is known of the others yet
 	AskedAt       uint64
 }
 
 func (e ListLoaded) apply(s *State) {
 	s.blocklist.view = nil // names
-	all := len(e.Of) == 0 && !e.Partial
+	all := len(e.Of) == 0 && !e.Partial && !e.More
 	if all {
 		s.refreshAll()
 	}

@@ -417,6 +417,9 @@ type Known struct {
 	Revision    int64           // the highest of the changes that are known
 }
 
+// IsEmpty reports whether no conversation is known.
+func (s *State) IsEmpty() bool { return len(s.conversations) == 0 }
+
 // AtHand are the conversations whose newest messages were loaded.
 func (s *State) AtHand() (ids []ozeki.ConversationID) {
 	for id, c := range s.conversations {

@@ -69,22 +69,52 @@ func (r reader) List(ctx context.Context, user ozeki.UserID, since string) (List
 				return err
 			}
 		}
-		out.Conversations, err = list(ctx, r, scanListed, `SELECT `+conversationColumns+`, `+lastColumns+` FROM`+memberOf+` WHERE m.user_id = ?`+which, args...)
-		if err != nil || len(out.Conversations) == 0 {
-			return err
-		}
-		if err := r.participants(ctx, out.Conversations, which, args); err != nil {
-			return err
-		}
-		return r.groupParts(ctx, out.Conversations, user)
+		return r.listed(ctx, &out, user, which, args)
 	})
+	return out, r.d.wrap("list conversations", err)
+}
+
+func (r reader) ListPage(ctx context.Context, user ozeki.UserID, first int, after string) (List, error) {
+	var out List
+	err := r.snapshot(ctx, func(r reader) error {
+		if _, err := r.versions(ctx, &out, ""); err != nil {
+			return err
+		}
+		which, args := ` AND m.conversation_id IN (SELECT f.conversation_id FROM member f JOIN conversation g ON g.conversation_id = f.conversation_id
+			WHERE f.user_id = ? ORDER BY f.is_favorite DESC, g.last_access DESC, f.conversation_id LIMIT ?)`, []any{string(user), string(user), first}
+		if after != "" {
+			which = ` AND m.conversation_id IN (SELECT conversation_id FROM member WHERE user_id = ? AND conversation_id > ? ORDER BY conversation_id LIMIT ?)`
+			args = []any{string(user), string(user), after, first}
+		}
+		return r.listed(ctx, &out, user, which, args)
+	})
+	switch full := len(out.Conversations) == first; {
+	case full && after == "":
+		out.Next = "!" // before all ids
+	case full:
+		for _, c := range out.Conversations {
+			out.Next = max(out.Next, string(c.ID))
+		}
+	}
+	return out, r.d.wrap("list conversations", err)
+}
+
+// listed fills a list with those of the user's conversations that a condition picks, the last used first.
+func (r reader) listed(ctx context.Context, out *List, user ozeki.UserID, which string, args []any) (err error) {
+	out.Conversations, err = list(ctx, r, scanListed, `SELECT `+conversationColumns+`, `+lastColumns+` FROM`+memberOf+` WHERE m.user_id = ?`+which, args...)
+	if err != nil || len(out.Conversations) == 0 {
+		return err
+	}
+	if err := r.participants(ctx, out.Conversations, which, args); err != nil {
+		return err
+	}
 	slices.SortFunc(out.Conversations, func(a, b Listed) int {
 		if c := b.LastAccess.Compare(a.LastAccess); c != 0 {
 			return c
 		}
 		return strings.Compare(string(a.ID), string(b.ID))
 	})
-	return out, r.d.wrap("list conversations", err)
+	return r.groupParts(ctx, out.Conversations, user)
 }
 
 // versions sets the version of a list, and whether what changed since another one is known: after which number that is.

@@ -69,6 +69,9 @@ type Reader interface {
 	// List lists what the user is a member of, the last used first: all of it, or with the version of an earlier list only
 	// what has changed since, where that is known.
 	List(ctx context.Context, user ozeki.UserID, since string) (List, error)
+	// ListPage lists at most first of what the user is a member of: favorites and what was used last, or with the Next of the page
+	// before all of it, page by page in the order of the ids.
+	ListPage(ctx context.Context, user ozeki.UserID, first int, after string) (List, error)
 	// Hidden lists those of them that the user has hidden: in their present instance, or in an earlier one while the present
 	// one has no message.
 	Hidden(ctx context.Context, user ozeki.UserID) ([]ozeki.ConversationID, error)
@@ -299,6 +302,7 @@ type List struct {
 	// Partial: Conversations are those that were changed since the earlier version, and Gone those that the user has left.
 	Partial bool
 	Gone    []ozeki.ConversationID
+	Next    string // of a page: what the next one is asked for with, empty where there is none
 }
 
 // Listed is a conversation with its last message, expired or not; the zero message for none, and for one of before the

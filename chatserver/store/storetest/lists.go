@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"starling/chatserver/store"
 	"starling/ozeki"
@@ -159,4 +160,64 @@ func (s *suite) filesSize() {
 	size(300)
 	s.must(func(ctx context.Context, tx store.Tx) error { _, err := tx.PurgeFiles(ctx, s.now.Add(1e9)); return err })
 	size(0)
+}
+
+func (s *suite) listPages() {
+	u := s.users("a", "b", "c")
+	s.conversation(u[1], u[2], u[0])
+	other := s.conversation(u[1], u[2]) // not the first one's
+	var ids []ozeki.ConversationID
+	begin := s.now
+	for i := range 11 {
+		c := s.newConversation(u[0], u[1], u[2])
+		c.CreatedAt = begin.Add(time.Duration(i) * time.Minute)
+		s.must(func(ctx context.Context, tx store.Tx) error { return tx.CreateConversation(ctx, c) })
+		ids = append(ids, c.ID)
+	}
+	s.must(func(ctx context.Context, tx store.Tx) error {
+		return tx.SetProperty(ctx, u[0], ids[2], store.Favorite(true))
+	})
+	page := func(user ozeki.UserID, first int, after string) store.List {
+		s.Helper()
+		l, err := s.ListPage(s.Context(), user, first, after)
+		if err != nil {
+			s.Fatal(err)
+		}
+		return l
+	}
+	all := s.list(u[0], "")
+	for _, size := range []int{1, 3, 4, 12, 13, 1000} {
+		l := page(u[0], size, "")
+		s.equal([]any{l.Version, l.Partial, len(l.Conversations), l.Next == ""}, []any{all.Version, false, min(size, 12), size > 12})
+		var first []ozeki.ConversationID
+		for _, c := range l.Conversations {
+			first = append(first, c.ID)
+		}
+		want := []ozeki.ConversationID{ids[10], ids[9], ids[8]}
+		if size == 4 { // the favorite is there, and the last used
+			s.equal(first, append(want, ids[2]))
+		}
+		seen := map[ozeki.ConversationID]store.Listed{}
+		for next := l.Next; next != ""; {
+			l := page(u[0], size, next)
+			if len(l.Conversations) > size || l.Next == next {
+				s.Fatalf("a page of %d conversations after %s, next %s", len(l.Conversations), next, l.Next)
+			}
+			for _, c := range l.Conversations {
+				seen[c.ID] = c
+			}
+			next = l.Next
+		}
+		if size > 12 {
+			continue
+		}
+		s.equal(len(seen), 12)
+		for _, c := range all.Conversations {
+			s.equal(seen[c.ID], c)
+		}
+	}
+	if l := page(u[1], 1000, ""); len(l.Conversations) != 13 || !slices.ContainsFunc(l.Conversations, func(c store.Listed) bool { return c.ID == other.ID }) {
+		s.Errorf("the other has %d conversations", len(l.Conversations))
+	}
+	s.equal(len(page(s.users("d")[0], 10, "").Conversations), 0)
 }

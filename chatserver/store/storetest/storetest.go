@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"marks are their conversation's and their member's":         (*suite).marksElsewhere,
 		"the last message of each conversation is listed":           (*suite).lastMessages,
 		"a list of what has changed since an earlier one":           (*suite).listSince,
+		"a list in pages":                                           (*suite).listPages,
 		"the newest of some messages is found":                      (*suite).newest,
 		"a user's files are added up":                               (*suite).filesSize,
 		"what somebody has hidden is listed":                        (*suite).hidden,
