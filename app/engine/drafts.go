@@ -135,44 +135,95 @@ func (e *Engine) Leaving() {
 	}
 	drafts := map[ozeki.ConversationID]string{}
 	for id, d := range unkept {
-		if d == nil && e.mine[id] == "" {
+		if d == nil && len(e.mine[id]) == 0 {
 			continue // what is kept is another tab's
 		}
 		key, _ := e.state.Key(id)
 		if sealed, err := e.sealDraft(e.ctx, id, key, d); err == nil {
 			drafts[id] = sealed
+			e.own(id, sealed)
 		}
 	}
 	if len(drafts)+len(queue)+len(e.wishing)+len(e.ordering)+len(e.viewing) == 0 {
 		return
 	}
+	own := jotted{User: e.user(), Drafts: drafts, Order: e.ordering, Read: withRead(nil, e.viewing), Queue: queue}
+	for at, value := range e.wishing {
+		own.Wishes = withWish(own.Wishes, at.id, at.flag, value, true)
+	}
 	j := readJot(e.vault.Jotted()) // also of another tab that leaves
-	if j.User != "" && j.User != e.user() {
+	if j.User != "" && j.User != own.User {
 		j = jotted{}
 	}
-	j.User = e.user()
-	j.Drafts = withDrafts(nil, j.Drafts)
-	maps.Copy(j.Drafts, drafts)
-	for at, value := range e.wishing {
-		j.Wishes = withWish(j.Wishes, at.id, at.flag, value, true)
+	if e.jotted != nil {
+		j = j.without(*e.jotted)
 	}
-	if e.ordering != nil {
-		j.Order = e.ordering
-	}
-	j.Read = withRead(j.Read, e.viewing)
-	for _, w := range queue {
-		j.Queue = append(slices.DeleteFunc(j.Queue, func(was Waiting) bool { return was.ID == w.ID }), w)
-	}
-	if b, err := json.Marshal(j); err == nil {
-		e.vault.Jot(string(b))
-		e.jotted = true
-	}
+	e.jotted = &own
+	e.jot(j.with(own))
 	e.keepDraftsLocked()
+}
+
+// jot writes down what is to be found by the next start, nothing for none.
+func (e *Engine) jot(j jotted) {
+	if j.isEmpty() {
+		e.vault.Jot("")
+	} else if b, err := json.Marshal(j); err == nil {
+		e.vault.Jot(string(b))
+	}
+}
+
+// with returns what is jotted with more of the same user's.
+func (j jotted) with(more jotted) jotted {
+	j.User = more.User
+	drafts := maps.Clone(j.Drafts)
+	if drafts == nil {
+		drafts = map[ozeki.ConversationID]string{}
+	}
+	maps.Copy(drafts, more.Drafts)
+	j.Drafts = drafts
+	for id, of := range more.Wishes {
+		for flag, value := range of {
+			j.Wishes = withWish(j.Wishes, id, flag, value, true)
+		}
+	}
+	if more.Order != nil {
+		j.Order = more.Order
+	}
+	j.Read = withRead(j.Read, more.Read)
+	j.Queue = append(slices.Clip(j.Queue), more.Queue...)
+	return j
+}
+
+// without returns what is jotted without what is the same in another one.
+func (j jotted) without(own jotted) jotted {
+	j.Drafts, j.Read = maps.Clone(j.Drafts), maps.Clone(j.Read)
+	maps.DeleteFunc(j.Drafts, func(id ozeki.ConversationID, sealed string) bool {
+		was, is := own.Drafts[id]
+		return is && was == sealed
+	})
+	maps.DeleteFunc(j.Read, func(id ozeki.ConversationID, r Read) bool {
+		was, is := own.Read[id]
+		return is && was.Message == r.Message && was.Instance == r.Instance
+	})
+	for id, of := range own.Wishes {
+		for flag, value := range of {
+			if now, is := j.Wishes[id][flag]; is && now == value {
+				j.Wishes = withWish(j.Wishes, id, flag, "", false)
+			}
+		}
+	}
+	if slices.Equal(j.Order, own.Order) {
+		j.Order = nil
+	}
+	j.Queue = slices.DeleteFunc(slices.Clone(j.Queue), func(w Waiting) bool {
+		return slices.ContainsFunc(own.Queue, func(o Waiting) bool { return o.ID == w.ID })
+	})
+	return j
 }
 
 // unjot takes back what was jotted once the vault has all of it: the page has not gone. The caller holds mu.
 func (e *Engine) unjot() {
-	if !e.jotted || len(e.drafts)+len(e.keeping)+len(e.wishing)+len(e.ordering)+len(e.viewing) > 0 {
+	if e.jotted == nil || len(e.drafts)+len(e.keeping)+len(e.wishing)+len(e.ordering)+len(e.viewing) > 0 {
 		return
 	}
 	for _, o := range e.sender {
@@ -180,9 +231,29 @@ func (e *Engine) unjot() {
 			return
 		}
 	}
-	e.jotted = false
-	e.vault.Jot("")
+	if j := readJot(e.vault.Jotted()); j.User == e.jotted.User { // what another tab has jotted that has gone stays
+		e.jot(j.without(*e.jotted))
+	}
+	e.jotted = nil
 }
+
+// own notes that a sealed draft is this tab's: where the device keeps another one, that is another tab's. Of the draft the nonce is
+// enough. The caller holds mu.
+func (e *Engine) own(id ozeki.ConversationID, sealed string) {
+	if sealed == "" {
+		return
+	}
+	if e.mine == nil {
+		e.mine = map[ozeki.ConversationID]map[string]bool{}
+	}
+	if e.mine[id] == nil {
+		e.mine[id] = map[string]bool{}
+	}
+	e.mine[id][nonceOf(sealed)] = true
+}
+
+// nonceOf is the part of a sealed text that no other one has.
+func nonceOf(sealed string) string { return sealed[:min(len(sealed), 16)] }
 
 // keptDraft is a draft as it is kept, sealed.
 type keptDraft struct {
@@ -349,11 +420,16 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 		e.queued = map[ozeki.ConversationID]*state.Draft{}
 	}
 	maps.Copy(e.queued, drafts)
-	was := e.mine
-	e.mine = withDrafts(was, now)
+	mine := map[ozeki.ConversationID]map[string]bool{}
+	for id, text := range now {
+		e.own(id, text)
+		mine[id] = maps.Clone(e.mine[id])
+	}
 	e.saveLater(func(k *Kept) {
 		now := maps.Clone(now)
-		maps.DeleteFunc(now, func(id ozeki.ConversationID, sealed string) bool { return sealed == "" && k.Drafts[id] != was[id] }) // another tab's
+		maps.DeleteFunc(now, func(id ozeki.ConversationID, sealed string) bool {
+			return sealed == "" && !mine[id][nonceOf(k.Drafts[id])]
+		}) // another tab's
 		k.Drafts, k.DraftFiles = withDrafts(k.Drafts, now), maps.Clone(k.DraftFiles)
 		maps.DeleteFunc(k.DraftFiles, func(id ozeki.ConversationID, _ []ozeki.FileID) bool { _, changed := now[id]; return changed })
 		if k.DraftFiles == nil {
@@ -424,7 +500,7 @@ func (e *Engine) openDraft(ctx context.Context, run int, id ozeki.ConversationID
 	e.mu.Lock()
 	defer e.unlock()
 	if run == e.run && e.state.SealedDraft(id) { // nothing was written meanwhile
-		e.mine = withDrafts(e.mine, map[ozeki.ConversationID]string{id: kept.Drafts[id]})
+		e.own(id, kept.Drafts[id])
 		e.applyLocked(state.DraftChanged{ID: id, Draft: draft})
 	}
 }

@@ -101,10 +101,10 @@ type Engine struct {
 	drafts  map[ozeki.ConversationID]*state.Draft // to be kept at the next pause
 	keeping map[ozeki.ConversationID]*state.Draft // that are being kept, until the vault has them
 	queued  map[ozeki.ConversationID]*state.Draft // those of them that stand in changes
-	// mine is what this tab has last kept or opened of the drafts, sealed: where another tab keeps something else, that stays.
-	mine       map[ozeki.ConversationID]string
+	// mine are the nonces of what this tab has kept or opened of the drafts.
+	mine       map[ozeki.ConversationID]map[string]bool
 	draftTimer func()
-	jotted     bool // the vault holds a jot that is to go when all of it is kept
+	jotted     *jotted // what stands in the jot of this tab, and goes when all of it is kept; nil for nothing
 	// changes are what the vault has not been told yet.
 	changes []func(*Kept)
 	wishing map[wishAt]string // flags among them
@@ -429,7 +429,7 @@ func (e *Engine) leave(reason string) {
 	e.run++
 	e.client.SetSession(nil)
 	e.kept, e.changes, e.drafts, e.wishing, e.farewells = nil, nil, nil, nil, nil
-	e.keeping, e.queued, e.mine, e.ordering, e.viewing = nil, nil, nil, nil, nil
+	e.keeping, e.queued, e.mine, e.ordering, e.viewing, e.jotted = nil, nil, nil, nil, nil, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
 	e.overviews, e.overviewing = nil, false

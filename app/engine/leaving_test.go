@@ -54,6 +54,34 @@ func TestAMessageSurvivesThePageThatGoesAtOnce(t *testing.T) {
 	})
 }
 
+// A tab that stays takes back only what it has jotted itself.
+func TestWhatAnotherTabHasJottedStaysUntilTheNextStart(t *testing.T) {
+	s, id, vault, going := keptDraftOf(t, "see you at nine")
+	other := s.groups(going.account, 1)[0]
+	stays := s.device(going.account, vault)
+	stays.reading(other)
+	if err := going.Send(id, "see you at nine"); err != nil {
+		t.Fatal(err)
+	}
+	going.SetDraft(id, nil)
+	going.Leaving()
+	going.Close()
+	for _, text := range []string{"half a thought", "a whole one"} { // it is hidden, and seen again
+		stays.SetDraft(other, &state.Draft{Text: text})
+		before := keptOf(stays).Drafts[other]
+		stays.Leaving()
+		eventually(t, "it is kept", func() bool { d := keptOf(stays).Drafts[other]; return d != "" && d != before })
+		eventually(t, "it is not jotted any more", func() bool { return readJot(vault.Jotted()).Drafts[other] == "" })
+	}
+	stays.Close()
+	again := s.device(going.account, vault)
+	again.reading(id)
+	v := again.until("the message is stored", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("see you at nine")(v) })
+	if v.Open.Draft != nil {
+		t.Errorf("what was sent stands in the composer, too: %+v", v.Open.Draft)
+	}
+}
+
 // What was jotted and kept as well, or even sent, is one message.
 func TestAMessageThatIsJottedAndKeptIsThereOnce(t *testing.T) {
 	s, id, alice, _ := people(t)
