@@ -237,6 +237,18 @@ func (e *Engine) unjot() {
 	e.jotted = nil
 }
 
+// unjotMessage takes back a message that is not to be sent any more. The caller holds mu.
+func (e *Engine) unjotMessage(id ozeki.MessageID) {
+	if e.jotted == nil || !slices.ContainsFunc(e.jotted.Queue, func(w Waiting) bool { return w.ID == id }) {
+		return
+	}
+	it := jotted{Queue: []Waiting{{ID: id}}}
+	if j := readJot(e.vault.Jotted()); j.User == e.jotted.User {
+		e.jot(j.without(it))
+	}
+	*e.jotted = e.jotted.without(it)
+}
+
 // own notes that a sealed draft is this tab's: where the device keeps another one, that is another tab's. Of the draft the nonce is
 // enough. The caller holds mu.
 func (e *Engine) own(id ozeki.ConversationID, sealed string) {

@@ -3,6 +3,8 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -104,6 +106,40 @@ func TestAMessageThatIsJottedAndKeptIsThereOnce(t *testing.T) {
 	eventually(t, "nothing waits", func() bool { return len(keptOf(again).Waiting) == 0 && again.vault.Jotted() == "" })
 	if n := len(s.messages(alice.account, id)); n != 1 || !shows("once")(again.Snapshot()) {
 		t.Errorf("the server has %d messages, the client %+v", n, again.Snapshot().Open.Messages)
+	}
+}
+
+// noRoom keeps no message, once it is let.
+type noRoom struct {
+	Vault
+	let <-chan struct{}
+}
+
+func (v noRoom) Queue(ctx context.Context, _ ozeki.UserID, _ Waiting, _ bool) (int64, bool, error) {
+	return 0, false, errors.Join(await(ctx, v.let), errors.New("no room"))
+}
+
+// A message that was jotted, and given back because the device does not keep it, is not sent behind its writer's back.
+func TestAMessageThatIsGivenBackIsNotJottedAnyMore(t *testing.T) {
+	s, id, alice, _ := people(t)
+	alice.Close()
+	let := make(chan struct{})
+	p := s.device(alice.account, noRoom{alice.vault, let})
+	p.reading(id)
+	done := make(chan error, 1)
+	if err := p.Write(id, Writing{Text: "not after all", Done: func(err error) { done <- err }}); err != nil {
+		t.Fatal(err)
+	}
+	p.Leaving() // it is hidden
+	if len(readJot(alice.vault.Jotted()).Queue) != 1 {
+		t.Fatalf("jotted is %q", alice.vault.Jotted())
+	}
+	close(let)
+	if err := <-done; !errors.Is(err, ErrNotKept) {
+		t.Fatal(err)
+	}
+	if jot := alice.vault.Jotted(); strings.Contains(jot, "queue") {
+		t.Errorf("jotted is still %q", jot)
 	}
 }
 

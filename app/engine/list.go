@@ -165,6 +165,10 @@ func (e *Engine) askPages(ctx context.Context, run int, version string, only []o
 		all = append(all, page.Conversations...)
 		if page == first {
 			e.goIn(run, func(ctx context.Context, run int) {
+				e.mu.Lock()
+				open := e.state.OpenID()
+				e.unlock()
+				e.loadNewest(ctx, run, open) // if it is among them
 				e.openLast(ctx, run)
 				e.openKeys(ctx, run)
 			})

@@ -172,12 +172,13 @@ func (e *Engine) keepMessage(ctx context.Context, run int, o *outbox, d draft) e
 	}
 	e.mu.Lock()
 	defer e.unlock()
-	if run != e.run || o.gone {
+	if run != e.run || o.gone || ctx.Err() != nil {
 		return context.Canceled
 	}
 	if err != nil {
 		o.waiting = slices.DeleteFunc(o.waiting, func(w draft) bool { return w.id == d.id })
 		delete(o.sealed, d.id)
+		e.unjotMessage(d.id)
 		e.applyLocked(state.MessageDropped{ID: d.id, Conversation: o.conversation})
 		var files []ozeki.FileID
 		for _, id := range d.files {
@@ -323,6 +324,7 @@ func (e *Engine) Discard(id ozeki.ConversationID, message ozeki.MessageID) {
 		o.waiting = slices.Delete(o.waiting, i, i+1)
 	}
 	delete(o.sealed, message)
+	e.unjotMessage(message)
 	o.done[message] = true
 	e.applyLocked(state.MessageDropped{ID: message, Conversation: id})
 	e.goIn(e.run, func(ctx context.Context, run int) {
