@@ -3,6 +3,7 @@
 package app
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ type island struct {
 	asked    map[ozeki.ConversationID]bool // whose names were asked for
 	took     bool                          // the list has taken the place of the page's picture of it
 	owes     bool                          // a picture of the list could not be made
+	hurry    bool                          // nothing of it was seen yet: what is not needed for that waits
 	drag     *drag                         // a press on a row, nil for none
 	resize   js.Value
 	funcs    callbacks
@@ -68,6 +70,7 @@ type rowNode struct {
 	set                                int // length of the list as told to assistive technology, 0 where all rows are in the page
 	current, best                      bool
 	fresh                              bool
+	dated                              bool // its time is of now, and not from the page's picture
 }
 
 // rowPart is what of a row can have the focus.
@@ -90,7 +93,7 @@ func (n *rowNode) part(p rowPart) js.Value {
 }
 
 func newIsland(a islandActions) *island {
-	return &island{actions: a, rows: map[ozeki.ConversationID]*rowNode{}}
+	return &island{actions: a, rows: map[ozeki.ConversationID]*rowNode{}, hurry: true}
 }
 
 func element(tag, class string, children ...js.Value) js.Value {
@@ -220,6 +223,7 @@ func (l *island) show(snap *state.Snapshot) {
 		return
 	}
 	l.sections[0].rows, l.sections[1].rows, l.sections[2].rows = snap.Favorites, snap.Conversations, snap.Hidden
+	l.hurry = l.hurry && !starling.Call("scrolled").Bool()
 	l.redraw()
 	l.sections[0].root.Set("hidden", len(snap.Favorites) == 0)
 	l.sections[2].root.Set("hidden", len(snap.Hidden) == 0)
@@ -250,7 +254,9 @@ func (l *island) show(snap *state.Snapshot) {
 		empty.Set("hidden", text == "")
 	}
 	if all := snap.Loaded || snap.Trouble != ""; !l.took && snap.Phase == state.SignedIn && (all || len(l.rows) > 0) {
-		l.took = starling.Call("listDrawn", all).Bool()
+		if l.took = starling.Call("listDrawn", all).Bool(); l.took && l.hurry {
+			go l.rest()
+		}
 	}
 	if l.owes && l.mayPicture() {
 		l.owes = false
@@ -258,10 +264,20 @@ func (l *island) show(snap *state.Snapshot) {
 	}
 }
 
+// rest draws what was left out of the first frame: rows out of sight, and the times, since the browser's first date takes
+// longer than all of the list.
+func (l *island) rest() {
+	painted(context.Background())
+	l.hurry = false
+	if l.snap != nil {
+		l.show(l.snap)
+	}
+}
+
 // mayPicture reports whether the sidebar looks as the next start is to show it.
 func (l *island) mayPicture() bool {
 	s := l.snap
-	return l.host.Truthy() && l.took && s != nil && s.Loaded && s.Phase == state.SignedIn && s.Filter == "" && !s.UnreadOnly && l.drag == nil
+	return l.host.Truthy() && l.took && !l.hurry && s != nil && s.Loaded && s.Phase == state.SignedIn && s.Filter == "" && !s.UnreadOnly && l.drag == nil
 }
 
 // picture is a picture of the sidebar with the rows that are seen first, which first.js shows at the next start before the
@@ -320,13 +336,17 @@ func (l *island) redraw() {
 			continue
 		}
 		start, end := viewOf(len(s.rows), l.height, s.top, s.view)
+		windowed := end-start < len(s.rows)
+		if l.hurry {
+			start, end = inView(len(s.rows), l.height, s.top, s.view)
+		}
 		draw := func(i int) {
 			wanted[s.rows[i].ID] = true
-			if end-start < len(s.rows) && !s.rows[i].Opened && !l.asked[s.rows[i].ID] {
+			if windowed && !s.rows[i].Opened && !l.asked[s.rows[i].ID] {
 				l.asked[s.rows[i].ID] = true
 				unopened = append(unopened, s.rows[i].ID)
 			}
-			l.place(s, i, end-start < len(s.rows), now)
+			l.place(s, i, windowed, now)
 		}
 		for i := start; i < end; i++ {
 			draw(i)
@@ -444,7 +464,7 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 		n.best = best
 		n.li.Get("classList").Call("toggle", "best", best)
 	}
-	if r == n.row && !n.fresh {
+	if r == n.row && !n.fresh && (n.dated || l.hurry) {
 		return
 	}
 	if r.Name != n.row.Name || n.fresh {
@@ -460,7 +480,7 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 			n.a.Call("removeAttribute", "aria-description")
 		}
 	}
-	if marks := marksOf(r, now); n.fresh || marks != n.marks.Get("textContent").String() {
+	if marks := l.marks(r, now); n.fresh || marks != n.marks.Get("textContent").String() {
 		n.marks.Set("textContent", marks)
 	}
 	if r.Unread != n.row.Unread {
@@ -495,7 +515,14 @@ func (l *island) place(s *section, i int, windowed bool, now time.Time) {
 	if r.Color != n.row.Color {
 		n.tint(r.Color)
 	}
-	n.row, n.fresh = r, false
+	n.row, n.fresh, n.dated = r, false, !l.hurry
+}
+
+func (l *island) marks(r state.Row, now time.Time) string {
+	if l.hurry {
+		return starling.Call("picturedMarks", string(r.ID)).String()
+	}
+	return marksOf(r, now)
 }
 
 // tint gives the row the user's colour.

@@ -87,6 +87,9 @@
     else starling.waiting = [kind, fields, derive(fields).catch(() => null)];
   };
   const forms = { signin: $("signin-form"), create: $("create-form") };
+  const signin = $("signin"), reasonLine = $("signin-reason");
+  // The browser looks at each form of a page, and has it laid out for that.
+  if (root.dataset.phase === "in") signin.remove();
   for (const [kind, form] of Object.entries(forms)) {
     form?.addEventListener("submit", (e) => {
       e.preventDefault();
@@ -118,10 +121,10 @@
   // The program says which of the two the page shows, and why nobody is signed in any more.
   starling.phase = (phase, reason) => {
     const changed = root.dataset.phase !== phase;
+    if (phase === "out" && !signin.isConnected) $("live").before(signin);
     root.dataset.phase = phase;
-    const r = $("signin-reason");
-    r.textContent = reason;
-    r.hidden = !reason;
+    reasonLine.textContent = reason;
+    reasonLine.hidden = !reason;
     if (phase === "out") {
       starling.dropPicture();
       if (given.sign || given.decrypt) dropKeys(), takeKeys();
@@ -198,7 +201,8 @@
     const go = new Go();
     // Compiling takes the processors from drawing. A database may be blocked.
     await Promise.race([starling.sidebarShown, starling.after(500)]);
-    takeKeys();
+    // Who comes back has his list's keys opened, and the processors have enough to do.
+    root.dataset.phase === "out" ? takeKeys() : starling.after(1000).then(takeKeys);
     // The response is used as it is, not wrapped, so that the browser can keep its compiled code.
     const { instance } = await WebAssembly.instantiateStreaming(window.starlingProgram, go.importObject);
     return () => go.run(instance);

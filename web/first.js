@@ -109,48 +109,71 @@
     shown = null;
     delete root.dataset.pictured;
   };
-  const request = (r) => new Promise((good, bad) => {
+  // Requests in a transaction that reads, and what they give.
+  const read = (db, name, requests) => Promise.all(requests(db.transaction(name).objectStore(name)).map((r) => new Promise((good, bad) => {
     r.onsuccess = () => good(r.result);
     r.onerror = () => bad(r.error);
-  });
+  })));
+  // The database is opened in the page's first line: opening takes long, reading does not.
   const keptSidebar = async () => {
-    const open = indexedDB.open("starling-shelf");
-    open.onupgradeneeded = () => open.transaction.abort(); // there is none
-    const db = await request(open);
-    try {
-      const store = db.transaction("shelf").objectStore("shelf");
-      const [key, record] = await Promise.all(["key", "sidebar"].map((name) => request(store.get(name))));
-      if (!key || !record) return null;
-      const additionalData = new TextEncoder().encode(owner + "/sidebar");
-      const data = await crypto.subtle.decrypt({ name: "AES-GCM", iv: record.iv, additionalData }, key, record.data);
-      return JSON.parse(new TextDecoder().decode(data));
-    } finally {
-      db.close();
-    }
+    const [key, record] = await read(await window.starlingShelf, "shelf", (s) => ["key", "sidebar"].map((name) => s.get(name)));
+    if (!key || !record) return null;
+    const additionalData = new TextEncoder().encode(owner + "/sidebar");
+    const data = await crypto.subtle.decrypt({ name: "AES-GCM", iv: record.iv, additionalData }, key, record.data);
+    return JSON.parse(new TextDecoder().decode(data));
+  };
+  // What the program reads first (idb.Load and takeShelf in app/engine), read while it is on its way.
+  const readEarly = async () => {
+    const names = ["key", "about", "head", "blocked"];
+    const [records, [session, secret, queue]] = await Promise.all([
+      window.starlingShelf.then((db) => read(db, "shelf", (s) => names.map((name) => s.get(name)))),
+      starlingOpen("starling").then((db) => read(db, "vault", (s) => [s.get("session"), s.get("private"), s.getAllKeys(IDBKeyRange.lowerBound([]))]).finally(() => db.close())),
+    ]);
+    return { session, private: secret, queue, shelf: Object.fromEntries(names.map((name, i) => [name, records[i] ?? null])) };
+  };
+  let early; // a promise of it
+  // Tabs tell one another what they change on the device: what was read before that does not count. The program listens in
+  // the same place as soon as it is there.
+  starling.channel = new BroadcastChannel("starling");
+  starling.channel.onmessage = () => (early = null);
+  // What was read early, once; undefined if there is nothing that counts.
+  starling.takeEarly = async () => {
+    const all = early;
+    const kept = await all;
+    if (early !== all) return undefined;
+    early = null;
+    return kept;
   };
   // Says how old the picture is, if it is still there.
-  const tellAge = (at, today) => {
+  const tellAge = (at) => {
     if (!shown) return;
     const age = document.createElement("p");
     age.className = "connection age";
-    age.textContent = "As of " + at.toLocaleString(undefined, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }) + ". Loading…";
+    age.textContent = "As of " + at.toLocaleString(undefined, isToday(at) ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }) + ". Loading…";
     shown.firstChild.append(age);
   };
+  const isToday = (at) => at.toDateString() === new Date().toDateString();
+  // Takes the rows out of the lists that are not seen before the user scrolls, and gives them, an array for each list.
+  const takeHidden = ([name, , , children]) =>
+    name === "ul" ? [children.splice(Math.ceil(innerHeight / 50))] : children.filter((c) => typeof c !== "string").flatMap(takeHidden);
   const showSidebar = async () => {
     const kept = await keptSidebar();
     await placed;
     if (!kept || live || root.dataset.phase !== "in") return;
+    const hidden = takeHidden(kept.sidebar), at = new Date(kept.at);
     shown = document.createElement("div");
     shown.id = "picture-of-sidebar";
     shown.className = "app";
     shown.append(build(kept.sidebar));
-    const at = new Date(kept.at), today = at.toDateString() === new Date().toDateString();
-    // Yesterday's times of day are not today's.
-    if (!today) for (const marks of shown.querySelectorAll(".marks")) marks.textContent = "";
-    for (const [id, on] of Object.entries(clicked())) {
-      const row = shown.querySelector(`li.row[data-id="${CSS.escape(id)}"]`);
-      if (row) setStar(row, on);
-    }
+    const dress = () => {
+      // Yesterday's times of day are not today's.
+      if (!isToday(at)) for (const marks of shown.querySelectorAll(".marks")) marks.textContent = "";
+      for (const [id, on] of Object.entries(clicked())) {
+        const row = shown.querySelector(`li.row[data-id="${CSS.escape(id)}"]`);
+        if (row) setStar(row, on);
+      }
+      setCurrent();
+    };
     shown.addEventListener("scroll", () => (scrolled = true), true);
     shown.addEventListener("click", (e) => {
       const row = e.target.closest("li.row"), button = e.target.closest("button"), link = e.target.closest("a");
@@ -166,13 +189,26 @@
         setCurrent();
       }
     });
+    dress();
     $("app").after(shown);
     root.dataset.pictured = "";
-    setCurrent();
     await starling.painted(); // before the program takes the thread
-    setTimeout(() => tellAge(at, today)); // the browser's first date takes longer than all of the picture
+    // Meanwhile the program is on its way, and mostly there: none of this is needed then.
+    setTimeout(() => {
+      if (!shown) return;
+      for (const [i, list] of shown.querySelectorAll("ul").entries()) list.append(...hidden[i].map(made));
+      dress();
+    }, 200);
+    setTimeout(() => tellAge(at), 1000); // the browser's first date takes longer than all of the picture
   };
-  starling.sidebarShown = owner && showSidebar().catch((err) => console.warn("The sidebar of the last visit: " + err.message));
+  if (owner) {
+    starling.sidebarShown = showSidebar().catch((err) => console.warn("The sidebar of the last visit: " + err.message));
+    early = starling.sidebarShown.then(readEarly).catch(() => undefined); // the program reads it again, and says why it cannot
+  }
+  window.starlingShelf.then(async (db) => {
+    await early;
+    db.close();
+  }, () => {});
 
   // The program has drawn its list and calls this until it is true: the list takes the picture's place. all: it is the
   // whole list; until it is, it may be shorter than what the user has scrolled to.
@@ -206,6 +242,9 @@
     again?.click();
     return true;
   };
+  starling.scrolled = () => scrolled;
+  // The marks at the end of a row, as they stand in the picture.
+  starling.picturedMarks = (id) => shown?.querySelector(`li.row[data-id="${CSS.escape(id)}"] .marks`)?.textContent ?? "";
   starling.dropPicture = () => {
     live = true;
     hide();

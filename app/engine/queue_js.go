@@ -57,7 +57,7 @@ func queueAll(store js.Value, old []Waiting) {
 	}
 }
 
-func (idb) Queue(ctx context.Context, user ozeki.UserID, w Waiting, last bool) (place int64, ok bool, err error) {
+func (*idb) Queue(ctx context.Context, user ozeki.UserID, w Waiting, last bool) (place int64, ok bool, err error) {
 	err = withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) {
 		onResult(store.Call("get", dbKey), func(v js.Value) {
 			var kept struct {
@@ -79,7 +79,7 @@ func (idb) Queue(ctx context.Context, user ozeki.UserID, w Waiting, last bool) (
 	return place, ok, nil
 }
 
-func (idb) Requeue(ctx context.Context, w Waiting) error {
+func (*idb) Requeue(ctx context.Context, w Waiting) error {
 	err := withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) {
 		waiting, refused := keysOf(w)
 		for _, key := range [][]any{waiting, refused} {
@@ -96,7 +96,7 @@ func (idb) Requeue(ctx context.Context, w Waiting) error {
 	return nil
 }
 
-func (idb) Unqueue(ctx context.Context, ws ...Waiting) error {
+func (*idb) Unqueue(ctx context.Context, ws ...Waiting) error {
 	return unqueue(ctx, func(store js.Value) {
 		for _, w := range ws {
 			waiting, refused := keysOf(w)
@@ -106,7 +106,7 @@ func (idb) Unqueue(ctx context.Context, ws ...Waiting) error {
 	})
 }
 
-func (idb) UnqueueAll(ctx context.Context, id ozeki.ConversationID) error {
+func (*idb) UnqueueAll(ctx context.Context, id ozeki.ConversationID) error {
 	return unqueue(ctx, func(store js.Value) {
 		store.Call("delete", queueOf(waitingKey, id))
 		store.Call("delete", queueOf(refusedKey, id))
@@ -120,7 +120,7 @@ func unqueue(ctx context.Context, requests func(store js.Value)) error {
 	return nil
 }
 
-func (idb) NextQueued(ctx context.Context, id ozeki.ConversationID, after int64) (*Waiting, error) {
+func (*idb) NextQueued(ctx context.Context, id ozeki.ConversationID, after int64) (*Waiting, error) {
 	all, err := queued(ctx, queueOf(waitingKey, id, float64(after), []any{}), 1)
 	if err != nil || len(all) == 0 {
 		return nil, err
@@ -128,7 +128,7 @@ func (idb) NextQueued(ctx context.Context, id ozeki.ConversationID, after int64)
 	return &all[0], nil
 }
 
-func (idb) Queued(ctx context.Context) ([]Waiting, error) { return queued(ctx, wholeQueue()) }
+func (*idb) Queued(ctx context.Context) ([]Waiting, error) { return queued(ctx, wholeQueue()) }
 
 // queued reads records. One that is damaged holds nothing.
 func queued(ctx context.Context, which ...any) (all []Waiting, err error) {

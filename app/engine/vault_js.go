@@ -48,10 +48,28 @@ const (
 // idb is the browser's Vault: two records for the session in IndexedDB, and one for each message of the queue. CryptoKeys are stored as
 // such (structured clone keeps them non-extractable), the rest as JSON beside them: what has to be known without asking the
 // device to decrypt, in clear, and the rest encrypted. Both records have the same revision, a new one at each writing.
-type idb struct{}
+type idb struct {
+	// shelf are records of the shelf by their names, null for those that are not there, as the page has read them while the
+	// program was on its way; undefined for none. They are good for one reading, if nothing was written before.
+	shelf js.Value
+}
 
 // NewVault returns the platform's Vault.
-func NewVault() Vault { return idb{} }
+func NewVault() Vault { return &idb{} }
+
+// early is what the page has read of a session, once: see first.js. It fails where there is nothing, or where another tab
+// has told of a change since.
+func early() (s stored, queue, shelf js.Value, ok bool) {
+	page := js.Global().Get("starling")
+	if !page.Truthy() || !page.Get("takeEarly").Truthy() {
+		return s, queue, shelf, false
+	}
+	v, err := ozeki.Await(func() js.Value { return page.Call("takeEarly") })
+	if err != nil || !v.Truthy() || !v.Get("session").Truthy() {
+		return s, queue, shelf, false
+	}
+	return stored{session: v.Get("session"), private: v.Get("private")}, v.Get("queue"), v.Get("shelf"), true
+}
 
 // markSignedIn changes the mark by a call of first.js's storage, which never throws: the mark only chooses what the page
 // shows before the program is there.
@@ -242,15 +260,17 @@ func privateParams(iv js.Value, user ozeki.UserID) map[string]any {
 	return map[string]any{"name": "AES-GCM", "iv": iv, "additionalData": jsBytes([]byte(user))}
 }
 
-func (v idb) Load(ctx context.Context) (*Kept, error) {
-	var s stored
-	var queue js.Value
-	err := withStore(ctx, dbName, dbStore, "readonly", func(store js.Value) {
-		s.get(store)
-		onResult(store.Call("getAllKeys", wholeQueue()), func(v js.Value) { queue = v })
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the kept session: %w", err)
+func (v *idb) Load(ctx context.Context) (*Kept, error) {
+	s, queue, shelf, ok := early()
+	v.shelf = shelf
+	if !ok {
+		err := withStore(ctx, dbName, dbStore, "readonly", func(store js.Value) {
+			s.get(store)
+			onResult(store.Call("getAllKeys", wholeQueue()), func(v js.Value) { queue = v })
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read the kept session: %w", err)
+		}
 	}
 	if !s.session.Truthy() {
 		markSignedIn("remove", signedInMark)
@@ -277,7 +297,7 @@ func (v idb) Load(ctx context.Context) (*Kept, error) {
 	return k, nil
 }
 
-func (idb) Save(ctx context.Context, k *Kept) error {
+func (*idb) Save(ctx context.Context, k *Kept) error {
 	now, err := newStored(k, js.Undefined())
 	if err == nil {
 		err = withStore(ctx, dbName, dbStore, "readwrite", func(store js.Value) {
@@ -312,7 +332,7 @@ func askForPersistence() {
 	go ozeki.Await(func() js.Value { return js.Global().Get("navigator").Get("storage").Call("persist") }) // a refusal changes nothing
 }
 
-func (v idb) Update(ctx context.Context, change func(*Kept)) error {
+func (v *idb) Update(ctx context.Context, change func(*Kept)) error {
 	for {
 		done, err := v.tryUpdate(ctx, change)
 		if err != nil {
@@ -325,7 +345,7 @@ func (v idb) Update(ctx context.Context, change func(*Kept)) error {
 }
 
 // tryUpdate is Update unless another tab makes a change meanwhile: a transaction does not wait for the encryption.
-func (idb) tryUpdate(ctx context.Context, change func(*Kept)) (done bool, err error) {
+func (*idb) tryUpdate(ctx context.Context, change func(*Kept)) (done bool, err error) {
 	var was stored
 	if err := withStore(ctx, dbName, dbStore, "readonly", was.get); err != nil || !was.session.Truthy() {
 		return true, err
@@ -357,7 +377,7 @@ func (idb) tryUpdate(ctx context.Context, change func(*Kept)) (done bool, err er
 	return done, err
 }
 
-func (idb) Jot(text string) {
+func (*idb) Jot(text string) {
 	if text == "" {
 		markSignedIn("remove", jotKey)
 	} else {
@@ -365,11 +385,12 @@ func (idb) Jot(text string) {
 	}
 }
 
-func (idb) Jotted() string {
+func (*idb) Jotted() string {
 	return js.Global().Get("starling").Get("storage").Call("get", jotKey).String()
 }
 
-func (idb) Wipe(ctx context.Context) error {
+func (v *idb) Wipe(ctx context.Context) error {
+	v.shelf = js.Undefined()
 	markSignedIn("clear")
 	var failed error
 	for _, of := range [...]struct{ db, store, what string }{
@@ -382,7 +403,8 @@ func (idb) Wipe(ctx context.Context) error {
 	return failed
 }
 
-func (idb) Shelve(ctx context.Context, owner string, records ...Record) error {
+func (v *idb) Shelve(ctx context.Context, owner string, records ...Record) error {
+	v.shelf = js.Undefined()
 	err := shelve(ctx, owner, records)
 	if err != nil {
 		return fmt.Errorf("keep messages for reading offline: %w", err)
@@ -493,17 +515,26 @@ func jsBytes(b []byte) js.Value {
 	return a
 }
 
-func (idb) Shelved(ctx context.Context, owner string, names ...string) ([][]byte, error) {
+func (v *idb) Shelved(ctx context.Context, owner string, names ...string) ([][]byte, error) {
 	var key js.Value
 	records := make([]js.Value, len(names))
-	err := withStore(ctx, shelfName, shelfStore, "readonly", func(store js.Value) {
-		onResult(store.Call("get", shelfKey), func(v js.Value) { key = v })
+	read := v.shelf
+	v.shelf = js.Undefined()
+	if read.Truthy() && !slices.ContainsFunc(names, func(name string) bool { return read.Get(name).IsUndefined() }) {
+		key = read.Get(shelfKey)
 		for i, name := range names {
-			onResult(store.Call("get", name), func(v js.Value) { records[i] = v })
+			records[i] = read.Get(name)
 		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read what was kept for reading offline: %w", err)
+	} else {
+		err := withStore(ctx, shelfName, shelfStore, "readonly", func(store js.Value) {
+			onResult(store.Call("get", shelfKey), func(v js.Value) { key = v })
+			for i, name := range names {
+				onResult(store.Call("get", name), func(v js.Value) { records[i] = v })
+			}
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read what was kept for reading offline: %w", err)
+		}
 	}
 	out := make([][]byte, len(names))
 	for i, r := range records {
@@ -516,7 +547,7 @@ func (idb) Shelved(ctx context.Context, owner string, names ...string) ([][]byte
 	return out, nil
 }
 
-func (idb) Shelf(ctx context.Context) (all []Record, err error) {
+func (*idb) Shelf(ctx context.Context) (all []Record, err error) {
 	var names, records js.Value
 	err = withStore(ctx, shelfName, shelfStore, "readonly", func(store js.Value) {
 		onResult(store.Call("getAllKeys"), func(v js.Value) { names = v })
@@ -540,7 +571,7 @@ func (idb) Shelf(ctx context.Context) (all []Record, err error) {
 	return all, nil
 }
 
-func (idb) KeepFile(ctx context.Context, id ozeki.FileID, sealed ozeki.Blob) error {
+func (*idb) KeepFile(ctx context.Context, id ozeki.FileID, sealed ozeki.Blob) error {
 	err := withStore(ctx, filesName, filesStore, "readwrite", func(store js.Value) { store.Call("put", sealed.Value, string(id)) })
 	if err != nil {
 		return fmt.Errorf("keep the file on this device: %w", err)
@@ -548,7 +579,7 @@ func (idb) KeepFile(ctx context.Context, id ozeki.FileID, sealed ozeki.Blob) err
 	return nil
 }
 
-func (idb) File(ctx context.Context, id ozeki.FileID) (ozeki.Blob, bool, error) {
+func (*idb) File(ctx context.Context, id ozeki.FileID) (ozeki.Blob, bool, error) {
 	var kept js.Value
 	err := withStore(ctx, filesName, filesStore, "readonly", func(store js.Value) {
 		onResult(store.Call("get", string(id)), func(v js.Value) { kept = v })
@@ -559,7 +590,7 @@ func (idb) File(ctx context.Context, id ozeki.FileID) (ozeki.Blob, bool, error) 
 	return ozeki.Blob{Value: kept}, kept.Truthy(), nil
 }
 
-func (idb) ForgetFiles(ctx context.Context, ids []ozeki.FileID) error {
+func (*idb) ForgetFiles(ctx context.Context, ids []ozeki.FileID) error {
 	err := withStore(ctx, filesName, filesStore, "readwrite", func(store js.Value) {
 		for _, id := range ids {
 			store.Call("delete", string(id))
@@ -653,7 +684,12 @@ func event(ctx context.Context, target js.Value, good string, bad ...string) err
 type channel struct{ bc js.Value }
 
 // NewNeighbours returns the platform's Neighbours.
-func NewNeighbours() Neighbours { return channel{js.Global().Get("BroadcastChannel").New("starling")} }
+func NewNeighbours() Neighbours {
+	if page := js.Global().Get("starling"); page.Truthy() && page.Get("channel").Truthy() {
+		return channel{page.Get("channel")} // which has listened since the page began
+	}
+	return channel{js.Global().Get("BroadcastChannel").New("starling")}
+}
 
 func (c channel) Tell(n Note) {
 	if b, err := json.Marshal(n); err == nil {
