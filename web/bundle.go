@@ -21,6 +21,7 @@ import (
 	"text/template"
 
 	"github.com/andybalholm/brotli"
+	"github.com/evanw/esbuild/pkg/api"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -180,10 +181,7 @@ func render(name string, data any, hashed map[string]string) ([]byte, error) {
 			}
 			return "", fmt.Errorf("no file %q in web/", name)
 		},
-		"inline": func(name string) (string, error) {
-			b, err := embedded.ReadFile(name)
-			return string(b), err
-		},
+		"inline": inline,
 		"json": func(v any) (string, error) {
 			b, err := json.Marshal(v)
 			return string(b), err
@@ -195,6 +193,25 @@ func render(name string, data any, hashed map[string]string) ([]byte, error) {
 	var out bytes.Buffer
 	err = t.Execute(&out, data)
 	return out.Bytes(), err
+}
+
+// inline gives a file that stands in the page: scripts and styles without what only readers of their source need.
+func inline(name string) (string, error) {
+	content, err := embedded.ReadFile(name)
+	if err != nil {
+		return "", err
+	}
+	loader, small := map[string]api.Loader{".js": api.LoaderJS, ".css": api.LoaderCSS}[path.Ext(name)]
+	if !small {
+		return string(content), nil
+	}
+	r := api.Transform(string(content), api.TransformOptions{
+		Loader: loader, Sourcefile: name, Target: api.ESNext, MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true,
+	})
+	for _, m := range r.Errors {
+		return "", fmt.Errorf("%s:%d: %s", name, m.Location.Line, m.Text)
+	}
+	return strings.TrimSpace(string(r.Code)), nil
 }
 
 // policy is the page's Content-Security-Policy: nothing but this origin's files, the page's own scripts and styles by their

@@ -125,10 +125,11 @@
   // What the program reads first (idb.Load and takeShelf in app/engine), read while it is on its way.
   const readEarly = async () => {
     const names = ["key", "about", "head", "blocked"];
-    const [records, [session, secret, queue]] = await Promise.all([
+    const [records, kept] = await Promise.all([
       window.starlingShelf.then((db) => read(db, "shelf", (s) => names.map((name) => s.get(name)))),
       starlingOpen("starling").then((db) => read(db, "vault", (s) => [s.get("session"), s.get("private"), s.getAllKeys(IDBKeyRange.lowerBound([]))]).finally(() => db.close())),
     ]);
+    const [session, secret, queue] = kept;
     return { session, private: secret, queue, shelf: Object.fromEntries(names.map((name, i) => [name, records[i] ?? null])) };
   };
   let early; // a promise of it
