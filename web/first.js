@@ -7,8 +7,9 @@
   const starling = (window.starling = { config: JSON.parse($("config").textContent) });
   const after = (starling.after = (ms) => new Promise((done) => setTimeout(done, ms)));
 
-  // Fulfilled when the page shows what it holds now. One that is not seen has no frames.
-  starling.painted = () => Promise.race([new Promise((done) => requestAnimationFrame(() => setTimeout(done))), after(document.hidden ? 0 : 100)]);
+  // Fulfilled when the page begins to draw what it holds now, and when it shows it. One that is not seen has no frames.
+  const frame = () => Promise.race([new Promise(requestAnimationFrame), after(document.hidden ? 0 : 100)]);
+  starling.painted = () => frame().then(() => after(0));
 
   // ---- Storage that never throws: the browser may have it switched off (reading the property throws) or full (writing
   // throws), and an exception would end the program. What is switched off lasts as long as the page instead; go-app, too,
@@ -193,7 +194,7 @@
     dress();
     $("app").after(shown);
     root.dataset.pictured = "";
-    await starling.painted(); // before the program takes the thread
+    await frame(); // before the program takes the thread
     // Meanwhile the program is on its way, and mostly there: none of this is needed then.
     setTimeout(() => {
       if (!shown) return;
