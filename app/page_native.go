@@ -67,3 +67,6 @@ func pref(name string) string {
 	text, _ := value.(string)
 	return text
 }
+
+// Breathe does nothing where there is no browser.
+func Breathe() {}

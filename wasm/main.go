@@ -2,8 +2,6 @@
 package main
 
 import (
-	"time"
-
 	goapp "github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"starling/app"
@@ -11,6 +9,6 @@ import (
 
 func main() {
 	app.Register()
-	time.Sleep(time.Nanosecond) // lets the browser draw, and answer the user, between the runtime's start and the page's
+	app.Breathe() // between the runtime's start and the page's
 	goapp.RunWhenOnBrowser()
 }

@@ -142,6 +142,7 @@
   starling.takeEarly = async () => {
     const all = early;
     const kept = await all;
+    await after(0); // the browser may draw, and answer the user, between the program's start and its list
     if (early !== all) return undefined;
     early = null;
     return kept;
