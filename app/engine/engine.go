@@ -338,9 +338,11 @@ func (e *Engine) begin(run int, kept *Kept, keeps bool) {
 	)
 	e.poll.cursor = kept.Cursor
 	e.link.due = true
+	e.attend()
 	e.poll.busy = true // until what is kept is there
 	e.unlock()
 	e.goIn(run, func(ctx context.Context, run int) { e.resumeList(ctx, run, &session) })
+	e.refreshBlocklist(run)
 }
 
 // SignIn signs in by e-mail address and password. It blocks until it is done and gives an error for Words.

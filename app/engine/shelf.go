@@ -477,7 +477,6 @@ func (e *Engine) resumeList(ctx context.Context, run int, session *ozeki.Session
 	cursor, ok := e.takeShelf(ctx, run, session)
 	if ok {
 		e.takeKept(ctx, run, false)
-		e.painted(ctx) // the list is seen before the server is asked for anything
 	}
 	e.mu.Lock()
 	if run != e.run {
@@ -485,8 +484,6 @@ func (e *Engine) resumeList(ctx context.Context, run int, session *ozeki.Session
 		return
 	}
 	e.poll.busy = false
-	e.attend()
-	e.refreshBlocklist(run)
 	open := e.state.OpenID()
 	if cursor > 0 {
 		e.poll.cursor = cursor
