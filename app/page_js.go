@@ -276,14 +276,7 @@ var paintedNow = sync.OnceValue(func() js.Func {
 
 // Breathe lets the browser draw, and answer the user, before it returns.
 func Breathe() {
-	done := make(chan struct{})
-	f := js.FuncOf(func(js.Value, []js.Value) any {
-		close(done)
-		return nil
-	})
-	defer f.Release()
-	window.Call("setTimeout", f)
-	<-done
+	_, _ = ozeki.Await(func() js.Value { return starling.Call("after", 0) }) // which is never refused
 }
 
 // painted returns when the page shows what it holds now, or when ctx ends.

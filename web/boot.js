@@ -199,7 +199,7 @@
   const start = async () => {
     await parsed;
     const go = new Go();
-    // Compiling takes the processors from drawing. A database may be blocked.
+    // Not before the browser draws the last sidebar, since compiling takes the processors. A database may be blocked.
     await Promise.race([starling.sidebarShown, starling.after(500)]);
     // Who comes back has his list's keys opened, and the processors have enough to do.
     root.dataset.phase === "out" ? takeKeys() : starling.after(1000).then(takeKeys);

@@ -125,6 +125,13 @@ func Load(cfg PageConfig) (Bundle, error) {
 		add(name, f)
 	}
 
+	parts := map[string]string{} // what stands in the page, by file name
+	for _, name := range inlined {
+		if parts[name], err = minified(name); err != nil {
+			return nil, err
+		}
+	}
+
 	// The version is the hash of all that the browser gets: it changes when any of it does, or the worker would keep an old page.
 	urls := make([]string, 0, len(hashed))
 	for _, u := range hashed {
@@ -134,12 +141,15 @@ func Load(cfg PageConfig) (Bundle, error) {
 	if cfg.Version == "" {
 		all := sha256.New()
 		fmt.Fprintf(all, "%q %+v", urls, cfg)
-		for _, name := range append([]string{"app.webmanifest", "index.html", "sw.js"}, inlined...) {
+		for _, name := range []string{"app.webmanifest", "index.html", "sw.js"} {
 			content, err := embedded.ReadFile(name)
 			if err != nil {
 				return nil, err
 			}
 			all.Write(content)
+		}
+		for _, name := range inlined {
+			all.Write([]byte(parts[name]))
 		}
 		cfg.Version = hex.EncodeToString(all.Sum(nil)[:6])
 	}
@@ -151,7 +161,7 @@ func Load(cfg PageConfig) (Bundle, error) {
 	}
 	data := map[string]any{"Config": string(config), "Upstream": cfg.Upstream, "Version": cfg.Version, "Assets": urls}
 	for url, name := range map[string]string{"/app.webmanifest": "app.webmanifest", "/sw.js": "sw.js", "/": "index.html"} {
-		content, err := render(name, data, hashed)
+		content, err := render(name, data, hashed, parts)
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +179,7 @@ func Load(cfg PageConfig) (Bundle, error) {
 	return b, nil
 }
 
-func render(name string, data any, hashed map[string]string) ([]byte, error) {
+func render(name string, data any, hashed, parts map[string]string) ([]byte, error) {
 	content, err := embedded.ReadFile(name)
 	if err != nil {
 		return nil, err
@@ -181,7 +191,13 @@ func render(name string, data any, hashed map[string]string) ([]byte, error) {
 			}
 			return "", fmt.Errorf("no file %q in web/", name)
 		},
-		"inline": inline,
+		"inline": func(name string) (string, error) {
+			if part, ok := parts[name]; ok {
+				return part, nil
+			}
+			b, err := embedded.ReadFile(name)
+			return string(b), err
+		},
 		"json": func(v any) (string, error) {
 			b, err := json.Marshal(v)
 			return string(b), err
@@ -195,18 +211,15 @@ func render(name string, data any, hashed map[string]string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// inline gives a file that stands in the page: scripts and styles without what only readers of their source need.
-func inline(name string) (string, error) {
+// minified gives a script or style without what only readers of its source need.
+func minified(name string) (string, error) {
 	content, err := embedded.ReadFile(name)
 	if err != nil {
 		return "", err
 	}
-	loader, small := map[string]api.Loader{".js": api.LoaderJS, ".css": api.LoaderCSS}[path.Ext(name)]
-	if !small {
-		return string(content), nil
-	}
 	r := api.Transform(string(content), api.TransformOptions{
-		Loader: loader, Sourcefile: name, Target: api.ESNext, MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true,
+		Loader: map[string]api.Loader{".js": api.LoaderJS, ".css": api.LoaderCSS}[path.Ext(name)], Sourcefile: name,
+		Target: api.ESNext, MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true,
 	})
 	for _, m := range r.Errors {
 		return "", fmt.Errorf("%s:%d: %s", name, m.Location.Line, m.Text)

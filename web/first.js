@@ -134,16 +134,16 @@
     return { session, private: secret, queue, shelf: Object.fromEntries(names.map((name, i) => [name, records[i] ?? null])) };
   };
   let early; // a promise of it
-  // Tabs tell one another what they change on the device: what was read before that does not count. The program listens in
-  // the same place as soon as it is there.
+  // Tabs tell one another what they change on the device: what was read before that does not count. The program takes
+  // its notes from the same channel.
   starling.channel = new BroadcastChannel("starling");
-  starling.channel.onmessage = () => (early = null);
+  starling.channel.addEventListener("message", () => (early = null));
   // What was read early, once; undefined if there is nothing that counts.
   starling.takeEarly = async () => {
-    const all = early;
-    const kept = await all;
+    if (!early) return undefined;
+    const kept = await early;
     await after(0); // the browser may draw, and answer the user, between the program's start and its list
-    if (early !== all) return undefined;
+    if (!early) return undefined;
     early = null;
     return kept;
   };
