@@ -214,6 +214,7 @@ func TestFlagsWaitForTheNetwork(t *testing.T) {
 	})
 	const other = "Sofia Lindqvist" // the mark of a row says of all its flags that they wait
 	p.FromMenu(name, "Mute")
+	p.SeeOffline() // whose line moves the rows
 	p.SetColour(other, "Mint")
 	for range 2 {
 		p.SeeRow(name, "Conversations", "Not saved yet · Muted")
