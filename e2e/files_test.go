@@ -202,7 +202,7 @@ func TestPeopleSendEachOtherFiles(t *testing.T) {
 	if at := s.holds("holiday.png"); at != "" {
 		t.Errorf("the server's %s holds the name", at)
 	}
-	if at := s.holds("IHDR"); at != "" {
+	if at := s.holds("\x89PNG\r\n\x1a\n"); at != "" { // four letters stand in some megabytes of sealed texts by chance
 		t.Errorf("the server's %s holds the picture", at)
 	}
 	if n := len(s.files()); n != 2 {
