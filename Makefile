@@ -6,7 +6,7 @@ AXE_VERSION := 4.10.3
 export CGO_ENABLED ?= 0
 
 # The browser's stories that docs/promises.md names.
-FAULTS := TestFault|TestPlatformSuite|FormerVersion|Notification|ChangedSubscription|WorkerThatCannot|AskedToKeep
+FAULTS := TestFault|TestPlatformSuite|FormerVersion|Notification|ChangedSubscription|WorkerThatCannot|AskedToKeep|NeverAnswers
 
 .PHONY: build run demo test check race e2e faults bench size screens fmt deps clean
 

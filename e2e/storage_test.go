@@ -7,6 +7,7 @@ import (
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // before runs a script in every page before its own scripts.
@@ -55,4 +56,20 @@ func TestStorageThatFailsStopsNobody(t *testing.T) {
 			p.SeeSignIn()
 		})
 	}
+}
+
+// What a browser keeps for reading offline, and does not give back, keeps nobody from his conversations.
+func TestADatabaseThatNeverAnswersStopsNobody(t *testing.T) {
+	t.Parallel()
+	p := newAlice(newPerson(t, startDemo(t).URL))
+	p.before(`{
+		const open = IDBFactory.prototype.open
+		IDBFactory.prototype.open = function (name, ...more) { return name === "starling-shelf" ? new EventTarget() : open.call(this, name, ...more) }
+	}`)
+	p.Reload()
+	p.SeeSidebar()
+	p.OpenConversation("Priya Raman")
+	p.see("textbox", "Message Priya Raman").fill("Is the database back?")
+	p.press(kb.Enter)
+	p.SeeMessage("Is the database back?")
 }

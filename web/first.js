@@ -141,7 +141,7 @@
   // What was read early, once; undefined if there is nothing that counts.
   starling.takeEarly = async () => {
     if (!early) return undefined;
-    const kept = await early;
+    const kept = await Promise.race([early, after(1000)]); // some databases never answer
     await after(0); // the browser may draw, and answer the user, between the program's start and its list
     if (!early) return undefined;
     early = null;

@@ -71,16 +71,29 @@ func (e *Engine) KeepDrafts() {
 
 // jotted is what Leaving keeps at once, until the vault has it.
 type jotted struct {
-	User   ozeki.UserID                    `json:"user,omitempty"`   // whose it is; an earlier version did not say
-	Drafts map[ozeki.ConversationID]string `json:"drafts,omitempty"` // an empty one is none
+	User   ozeki.UserID                    `json:"user,omitempty"` // whose it is; an earlier version did not say
+	Begun  []begun                         `json:"begun,omitempty"`
+	Drafts map[ozeki.ConversationID]string `json:"drafts,omitempty"` // of an earlier version; readJot makes Begun of it
 	Wishes state.Wishes                    `json:"wishes,omitempty"`
 	Order  []ozeki.ConversationID          `json:"order,omitempty"`
 	Read   map[ozeki.ConversationID]Read   `json:"read,omitempty"`
 	Queue  []Waiting                       `json:"queue,omitempty"`
 }
 
+// begun is what was begun to be written in a conversation, as it is jotted.
+type begun struct {
+	ID     ozeki.ConversationID `json:"id"`
+	Sealed string               `json:"sealed,omitempty"` // empty for nothing any more
+	// Over are nonces of drafts that the device may keep and the tab has kept or opened: it is in their place.
+	Over []string `json:"over,omitempty"`
+}
+
+func (b begun) is(o begun) bool {
+	return b.ID == o.ID && b.Sealed == o.Sealed && slices.Equal(b.Over, o.Over)
+}
+
 func (j jotted) isEmpty() bool {
-	return len(j.Drafts)+len(j.Wishes)+len(j.Order)+len(j.Read)+len(j.Queue) == 0
+	return len(j.Begun)+len(j.Drafts)+len(j.Wishes)+len(j.Order)+len(j.Read)+len(j.Queue) == 0
 }
 
 // readJot reads what was jotted. An earlier version jotted drafts alone.
@@ -89,6 +102,10 @@ func readJot(text string) (j jotted) {
 		j = jotted{}
 		_ = json.Unmarshal([]byte(text), &j.Drafts) // what is neither is nothing
 	}
+	for id, sealed := range j.Drafts {
+		j.Begun = append(j.Begun, begun{ID: id, Sealed: sealed})
+	}
+	j.Drafts = nil
 	return j
 }
 
@@ -133,21 +150,21 @@ func (e *Engine) Leaving() {
 			unkept[id] = &d
 		}
 	}
-	drafts := map[ozeki.ConversationID]string{}
+	var drafts []begun
 	for id, d := range unkept {
 		if d == nil && len(e.mine[id]) == 0 {
 			continue // what is kept is another tab's
 		}
 		key, _ := e.state.Key(id)
 		if sealed, err := e.sealDraft(e.ctx, id, key, d); err == nil {
-			drafts[id] = sealed
+			drafts = append(drafts, begun{id, sealed, slices.Clone(e.mine[id])})
 			e.own(id, sealed)
 		}
 	}
 	if len(drafts)+len(queue)+len(e.wishing)+len(e.ordering)+len(e.viewing) == 0 {
 		return
 	}
-	own := jotted{User: e.user(), Drafts: drafts, Order: e.ordering, Read: withRead(nil, e.viewing), Queue: queue}
+	own := jotted{User: e.user(), Begun: drafts, Order: e.ordering, Read: withRead(nil, e.viewing), Queue: queue}
 	for at, value := range e.wishing {
 		own.Wishes = withWish(own.Wishes, at.id, at.flag, value, true)
 	}
@@ -175,12 +192,7 @@ func (e *Engine) jot(j jotted) {
 // with returns what is jotted with more of the same user's.
 func (j jotted) with(more jotted) jotted {
 	j.User = more.User
-	drafts := maps.Clone(j.Drafts)
-	if drafts == nil {
-		drafts = map[ozeki.ConversationID]string{}
-	}
-	maps.Copy(drafts, more.Drafts)
-	j.Drafts = drafts
+	j.Begun = append(slices.Clip(j.Begun), more.Begun...)
 	for id, of := range more.Wishes {
 		for flag, value := range of {
 			j.Wishes = withWish(j.Wishes, id, flag, value, true)
@@ -196,11 +208,7 @@ func (j jotted) with(more jotted) jotted {
 
 // without returns what is jotted without what is the same in another one.
 func (j jotted) without(own jotted) jotted {
-	j.Drafts, j.Read = maps.Clone(j.Drafts), maps.Clone(j.Read)
-	maps.DeleteFunc(j.Drafts, func(id ozeki.ConversationID, sealed string) bool {
-		was, is := own.Drafts[id]
-		return is && was == sealed
-	})
+	j.Begun, j.Read = slices.DeleteFunc(slices.Clone(j.Begun), func(b begun) bool { return slices.ContainsFunc(own.Begun, b.is) }), maps.Clone(j.Read)
 	maps.DeleteFunc(j.Read, func(id ozeki.ConversationID, r Read) bool {
 		was, is := own.Read[id]
 		return is && was.Message == r.Message && was.Instance == r.Instance
@@ -256,13 +264,14 @@ func (e *Engine) own(id ozeki.ConversationID, sealed string) {
 		return
 	}
 	if e.mine == nil {
-		e.mine = map[ozeki.ConversationID]map[string]bool{}
+		e.mine = map[ozeki.ConversationID][]string{}
 	}
-	if e.mine[id] == nil {
-		e.mine[id] = map[string]bool{}
-	}
-	e.mine[id][nonceOf(sealed)] = true
+	nonces := append(slices.Clone(e.mine[id]), nonceOf(sealed))
+	e.mine[id] = nonces[max(0, len(nonces)-ownDrafts):]
 }
+
+// ownDrafts is how many nonces of drafts a tab knows of each conversation: of those that may still be on the device.
+const ownDrafts = 64
 
 // nonceOf is the part of a sealed text that no other one has.
 func nonceOf(sealed string) string { return sealed[:min(len(sealed), 16)] }
@@ -290,24 +299,33 @@ func (e *Engine) sealDraft(ctx context.Context, id ozeki.ConversationID, key []b
 	return e.client.Scheme().Seal(ctx, key, ozeki.MessageAD(id, draftID), plain)
 }
 
-// takeJot takes over what an earlier run of the program jotted when it left. What cannot be kept stays jotted; what is another
-// user's goes. k was read after the text was.
-func (e *Engine) takeJot(ctx context.Context, k *Kept, text string) {
-	j := readJot(text)
+// takeJot takes over j of the text that was jotted, which a program jotted that has left. What cannot be kept stays jotted; what
+// is another user's goes. k was read after the text was. It reports whether it was taken over.
+func (e *Engine) takeJot(ctx context.Context, k *Kept, text string, j jotted) bool {
 	if j.isEmpty() {
-		return
+		return false
 	}
 	over := func() {
+		e.mu.Lock()
+		defer e.unlock()
 		if e.vault.Jotted() == text { // else another tab has left meanwhile
-			e.vault.Jot("")
+			e.jot(readJot(text).without(j))
 		}
 	}
 	if j.User != "" && j.User != k.Session.UserID {
 		over()
-		return
+		return false
 	}
 	take := func(k *Kept) {
-		k.Drafts = withDrafts(k.Drafts, j.Drafts)
+		k.Drafts = maps.Clone(k.Drafts)
+		for _, b := range j.Begun {
+			if k.Drafts == nil {
+				k.Drafts = map[ozeki.ConversationID]string{}
+			}
+			if k.Drafts[b.ID] = withDraft(k.Drafts[b.ID], b.Sealed, b.Over, true); k.Drafts[b.ID] == "" {
+				delete(k.Drafts, b.ID)
+			}
+		}
 		for id, of := range j.Wishes {
 			for flag, value := range of {
 				k.Wishes = withWish(k.Wishes, id, flag, value, true)
@@ -316,14 +334,94 @@ func (e *Engine) takeJot(ctx context.Context, k *Kept, text string) {
 		if j.Order != nil {
 			k.Order = j.Order
 		}
-		k.Read = withRead(k.Read, j.Read)
+		read := maps.Clone(j.Read)
+		maps.DeleteFunc(read, func(id ozeki.ConversationID, r Read) bool { // another tab has gone on
+			now, is := k.Read[id]
+			return is && now.Instance == r.Instance && now.At.After(r.At)
+		})
+		k.Read = withRead(k.Read, read)
 	}
 	take(k)
 	e.vaultMu.Lock()
 	defer e.vaultMu.Unlock()
-	if e.vault.Update(ctx, take) == nil && e.queueJotted(ctx, k.Session.UserID, j.Queue) == nil {
-		over()
+	if e.vault.Update(ctx, take) != nil || e.queueJotted(ctx, k.Session.UserID, j.Queue) != nil {
+		return false
 	}
+	over()
+	return true
+}
+
+// takeLeft takes over what a tab that has gone has jotted: what was jotted at the poll before already, and is not this tab's.
+func (e *Engine) takeLeft(ctx context.Context, run int, k *Kept) bool {
+	text := e.vault.Jotted()
+	e.mu.Lock()
+	if run != e.run || !e.restored {
+		e.unlock()
+		return false
+	}
+	j := readJot(text)
+	if e.jotted != nil {
+		j = j.without(*e.jotted)
+	}
+	due := !j.isEmpty() && text == e.leftJot
+	e.leftJot = text
+	e.unlock()
+	if !due || !e.takeJot(ctx, k, text, j) {
+		return false
+	}
+	e.mu.Lock()
+	defer e.unlock()
+	if run != e.run {
+		return false
+	}
+	if e.left == nil {
+		e.left = map[string]bool{}
+	}
+	for _, w := range j.Queue {
+		e.left[string(w.ID)] = true
+	}
+	for id, of := range j.Wishes {
+		for flag, value := range of {
+			e.left[leftWish(id, flag, value)] = true
+		}
+	}
+	if j.Order != nil && e.ordering == nil {
+		e.applyLocked(state.OrderChanged{IDs: j.Order})
+	}
+	var drafts []ozeki.ConversationID
+	for _, b := range j.Begun {
+		if k.Drafts[b.ID] != "" {
+			drafts = append(drafts, b.ID)
+		} else if e.state.SealedDraft(b.ID) {
+			e.applyLocked(state.DraftChanged{ID: b.ID})
+		}
+	}
+	e.applyLocked(state.DraftsKept{IDs: drafts})
+	if open := e.state.OpenID(); slices.Contains(drafts, open) {
+		e.goIn(run, func(ctx context.Context, run int) { e.openDraft(ctx, run, open) })
+	}
+	return true
+}
+
+// overrule takes out of what tabs that have gone have jotted what the user decides anew. The caller holds mu.
+func (e *Engine) overrule(decided jotted) {
+	text := e.vault.Jotted()
+	if text == "" {
+		return
+	}
+	j := readJot(text)
+	if j.User != e.user() {
+		return
+	}
+	for id, of := range decided.Wishes {
+		for flag := range of {
+			j.Wishes = withWish(j.Wishes, id, flag, "", false)
+		}
+	}
+	if decided.Order != nil {
+		j.Order = nil
+	}
+	e.jot(j)
 }
 
 // queueJotted puts messages that were jotted into the queue. One that is there already, or was sent from there, is the same
@@ -339,6 +437,48 @@ func (e *Engine) queueJotted(ctx context.Context, user ozeki.UserID, ws []Waitin
 		}
 	}
 	return err
+}
+
+// withDraft returns what the device keeps as begun in a conversation, with what a tab has there, sealed, empty for nothing. own are
+// the nonces of what it has kept or opened of it before. Several tabs may have begun different things: then it is several sealed
+// texts with blanks between them. The first is what was kept last, aside from what a tab has jotted that has gone.
+func withDraft(kept, sealed string, own []string, aside bool) string {
+	all := strings.Fields(kept)
+	if sealed != "" && !aside && len(all) > 0 {
+		all = all[1:]
+	}
+	all = slices.DeleteFunc(all, func(s string) bool { return s == sealed || slices.Contains(own, nonceOf(s)) })
+	switch {
+	case sealed == "":
+	case aside:
+		all = append(all, sealed)
+	default:
+		all = slices.Insert(all, 0, sealed)
+	}
+	return strings.Join(all, " ")
+}
+
+// withText returns what was begun in one tab with what was begun in another.
+func (d keptDraft) withText(more keptDraft) keptDraft {
+	if d.Edit != nil {
+		d, more = more, d // the other text is not one of that message
+	}
+	switch {
+	case strings.Contains(d.Text, more.Text):
+	case strings.Contains(more.Text, d.Text):
+		d.Text = more.Text
+	default:
+		d.Text += "\n" + more.Text
+	}
+	if d.Reply == nil {
+		d.Reply = more.Reply
+	}
+	for _, f := range more.Files {
+		if !slices.ContainsFunc(d.Files, func(has ozeki.File) bool { return has.ID == f.ID }) {
+			d.Files = append(d.Files, f)
+		}
+	}
+	return d
 }
 
 // withDrafts returns drafts with others in their places; an empty one is none.
@@ -432,22 +572,25 @@ func (e *Engine) keepDrafts(ctx context.Context, run int, drafts map[ozeki.Conve
 		e.queued = map[ozeki.ConversationID]*state.Draft{}
 	}
 	maps.Copy(e.queued, drafts)
-	mine := map[ozeki.ConversationID]map[string]bool{}
+	mine := map[ozeki.ConversationID][]string{}
 	for id, text := range now {
 		e.own(id, text)
-		mine[id] = maps.Clone(e.mine[id])
+		mine[id] = e.mine[id]
 	}
 	e.saveLater(func(k *Kept) {
-		now := maps.Clone(now)
-		maps.DeleteFunc(now, func(id ozeki.ConversationID, sealed string) bool {
-			return sealed == "" && !mine[id][nonceOf(k.Drafts[id])]
-		}) // another tab's
-		k.Drafts, k.DraftFiles = withDrafts(k.Drafts, now), maps.Clone(k.DraftFiles)
-		maps.DeleteFunc(k.DraftFiles, func(id ozeki.ConversationID, _ []ozeki.FileID) bool { _, changed := now[id]; return changed })
+		drafts := make(map[ozeki.ConversationID]string, len(now))
+		k.DraftFiles = maps.Clone(k.DraftFiles)
 		if k.DraftFiles == nil {
 			k.DraftFiles = map[ozeki.ConversationID][]ozeki.FileID{}
 		}
+		for id, sealed := range now {
+			drafts[id] = withDraft(k.Drafts[id], sealed, mine[id], false)
+			if sealed != "" || drafts[id] == "" { // else what stays is another tab's, with its files
+				delete(k.DraftFiles, id)
+			}
+		}
 		maps.Copy(k.DraftFiles, files)
+		k.Drafts = withDrafts(k.Drafts, drafts)
 	})
 }
 
@@ -475,9 +618,10 @@ func (e *Engine) sentElsewhere(run int, id ozeki.ConversationID, sent *state.Dra
 		e.keepDraftsLater()
 		return
 	}
-	delete(e.drafts, id)
-	delete(e.keeping, id)
 	e.applyLocked(state.DraftChanged{ID: id})
+	delete(e.drafts, id)
+	e.laterLocked(id, nil) // it may be this tab's on the device, which that one does not take away
+	e.keepDraftsLater()
 }
 
 // openDraft opens the kept draft of a conversation, if there is one that was not opened yet.
@@ -499,20 +643,32 @@ func (e *Engine) openDraft(ctx context.Context, run int, id ozeki.ConversationID
 	e.unlock()
 	var draft *state.Draft
 	if data := kept.Drafts[id]; data != "" {
-		var content keptDraft
-		opened := e.tryKeys(ctx, [][][]byte{keys}, []ozeki.Sealed{{AD: ozeki.MessageAD(id, draftID), Data: data}})
-		if opened[0].Err != nil {
-			e.applyIn(run, state.DraftLocked{ID: id})
-			return // it stays kept: its key may be there another time
+		var all []ozeki.Sealed
+		var allKeys [][][]byte
+		for _, sealed := range strings.Fields(data) {
+			all, allKeys = append(all, ozeki.Sealed{AD: ozeki.MessageAD(id, draftID), Data: sealed}), append(allKeys, keys)
 		}
-		if json.Unmarshal(opened[0].Plaintext, &content) == nil {
+		for _, opened := range e.tryKeys(ctx, allKeys, all) {
+			var content keptDraft
+			if opened.Err != nil {
+				e.applyIn(run, state.DraftLocked{ID: id})
+				return // it stays kept: its key may be there another time
+			}
+			if json.Unmarshal(opened.Plaintext, &content) != nil {
+				continue
+			}
+			if draft != nil {
+				content = keptDraft(*draft).withText(content)
+			}
 			draft = (*state.Draft)(&content)
 		}
 	}
 	e.mu.Lock()
 	defer e.unlock()
 	if run == e.run && e.state.SealedDraft(id) { // nothing was written meanwhile
-		e.own(id, kept.Drafts[id])
+		for _, sealed := range strings.Fields(kept.Drafts[id]) {
+			e.own(id, sealed)
+		}
 		e.applyLocked(state.DraftChanged{ID: id, Draft: draft})
 	}
 }

@@ -88,6 +88,7 @@ type Engine struct {
 	keeps      bool            // the device keeps the session, so that it can keep more
 	unkept     bool            // it has not taken the last change
 	left       map[string]bool // what the device kept at the last poll and this tab does not send
+	leftJot    string          // what was jotted then
 
 	reporters   map[ozeki.ConversationID]*reporter
 	read        map[ozeki.ConversationID]Read // as kept on the device
@@ -102,7 +103,7 @@ type Engine struct {
 	keeping map[ozeki.ConversationID]*state.Draft // that are being kept, until the vault has them
 	queued  map[ozeki.ConversationID]*state.Draft // those of them that stand in changes
 	// mine are the nonces of what this tab has kept or opened of the drafts.
-	mine       map[ozeki.ConversationID]map[string]bool
+	mine       map[ozeki.ConversationID][]string
 	draftTimer func()
 	jotted     *jotted // what stands in the jot of this tab, and goes when all of it is kept; nil for nothing
 	// changes are what the vault has not been told yet.
@@ -567,6 +568,16 @@ func (e *Engine) heard(n Note) {
 		e.mu.Lock()
 		e.leave("You signed out in another tab.")
 		e.unlock()
+	case n.SignedOut:
+		e.mu.Lock()
+		starting := e.current().Phase == state.Starting
+		if starting {
+			e.run++ // what it is reading is not there any more
+		}
+		e.unlock()
+		if starting {
+			e.resume()
+		}
 	case n.SignedIn && !in:
 		e.resume()
 	case n.SignedIn:

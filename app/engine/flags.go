@@ -62,6 +62,7 @@ func (e *Engine) want(id ozeki.ConversationID, flag state.Flag, value string) {
 		return
 	}
 	e.applyLocked(state.FlagWanted{ID: id, Flag: flag, Value: value})
+	e.overrule(jotted{Wishes: state.Wishes{id: {flag: value}}})
 	e.keepWish(id, flag) // before anybody sends it: one that the device does not have was withdrawn in another tab
 	e.syncUndo()
 	e.unlock()
@@ -113,6 +114,7 @@ func (e *Engine) reorder(how state.Event) {
 		return
 	}
 	e.ordering = order
+	e.overrule(jotted{Order: order})
 	e.saveLater(func(k *Kept) { k.Order = order })
 	e.unlock()
 	e.neighbours.Tell(Note{Order: order})

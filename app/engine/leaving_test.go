@@ -5,6 +5,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -57,7 +58,7 @@ func TestAMessageSurvivesThePageThatGoesAtOnce(t *testing.T) {
 }
 
 // A tab that stays takes back only what it has jotted itself.
-func TestWhatAnotherTabHasJottedStaysUntilTheNextStart(t *testing.T) {
+func TestWhatAnotherTabHasJottedStays(t *testing.T) {
 	s, id, vault, going := keptDraftOf(t, "see you at nine")
 	other := s.groups(going.account, 1)[0]
 	stays := s.device(going.account, vault)
@@ -73,7 +74,9 @@ func TestWhatAnotherTabHasJottedStaysUntilTheNextStart(t *testing.T) {
 		before := keptOf(stays).Drafts[other]
 		stays.Leaving()
 		eventually(t, "it is kept", func() bool { d := keptOf(stays).Drafts[other]; return d != "" && d != before })
-		eventually(t, "it is not jotted any more", func() bool { return readJot(vault.Jotted()).Drafts[other] == "" })
+		eventually(t, "it is not jotted any more", func() bool {
+			return !slices.ContainsFunc(readJot(vault.Jotted()).Begun, func(b begun) bool { return b.ID == other })
+		})
 	}
 	stays.Close()
 	again := s.device(going.account, vault)
@@ -224,18 +227,28 @@ func TestAMessageThatWasNotKeptWhenTheSessionEndedIsSentAfterTheNextSignIn(t *te
 	again.until("it is stored", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("see you at nine")(v) })
 }
 
-// Two tabs may have begun to write different things in one conversation.
-func TestADraftIsNotLostToWhatAnotherTabSends(t *testing.T) {
+// readingTab is a tab in which somebody reads a conversation, and what opens another tab of the same browser.
+func readingTab(t *testing.T) (id ozeki.ConversationID, p *person, another func() *person) {
+	t.Helper()
 	s := newServer(t)
 	a := s.account(0)
-	id := s.groups(a, 1)[0]
+	id = s.groups(a, 1)[0]
 	browser, vault := &tabs{}, NewVault()
-	first, second := browser.tab(), browser.tab()
-	p := s.device(a, vault, func(o *Options) { o.Neighbours = first })
+	another = func() *person {
+		tab := browser.tab()
+		return s.device(a, vault, func(o *Options) { o.Neighbours = tab })
+	}
+	p = another()
 	p.until("it asks to sign in", signedOut)
 	p.signIn()
 	p.reading(id)
-	q := s.device(a, vault, func(o *Options) { o.Neighbours = second })
+	return id, p, another
+}
+
+// Two tabs may have begun to write different things in one conversation.
+func TestADraftIsNotLostToWhatAnotherTabSends(t *testing.T) {
+	id, p, another := readingTab(t)
+	q := another()
 	q.reading(id)
 	p.SetDraft(id, &state.Draft{Text: "a long considered text"})
 	p.KeepDrafts()
@@ -254,14 +267,180 @@ func TestADraftIsNotLostToWhatAnotherTabSends(t *testing.T) {
 	p.Wake()
 	p.until("it has come", shows("ok"))
 	p.timers.run(0, draftPause)
-	eventually(t, "the first one's is kept again", func() bool { d := keptOf(p).Drafts[id]; return d != "" && vault.Jotted() == "" })
+	eventually(t, "the first one's is kept again", func() bool { d := keptOf(p).Drafts[id]; return d != "" && p.vault.Jotted() == "" })
 	p.Close()
 	q.Close()
-	again := s.device(a, vault)
+	again := another()
 	again.reading(id)
 	v := again.until("a draft is there", func(v *state.Snapshot) bool { return v.Open.Draft != nil })
 	if v.Open.Draft.Text != "a long considered text" {
 		t.Errorf("it is %+v", v.Open.Draft)
+	}
+}
+
+// keptAnew sets a draft and waits until the device keeps it.
+func (p *person) keptAnew(t *testing.T, id ozeki.ConversationID, text string) {
+	t.Helper()
+	before := keptOf(p).Drafts[id]
+	p.SetDraft(id, &state.Draft{Text: text})
+	p.KeepDrafts()
+	eventually(t, "it is kept", func() bool { d := keptOf(p).Drafts[id]; return d != "" && d != before })
+}
+
+// A page that goes takes along only the draft that it has seen.
+func TestAMessageOfAPageThatGoesLeavesTheDraftOfAnotherTab(t *testing.T) {
+	s, id, vault, going := keptDraftOf(t, "ok")
+	other := s.device(going.account, vault)
+	other.reading(id)
+	other.until("the draft is there", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Draft != nil })
+	other.keptAnew(t, id, "a long considered text")
+	if err := going.Send(id, "ok"); err != nil {
+		t.Fatal(err)
+	}
+	going.SetDraft(id, nil)
+	going.Leaving()
+	going.Close()
+	again := s.device(going.account, vault)
+	again.reading(id)
+	v := again.until("the message is stored", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("ok")(v) && v.Open.Draft != nil })
+	if v.Open.Draft.Text != "a long considered text" {
+		t.Errorf("the draft is %+v", v.Open.Draft)
+	}
+}
+
+// What a page has jotted that has gone is not in the place of what was written or decided after that.
+func TestWhatWasJottedGivesWayToWhatCameLater(t *testing.T) {
+	s, id, vault, going := keptDraftOf(t, "one")
+	other := s.device(going.account, vault)
+	other.reading(id)
+	other.until("the draft is there", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Draft != nil })
+	going.SetDraft(id, &state.Draft{Text: "one and two"})
+	going.Star(id, true)
+	going.Leaving()
+	going.Close()
+	other.keptAnew(t, id, "another text")
+	other.Star(id, true)
+	other.until("it is starred", settled(id, true))
+	other.Star(id, false)
+	other.until("it is not", settled(id, false))
+	other.Close()
+	for range 2 { // the second time the device keeps both
+		again := s.device(going.account, vault)
+		again.reading(id)
+		v := again.until("a draft is there", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Draft != nil })
+		if v.Open.Draft.Text != "another text\none and two" {
+			t.Errorf("the draft is %q", v.Open.Draft.Text)
+		}
+		again.until("the star is as it was set last", settled(id, false))
+		eventually(t, "nothing is jotted", func() bool { return vault.Jotted() == "" })
+		again.Close()
+	}
+	again := s.device(going.account, vault)
+	again.reading(id)
+	again.until("a draft is there", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Draft != nil })
+	again.SetDraft(id, nil)
+	again.KeepDrafts()
+	eventually(t, "both are gone", func() bool { return keptOf(again).Drafts[id] == "" })
+}
+
+// A tab that stays sends and shows what one has jotted that has gone.
+func TestWhatAClosedTabHasJottedIsTakenOverByTheOther(t *testing.T) {
+	s, id, vault, going := keptDraftOf(t, "see you at nine")
+	second := s.groups(going.account, 1)[0]
+	going.Wake()
+	going.reading(second)
+	stays := s.device(going.account, vault)
+	stays.reading(second)
+	if err := going.Send(id, "see you at nine"); err != nil {
+		t.Fatal(err)
+	}
+	going.SetDraft(id, nil)
+	going.SetDraft(second, &state.Draft{Text: "begun"})
+	going.Leaving()
+	going.Close()
+	eventually(t, "it is sent", func() bool {
+		stays.Wake()
+		return len(s.messages(going.account, id)) == 1
+	})
+	v := stays.until("the draft is there", func(v *state.Snapshot) bool { return v.Open.Draft != nil })
+	if r, _ := v.Row(id); r.Draft {
+		t.Error("the sent one's row has a draft")
+	}
+	if v.Open.Draft.Text != "begun" || vault.Jotted() != "" {
+		t.Errorf("the draft is %+v, jotted is %q", v.Open.Draft, vault.Jotted())
+	}
+}
+
+// What two tabs have as the same draft is gone when one of them sends it, whichever has kept it.
+func TestADraftThatAnotherTabHasSentIsGoneFromTheDevice(t *testing.T) {
+	id, p, another := readingTab(t)
+	p.keptAnew(t, id, "hello")
+	q := another()
+	q.reading(id)
+	q.until("the draft is there", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Draft != nil })
+	q.keptAnew(t, id, "hello!")
+	q.keptAnew(t, id, "hello")
+	if err := p.Send(id, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	p.SetDraft(id, nil)
+	p.KeepDrafts()
+	p.until("it is sent", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("hello")(v) })
+	q.until("the draft is gone", func(v *state.Snapshot) bool { return v.Open.Draft == nil })
+	eventually(t, "it is gone from the device", func() bool {
+		q.timers.run(0, draftPause)
+		return keptOf(p).Drafts[id] == ""
+	})
+}
+
+// slowLoad is a Vault whose first Load waits after it has read.
+type slowLoad struct {
+	Vault
+	waited  *atomic.Bool
+	in, let chan struct{}
+}
+
+func (v slowLoad) Load(ctx context.Context) (*Kept, error) {
+	k, err := v.Vault.Load(ctx)
+	if v.waited.CompareAndSwap(false, true) {
+		close(v.in)
+		<-v.let
+	}
+	return k, err
+}
+
+func TestATabThatStartsWhileAnotherSignsOutShowsNothing(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	s.groups(a, 1)
+	browser, vault := &tabs{}, NewVault()
+	first, second := browser.tab(), browser.tab()
+	p := s.device(a, vault, func(o *Options) { o.Neighbours = first })
+	p.until("it asks to sign in", signedOut)
+	p.signIn()
+	p.until("the list is there", func(v *state.Snapshot) bool { return v.Loaded })
+	slow := slowLoad{vault, new(atomic.Bool), make(chan struct{}), make(chan struct{})}
+	var names []string
+	q := s.device(a, slow, func(o *Options) {
+		o.Neighbours = second
+		show := o.OnChange
+		o.OnChange = func(v *state.Snapshot) {
+			names = append(names, v.User.Name)
+			show(v)
+		}
+	})
+	<-slow.in
+	p.SignOut()
+	q.until("it asks to sign in", signedOut)
+	close(slow.let)
+	q.Close()
+	for _, name := range names {
+		if name != "" {
+			t.Errorf("it has shown %q", name)
+		}
+	}
+	if !signedOut(q.Snapshot()) {
+		t.Errorf("it is %v", q.Snapshot().Phase)
 	}
 }
 

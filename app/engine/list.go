@@ -104,7 +104,7 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 	jot := e.vault.Jotted()
 	kept, err := e.load(ctx)
 	if kept != nil {
-		e.takeJot(ctx, kept, jot)
+		e.takeJot(ctx, kept, jot, readJot(jot))
 	}
 	var waiting []Waiting
 	if kept != nil || err != nil {
@@ -164,6 +164,11 @@ func (e *Engine) askPages(ctx context.Context, run int, version string, only []o
 		}
 		all = append(all, page.Conversations...)
 		if page == first {
+			e.mu.Lock()
+			if e.kept != nil && len(e.kept.Drafts) == 0 && e.vault.Jotted() == "" {
+				e.applyLocked(state.DraftsKept{}) // what is written need not wait for the other pages
+			}
+			e.unlock()
 			e.goIn(run, func(ctx context.Context, run int) {
 				e.mu.Lock()
 				open := e.state.OpenID()
@@ -566,6 +571,11 @@ func (e *Engine) sendLeft(ctx context.Context, run int) {
 	if err != nil || kept == nil {
 		return // nothing is left, or it is seen at the next poll
 	}
+	if e.takeLeft(ctx, run, kept) {
+		if kept, err = e.load(ctx); err != nil || kept == nil {
+			return
+		}
+	}
 	left := map[string]bool{}
 	again := false // some of them were left at the poll before
 	wishes := state.Wishes{}
@@ -585,7 +595,7 @@ func (e *Engine) sendLeft(ctx context.Context, run int) {
 			if _, wanted := e.state.WishOf(id, flag); wanted {
 				continue
 			}
-			name := string(id) + string(flag) + value
+			name := leftWish(id, flag, value)
 			left[name] = true
 			if e.left[name] {
 				wishes = withWish(wishes, id, flag, value, true)
@@ -611,6 +621,11 @@ func (e *Engine) sendLeft(ctx context.Context, run int) {
 	if len(messages)+len(wishes) > 0 {
 		e.flush(run)
 	}
+}
+
+// leftWish is a wish that was left, in Engine.left.
+func leftWish(id ozeki.ConversationID, flag state.Flag, value string) string {
+	return string(id) + string(flag) + value
 }
 
 // changed fetches what changed: entries of the list, and messages. Of conversations whose messages are not at hand the

@@ -44,6 +44,8 @@ func TestALongListComesInPages(t *testing.T) {
 			on := name == ""
 			p.Star(id, on)
 			p.until("a star is set meanwhile", settled(id, on))
+			p.Open(id)
+			p.until("it can be written in meanwhile", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Loaded && !v.Open.Opening })
 			close(hold)
 			eventually(t, "all of it is there", func() bool {
 				p.timers.run(PollActive, maxPollDelay)

@@ -619,6 +619,8 @@ func onResult(request js.Value, f func(js.Value)) {
 	request.Set("onsuccess", fn)
 }
 
+var errNoAnswer = errors.New("the browser's database does not answer")
+
 // withStore opens the database, makes requests in a transaction and returns once it is durable (complete). The requests
 // may make further ones when they have their results (onResult).
 func withStore(ctx context.Context, name, store, mode string, requests func(store js.Value)) (err error) {
@@ -630,6 +632,15 @@ func withStore(ctx context.Context, name, store, mode string, requests func(stor
 	factory := js.Global().Get("indexedDB")
 	if !factory.Truthy() {
 		return errors.New("this browser has no IndexedDB, or it is switched off")
+	}
+	if name == shelfName { // which nothing needs to wait for
+		patience := 5 * time.Second
+		if mode != "readonly" {
+			patience = 30 * time.Second
+		}
+		var over func()
+		ctx, over = context.WithTimeoutCause(ctx, patience, errNoAnswer)
+		defer over()
 	}
 	open := factory.Call("open", name, dbVersion)
 	upgrade := js.FuncOf(func(js.Value, []js.Value) any {
@@ -676,7 +687,7 @@ func event(ctx context.Context, target js.Value, good string, bad ...string) err
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }
 
