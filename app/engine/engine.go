@@ -564,20 +564,12 @@ func (e *Engine) heard(n Note) {
 	run, in := e.run, e.kept != nil
 	e.unlock()
 	switch {
-	case n.SignedOut && in:
-		e.mu.Lock()
-		e.leave("You signed out in another tab.")
-		e.unlock()
 	case n.SignedOut:
 		e.mu.Lock()
-		starting := e.current().Phase == state.Starting
-		if starting {
-			e.run++ // what it is reading is not there any more
+		if e.current().Phase != state.SignedOut { // or starting: what it is reading is not there any more
+			e.leave("You signed out in another tab.")
 		}
 		e.unlock()
-		if starting {
-			e.resume()
-		}
 	case n.SignedIn && !in:
 		e.resume()
 	case n.SignedIn:
