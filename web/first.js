@@ -7,9 +7,11 @@
   const starling = (window.starling = { config: JSON.parse($("config").textContent) });
   const after = (starling.after = (ms) => new Promise((done) => setTimeout(done, ms)));
 
-  // Fulfilled when the page begins to draw what it holds now, and when it shows it. One that is not seen has no frames.
+  // Fulfilled when the page begins to draw what it holds now, and when it has shown it and has nothing more urgent to do. One
+  // that is not seen has no frames.
   const frame = () => Promise.race([new Promise(requestAnimationFrame), after(document.hidden ? 0 : 100)]);
-  starling.painted = () => frame().then(() => after(0));
+  const idle = () => (document.hidden || !window.requestIdleCallback ? after(0) : new Promise((done) => requestIdleCallback(done, { timeout: 50 })));
+  starling.painted = () => frame().then(idle);
 
   // ---- Storage that never throws: the browser may have it switched off (reading the property throws) or full (writing
   // throws), and an exception would end the program. What is switched off lasts as long as the page instead; go-app, too,
