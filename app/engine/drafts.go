@@ -86,10 +86,12 @@ type begun struct {
 	Sealed string               `json:"sealed,omitempty"` // empty for nothing any more
 	// Over are nonces of drafts that the device may keep and the tab has kept or opened: it is in their place.
 	Over []string `json:"over,omitempty"`
+	// Back says that it has the text of a message with a file that is still to be encrypted: as long as its tab lives it is sent there.
+	Back bool `json:"back,omitempty"`
 }
 
 func (b begun) is(o begun) bool {
-	return b.ID == o.ID && b.Sealed == o.Sealed && slices.Equal(b.Over, o.Over)
+	return b.ID == o.ID && b.Sealed == o.Sealed && b.Back == o.Back && slices.Equal(b.Over, o.Over)
 }
 
 func (j jotted) isEmpty() bool {
@@ -103,7 +105,7 @@ func readJot(text string) (j jotted) {
 		_ = json.Unmarshal([]byte(text), &j.Drafts) // what is neither is nothing
 	}
 	for id, sealed := range j.Drafts {
-		j.Begun = append(j.Begun, begun{ID: id, Sealed: sealed})
+		j.Begun = append(j.Begun, begun{ID: id, Sealed: sealed, Over: []string{anyDraft}})
 	}
 	j.Drafts = nil
 	return j
@@ -125,6 +127,7 @@ func (e *Engine) Leaving() {
 	}
 	maps.Copy(unkept, e.drafts)
 	var queue []Waiting
+	comesBack := map[ozeki.ConversationID]bool{}
 	for id, o := range e.sender {
 		if !o.unkept() {
 			continue
@@ -147,7 +150,7 @@ func (e *Engine) Leaving() {
 				back = append(back, d.Text)
 			}
 			d.Text = strings.Join(back, "\n")
-			unkept[id] = &d
+			unkept[id], comesBack[id] = &d, true
 		}
 	}
 	var drafts []begun
@@ -157,7 +160,7 @@ func (e *Engine) Leaving() {
 		}
 		key, _ := e.state.Key(id)
 		if sealed, err := e.sealDraft(e.ctx, id, key, d); err == nil {
-			drafts = append(drafts, begun{id, sealed, slices.Clone(e.mine[id])})
+			drafts = append(drafts, begun{id, sealed, slices.Clone(e.mine[id]), comesBack[id]})
 			e.own(id, sealed)
 		}
 	}
@@ -273,8 +276,17 @@ func (e *Engine) own(id ozeki.ConversationID, sealed string) {
 // ownDrafts is how many nonces of drafts a tab knows of each conversation: of those that may still be on the device.
 const ownDrafts = 64
 
+// anyDraft stands for all nonces.
+const anyDraft = "*"
+
+// unseen is in front of a kept draft that was jotted: a tab that has not opened it leaves it there.
+const unseen = "~"
+
 // nonceOf is the part of a sealed text that no other one has.
-func nonceOf(sealed string) string { return sealed[:min(len(sealed), 16)] }
+func nonceOf(sealed string) string {
+	sealed = strings.TrimPrefix(sealed, unseen)
+	return sealed[:min(len(sealed), 16)]
+}
 
 // keptDraft is a draft as it is kept, sealed.
 type keptDraft struct {
@@ -308,15 +320,20 @@ func (e *Engine) takeJot(ctx context.Context, k *Kept, text string, j jotted) bo
 	over := func() {
 		e.mu.Lock()
 		defer e.unlock()
-		if e.vault.Jotted() == text { // else another tab has left meanwhile
-			e.jot(readJot(text).without(j))
+		if now := readJot(e.vault.Jotted()); now.User == j.User { // what other tabs have jotted since stays
+			e.jot(now.without(j))
 		}
 	}
-	if j.User != "" && j.User != k.Session.UserID {
+	user := k.Session.UserID
+	if j.User != "" && j.User != user {
 		over()
 		return false
 	}
+	var now jotted // without what the user has decided anew
 	take := func(k *Kept) {
+		if k.Session.UserID != user {
+			return
+		}
 		k.Drafts = maps.Clone(k.Drafts)
 		for _, b := range j.Begun {
 			if k.Drafts == nil {
@@ -328,10 +345,12 @@ func (e *Engine) takeJot(ctx context.Context, k *Kept, text string, j jotted) bo
 		}
 		for id, of := range j.Wishes {
 			for flag, value := range of {
-				k.Wishes = withWish(k.Wishes, id, flag, value, true)
+				if still, is := now.Wishes[id][flag]; is && still == value {
+					k.Wishes = withWish(k.Wishes, id, flag, value, true)
+				}
 			}
 		}
-		if j.Order != nil {
+		if j.Order != nil && slices.Equal(now.Order, j.Order) {
 			k.Order = j.Order
 		}
 		read := maps.Clone(j.Read)
@@ -341,10 +360,11 @@ func (e *Engine) takeJot(ctx context.Context, k *Kept, text string, j jotted) bo
 		})
 		k.Read = withRead(k.Read, read)
 	}
-	take(k)
 	e.vaultMu.Lock()
 	defer e.vaultMu.Unlock()
-	if e.vault.Update(ctx, take) != nil || e.queueJotted(ctx, k.Session.UserID, j.Queue) != nil {
+	now = readJot(e.vault.Jotted())
+	take(k)
+	if e.vault.Update(ctx, take) != nil || e.queueJotted(ctx, user, j.Queue) != nil {
 		return false
 	}
 	over()
@@ -363,6 +383,7 @@ func (e *Engine) takeLeft(ctx context.Context, run int, k *Kept) bool {
 	if e.jotted != nil {
 		j = j.without(*e.jotted)
 	}
+	j.Begun = slices.DeleteFunc(slices.Clone(j.Begun), func(b begun) bool { return b.Back })
 	due := !j.isEmpty() && text == e.leftJot
 	e.leftJot = text
 	e.unlock()
@@ -390,9 +411,14 @@ func (e *Engine) takeLeft(ctx context.Context, run int, k *Kept) bool {
 	}
 	var drafts []ozeki.ConversationID
 	for _, b := range j.Begun {
-		if k.Drafts[b.ID] != "" {
+		_, now := e.drafts[b.ID]
+		_, keeping := e.keeping[b.ID]
+		mine := e.mine[b.ID]
+		switch {
+		case now || keeping: // the user is writing
+		case k.Drafts[b.ID] != "":
 			drafts = append(drafts, b.ID)
-		} else if e.state.SealedDraft(b.ID) {
+		case e.state.SealedDraft(b.ID), len(mine) > 0 && slices.Contains(b.Over, mine[len(mine)-1]): // it was sent there
 			e.applyLocked(state.DraftChanged{ID: b.ID})
 		}
 	}
@@ -424,6 +450,9 @@ func (e *Engine) overrule(decided jotted) {
 	e.jot(j)
 }
 
+// errNoSession says that the device keeps no session of the user any more.
+const errNoSession = sentence("You are not signed in on this device any more.")
+
 // queueJotted puts messages that were jotted into the queue. One that is there already, or was sent from there, is the same
 // message for the server. The caller holds vaultMu.
 func (e *Engine) queueJotted(ctx context.Context, user ozeki.UserID, ws []Waiting) error {
@@ -433,7 +462,10 @@ func (e *Engine) queueJotted(ctx context.Context, user ozeki.UserID, ws []Waitin
 	all, err := e.vault.Queued(ctx)
 	for _, w := range ws {
 		if err == nil && !slices.ContainsFunc(all, func(x Waiting) bool { return x.ID == w.ID }) {
-			_, _, err = e.vault.Queue(ctx, user, w, false)
+			var kept bool
+			if _, kept, err = e.vault.Queue(ctx, user, w, false); err == nil && !kept {
+				err = errNoSession
+			}
 		}
 	}
 	return err
@@ -441,17 +473,18 @@ func (e *Engine) queueJotted(ctx context.Context, user ozeki.UserID, ws []Waitin
 
 // withDraft returns what the device keeps as begun in a conversation, with what a tab has there, sealed, empty for nothing. own are
 // the nonces of what it has kept or opened of it before. Several tabs may have begun different things: then it is several sealed
-// texts with blanks between them. The first is what was kept last, aside from what a tab has jotted that has gone.
+// texts with blanks between them. What is not marked as unseen is what was kept last. aside: it is put beside what is another tab's,
+// else in its place.
 func withDraft(kept, sealed string, own []string, aside bool) string {
 	all := strings.Fields(kept)
-	if sealed != "" && !aside && len(all) > 0 {
-		all = all[1:]
-	}
-	all = slices.DeleteFunc(all, func(s string) bool { return s == sealed || slices.Contains(own, nonceOf(s)) })
+	all = slices.DeleteFunc(all, func(s string) bool {
+		return nonceOf(s) == nonceOf(sealed) || slices.Contains(own, nonceOf(s)) || slices.Contains(own, anyDraft) ||
+			sealed != "" && !aside && !strings.HasPrefix(s, unseen)
+	})
 	switch {
 	case sealed == "":
 	case aside:
-		all = append(all, sealed)
+		all = append(all, unseen+sealed)
 	default:
 		all = slices.Insert(all, 0, sealed)
 	}
@@ -460,8 +493,11 @@ func withDraft(kept, sealed string, own []string, aside bool) string {
 
 // withText returns what was begun in one tab with what was begun in another.
 func (d keptDraft) withText(more keptDraft) keptDraft {
-	if d.Edit != nil {
-		d, more = more, d // the other text is not one of that message
+	switch {
+	case d.Edit == nil:
+		d.Edit = more.Edit
+	case more.Edit != nil && more.Edit.Now != d.Edit.Now:
+		more.Text = strings.TrimSpace(more.Text + "\n" + more.Edit.Now)
 	}
 	switch {
 	case strings.Contains(d.Text, more.Text):
@@ -646,6 +682,7 @@ func (e *Engine) openDraft(ctx context.Context, run int, id ozeki.ConversationID
 		var all []ozeki.Sealed
 		var allKeys [][][]byte
 		for _, sealed := range strings.Fields(data) {
+			sealed = strings.TrimPrefix(sealed, unseen)
 			all, allKeys = append(all, ozeki.Sealed{AD: ozeki.MessageAD(id, draftID), Data: sealed}), append(allKeys, keys)
 		}
 		for _, opened := range e.tryKeys(ctx, allKeys, all) {

@@ -329,7 +329,7 @@ func (e *Engine) begin(run int, kept *Kept, keeps bool) {
 	e.run++
 	run = e.run
 	e.kept, e.restored, e.offset = kept, false, kept.Offset
-	e.keeps, e.unkept, e.left = keeps, false, nil
+	e.keeps, e.unkept, e.left, e.leftJot = keeps, false, nil, ""
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
 	e.overviews, e.overviewing = nil, false

@@ -343,6 +343,73 @@ func TestWhatWasJottedGivesWayToWhatCameLater(t *testing.T) {
 	eventually(t, "both are gone", func() bool { return keptOf(again).Drafts[id] == "" })
 }
 
+// What one tab has jotted is not in the way of what the user is writing in another one, nor is it lost to that.
+func TestWhatWasJottedStaysBesideWhatIsBeingWritten(t *testing.T) {
+	s, id, stays, _ := people(t)
+	going := s.device(stays.account, cutVault{stays.vault})
+	going.reading(id)
+	going.SetDraft(id, &state.Draft{Text: "a long considered text"})
+	going.Leaving()
+	going.Close()
+	stays.SetDraft(id, &state.Draft{Text: "first letters"})
+	eventually(t, "it is taken over", func() bool {
+		stays.Wake()
+		return stays.vault.Jotted() == ""
+	})
+	stays.keptAnew(t, id, "first letters, and more")
+	stays.Close()
+	again := s.device(stays.account, stays.vault)
+	again.reading(id)
+	v := again.until("a draft is there", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Draft != nil })
+	if v.Open.Draft.Text != "first letters, and more\na long considered text" {
+		t.Errorf("it is %q", v.Open.Draft.Text)
+	}
+}
+
+// What a closed tab has sent does not stay in the composer of another that had opened it as well.
+func TestWhatAClosedTabHasSentIsNotWrittenAgain(t *testing.T) {
+	s, id, vault, going := keptDraftOf(t, "ok")
+	stays := s.device(going.account, vault)
+	stays.reading(id)
+	stays.until("the draft is there", func(v *state.Snapshot) bool { return v.Open != nil && v.Open.Draft != nil })
+	if err := going.Send(id, "ok"); err != nil {
+		t.Fatal(err)
+	}
+	going.SetDraft(id, nil)
+	going.Leaving()
+	going.Close()
+	eventually(t, "it is sent", func() bool {
+		stays.Wake()
+		return len(s.messages(going.account, id)) == 1
+	})
+	stays.until("it is a message alone", func(v *state.Snapshot) bool { return v.Unsent == 0 && shows("ok")(v) && v.Open.Draft == nil })
+}
+
+func TestTextsOfTwoTabsAreBothInTheDraft(t *testing.T) {
+	edit := keptDraft{Text: "one", Edit: &state.Edit{ID: "m", Was: "was", Now: "now"}}
+	for _, d := range []keptDraft{edit.withText(keptDraft{Text: "two"}), keptDraft{Text: "two"}.withText(edit)} {
+		if !strings.Contains(d.Text, "one") || !strings.Contains(d.Text, "two") || d.Edit != edit.Edit {
+			t.Errorf("it is %+v", d)
+		}
+	}
+	if d := edit.withText(keptDraft{Edit: &state.Edit{ID: "n", Now: "another"}}); d.Text != "one\nanother" || d.Edit != edit.Edit {
+		t.Errorf("it is %+v", d)
+	}
+}
+
+// An earlier version jotted drafts without those that they are in the place of.
+func TestADraftThatAnEarlierVersionHasJottedAsSentIsGone(t *testing.T) {
+	s, id, alice, _ := people(t)
+	alice.keptAnew(t, id, "sent already")
+	alice.Close()
+	alice.vault.Jot(`{"user":"` + string(alice.account.id) + `","drafts":{"` + string(id) + `":""}}`)
+	again := s.device(alice.account, alice.vault)
+	again.reading(id)
+	again.until("there is none", func(v *state.Snapshot) bool {
+		return v.Open != nil && v.Open.Loaded && !v.Open.Opening && v.Open.Draft == nil
+	})
+}
+
 // A tab that stays sends and shows what one has jotted that has gone.
 func TestWhatAClosedTabHasJottedIsTakenOverByTheOther(t *testing.T) {
 	s, id, vault, going := keptDraftOf(t, "see you at nine")

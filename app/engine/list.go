@@ -165,7 +165,7 @@ func (e *Engine) askPages(ctx context.Context, run int, version string, only []o
 		all = append(all, page.Conversations...)
 		if page == first {
 			e.mu.Lock()
-			if e.kept != nil && len(e.kept.Drafts) == 0 && e.vault.Jotted() == "" {
+			if run == e.run && len(e.kept.Drafts) == 0 && e.vault.Jotted() == "" {
 				e.applyLocked(state.DraftsKept{}) // what is written need not wait for the other pages
 			}
 			e.unlock()

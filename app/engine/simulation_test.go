@@ -750,15 +750,17 @@ func (s *simulation) compare() {
 			}
 		}
 		for id, want := range d.draft {
-			var got keptDraft
-			if sealed := k.Drafts[id]; sealed != "" {
-				opened := scheme.Open(ctx, []ozeki.Sealed{{Key: conversationKey(id), AD: ozeki.MessageAD(id, draftID), Data: sealed}})
-				if err := errors.Join(opened[0].Err, json.Unmarshal(opened[0].Plaintext, &got)); err != nil {
+			var got []string
+			for _, sealed := range strings.Fields(k.Drafts[id]) {
+				var d keptDraft
+				opened := scheme.Open(ctx, []ozeki.Sealed{{Key: conversationKey(id), AD: ozeki.MessageAD(id, draftID), Data: strings.TrimPrefix(sealed, unseen)}})
+				if err := errors.Join(opened[0].Err, json.Unmarshal(opened[0].Plaintext, &d)); err != nil {
 					s.t.Fatal(err)
 				}
+				got = append(got, d.Text)
 			}
-			if got.Text != want {
-				s.fatal("%s: it keeps %q as begun, and that was %q", d.name, got.Text, want)
+			if !slices.Contains(got, want) && (want != "" || len(got) > 0) {
+				s.fatal("%s: it keeps %q as begun, and that was %q", d.name, got, want)
 			}
 		}
 	}

@@ -647,9 +647,22 @@ func withStore(ctx context.Context, name, store, mode string, requests func(stor
 		open.Get("result").Call("createObjectStore", store)
 		return nil
 	})
-	defer upgrade.Release()
 	open.Set("onupgradeneeded", upgrade)
-	if err := event(ctx, open, "success", "error"); err != nil { // one that is blocked goes on when the other tab lets go
+	err = event(ctx, open, "success", "error") // one that is blocked goes on when the other tab lets go
+	if ctx.Err() != nil {
+		go func() { // it may still be opened, and made before that
+			if open.Get("readyState").String() != "done" {
+				_ = event(context.WithoutCancel(ctx), open, "success", "error") // nobody waits for it
+			}
+			if db := open.Get("result"); db.Truthy() {
+				db.Call("close")
+			}
+			upgrade.Release()
+		}()
+		return context.Cause(ctx)
+	}
+	upgrade.Release()
+	if err != nil {
 		return err
 	}
 	db := open.Get("result")
