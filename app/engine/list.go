@@ -101,10 +101,10 @@ func (e *Engine) takeKept(ctx context.Context, run int, whole bool) bool {
 	}
 	// Read again: another tab may have changed its mind about a flag since this one began. Where it cannot be read, what was
 	// read then has to do. What was jotted is read first, since it goes once all of it is kept.
-	jot := e.vault.Jotted()
+	jot := readJot(e.vault.Jotted())
 	kept, err := e.load(ctx)
 	if kept != nil {
-		e.takeJot(ctx, kept, jot, readJot(jot))
+		e.takeJot(ctx, kept, jot)
 	}
 	var waiting []Waiting
 	if kept != nil || err != nil {
