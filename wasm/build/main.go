@@ -73,6 +73,11 @@ func run(o options) error {
 			return fmt.Errorf("patch go-app: %w", err)
 		}
 		args = append(args, "-modfile="+modfile)
+		if overlay, err := smallerLibrary("."); err != nil {
+			fmt.Fprintln(os.Stderr, "build: the program is larger than it need be:", err)
+		} else {
+			args = append(args, overlay)
+		}
 	}
 	linker, changed, err := steadyLinker(".")
 	if err != nil {
