@@ -8,7 +8,7 @@ export CGO_ENABLED ?= 0
 # The browser's stories that docs/promises.md names.
 FAULTS := TestFault|TestPlatformSuite|FormerVersion|Notification|ChangedSubscription|WorkerThatCannot|AskedToKeep|NeverAnswers
 
-.PHONY: build run demo test check race e2e faults bench size screens fmt deps clean
+.PHONY: build run demo test check race e2e faults bench size first screens fmt deps clean
 
 build: ## the one binary, with the browser program in it: bin/starling
 	$(GO) run ./wasm/build
@@ -51,6 +51,12 @@ $(AXE):
 
 size: ## accept that the browser program has become as large as it is (a test fails when it grows by more than 2 %)
 	$(GO) run ./wasm/build -accept
+
+first: ## learn in a browser which functions a start and the first things one does need: wasm/build/first.txt
+	$(GO) run ./wasm/build -quick -watched
+	$(GO) build -trimpath -o bin/starling .
+	NOTES=$(CURDIR)/.cache/notes STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -run TestWhatTheFirstPartIsFor ./e2e
+	$(GO) run ./wasm/build -learn .cache/notes
 
 screens: build ## the manifest's screenshots
 	SCREENS=$(CURDIR)/web STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -run TestScreenshots ./e2e

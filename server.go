@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -49,7 +50,7 @@ type site struct {
 	files   map[string]*served // by URL path, not to be changed
 	mux     *http.ServeMux
 	log     *slog.Logger
-	updates updates
+	updates map[*web.File]*updates // of the parts of the program
 }
 
 // newSite prepares everything that is served. web.ErrNoProgram if the browser program was not built in.
@@ -69,7 +70,10 @@ func newSite(o siteOptions) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{bundle: bundle, files: map[string]*served{}, mux: http.NewServeMux(), log: o.Log}
+	s := &site{bundle: bundle, files: map[string]*served{}, mux: http.NewServeMux(), log: o.Log, updates: map[*web.File]*updates{}}
+	for _, name := range web.Parts {
+		s.updates[bundle.Part(name)] = &updates{}
+	}
 	api := o.API
 	ready := func(context.Context) error { return nil }
 	if o.Relay != nil {
@@ -102,10 +106,16 @@ func newSite(o siteOptions) (*site, error) {
 // keepUpdates makes new versions of the program small for browsers that have a former one, which are kept in the directory
 // dir, smaller by the zstd program at the path, if one is given. Without them browsers get all of the program.
 func (s *site) keepUpdates(ctx context.Context, dir, zstd string) {
-	s.updates.zstd = zstd
-	program := s.bundle.Program()
-	if err := s.updates.prepare(ctx, dir, program, s.log); err != nil && ctx.Err() == nil {
-		s.log.Warn("new versions of the program are sent in full", "err", err)
+	for i, name := range web.Parts {
+		if i > 0 {
+			dir = filepath.Join(dir, strings.TrimSuffix(name, filepath.Ext(name)))
+		}
+		part := s.bundle.Part(name)
+		u := s.updates[part]
+		u.zstd = zstd
+		if err := u.prepare(ctx, dir, part, s.log); err != nil && ctx.Err() == nil {
+			s.log.Warn("new versions of the program are sent in full", "part", name, "err", err)
+		}
 	}
 }
 
@@ -165,9 +175,6 @@ func servedOf(url string, f *web.File) *served {
 			h.Set("Cache-Control", "public, max-age=31536000, immutable")
 			h.Del("Content-Security-Policy") // of a script or style it says nothing; a worker would inherit it
 		}
-		if f.Type == web.ProgramType {
-			h.Set("Use-As-Dictionary", web.UseAsDictionary)
-		}
 		if url == "/sw.js" {
 			h.Set("Content-Security-Policy", "default-src 'self'")
 		}
@@ -206,8 +213,8 @@ func (s *site) file(w http.ResponseWriter, r *http.Request, f *served) {
 	accept := r.Header.Get("Accept-Encoding")
 	form := f.forms[bestCoding(accept, f.Forms)]
 	maps.Copy(h, form.header)
-	if f.Type == web.ProgramType {
-		if delta := s.updates.to(r.Header.Get("Available-Dictionary")); delta != nil {
+	if u := s.updates[f.File]; u != nil {
+		if delta := u.to(r.Header.Get("Available-Dictionary")); delta != nil {
 			if bestCoding(accept, map[string][]byte{"": form.body, "dcz": delta}) == "dcz" {
 				form = servedForm{body: delta, etag: etagOf(f.File, "dcz"), length: []string{strconv.Itoa(len(delta))}}
 				h.Set("Content-Encoding", "dcz")

@@ -160,8 +160,8 @@ func TestOnlyABrowserWithTheFormerVersionGetsTheDifference(t *testing.T) {
 	s := siteFor(t)
 	path := assetOf(t, s, `app\.[0-9a-f]+\.wasm`)
 	f := s.bundle[path]
-	if f != s.bundle.Program() {
-		t.Fatal("the program is another file")
+	if f != s.bundle.Part("app.wasm") || s.bundle.Part("rest.wasm") != s.bundle[assetOf(t, s, `rest\.[0-9a-f]+\.wasm`)] {
+		t.Fatal("the parts of the program are other files")
 	}
 	old := append(slices.Clone(f.Forms[""]), 0, 1, 0) // an empty section without a name
 	delta, err := web.Delta(old, f.Forms[""])
@@ -172,7 +172,7 @@ func TestOnlyABrowserWithTheFormerVersionGetsTheDifference(t *testing.T) {
 		t.Fatal("the difference gives another program")
 	}
 	t.Logf("%d bytes for a program that is all but the same", len(delta))
-	one := &site{bundle: s.bundle, files: s.files, mux: http.NewServeMux(), log: s.log, updates: updates{deltas: map[string][]byte{dictionary(old): delta}}}
+	one := &site{bundle: s.bundle, files: s.files, mux: http.NewServeMux(), log: s.log, updates: map[*web.File]*updates{f: {deltas: map[string][]byte{dictionary(old): delta}}}}
 	for _, c := range []struct{ accept, available, want string }{
 		{"gzip, br, zstd, dcb, dcz", dictionary(old), "dcz"},
 		{"gzip, br, zstd, dcb, dcz", "", "br"},

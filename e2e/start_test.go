@@ -11,7 +11,7 @@ import (
 func (p *person) withoutProgram() {
 	p.t.Helper()
 	p.before(`{ const all = window.fetch; window.fetch = async (...a) => {
-		if (/\.wasm$/.test(a[0])) await new Promise((go) => (window.letProgramIn = go))
+		if (/\/app\.\w+\.wasm$/.test(a[0])) await new Promise((go) => (window.letProgramIn = go))
 		return all(...a)
 	} }`)
 }

@@ -195,17 +195,52 @@
     console.error("Starling has stopped", err);
     pageNotice("Starling has stopped because of an error. What you sent is safe.", () => location.reload());
   };
+  // The program's second part, as soon as it can be had.
+  const rest = async () => {
+    for (let wait = 1000; ; wait = Math.min(2 * wait, 60000)) {
+      try {
+        return await WebAssembly.compileStreaming(starlingFetch(starling.rest));
+      } catch (err) {
+        console.warn("The rest of Starling: " + err.message);
+        await starling.after(wait);
+      }
+    }
+  };
+  // The same for a program that cannot go on without it. Only for text can a page wait.
+  const restNow = () => {
+    try {
+      if (!navigator.onLine) throw new Error("there is no network"); // the request might wait for one
+      const request = new XMLHttpRequest();
+      request.open("GET", starling.rest, false);
+      request.overrideMimeType("text/plain; charset=x-user-defined");
+      request.send();
+      if (request.status !== 200) throw new Error("HTTP " + request.status);
+      return new WebAssembly.Module(Uint8Array.from(request.responseText, (c) => c.charCodeAt(0)));
+    } catch (err) {
+      lacking = true;
+      notLoaded();
+      throw err;
+    }
+  };
+  let lacking = false;
+  const notLoaded = () => pageNotice("Starling could not be loaded. Check your connection and reload the page.", () => location.reload());
   const parsed = new Promise((done) => document.addEventListener("DOMContentLoaded", done)); // wasm_exec.js has run then
   const start = async () => {
     await parsed;
     const go = new Go();
     // Not before the browser draws the last sidebar, since compiling takes the processors. A database may be blocked.
     await Promise.race([starling.sidebarShown, starling.after(500)]);
-    // Who comes back has his list's keys opened, and the processors have enough to do.
-    root.dataset.phase === "out" ? takeKeys() : starling.after(1000).then(takeKeys);
+    // Who comes back has his list drawn and its keys opened, and the processors have enough to do.
+    const later = root.dataset.phase === "out" ? Promise.resolve() : starling.after(1000);
+    later.then(takeKeys);
     // The response is used as it is, not wrapped, so that the browser can keep its compiled code.
     const { instance } = await WebAssembly.instantiateStreaming(window.starlingProgram, go.importObject);
-    return () => go.run(instance);
+    const { run, arrived } = starling.parted(go, instance, restNow);
+    later.then(rest).then((module) => {
+      if (lacking) $("page-notice").hidden = true;
+      arrived(module);
+    });
+    return run;
   };
   const starts = start();
   starts.then(
@@ -213,7 +248,7 @@
     (err) => {
       console.error("Starling could not be loaded", err);
       for (const form of Object.values(forms)) if (form?.classList.contains("busy")) busy(form, false);
-      pageNotice("Starling could not be loaded. Check your connection and reload the page.", () => location.reload());
+      notLoaded();
     },
   );
 

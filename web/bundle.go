@@ -28,7 +28,10 @@ import (
 //go:embed *.html *.js *.css *.svg *.png *.webp *.webmanifest all:wasm
 var embedded embed.FS
 
-// ErrNoProgram says that app.wasm was not built into the binary.
+// Parts are the files of the browser program in the order in which it needs them, see wasm/build.
+var Parts = []string{"app.wasm", "rest.wasm"}
+
+// ErrNoProgram says that the browser program was not built into the binary.
 var ErrNoProgram = errors.New("the browser program is missing from this binary: build it with 'make build'")
 
 // PageConfig is what the page tells the program at start-up.
@@ -56,16 +59,17 @@ type Bundle map[string]*File
 
 var types = map[string]string{
 	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-	".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp", ".webmanifest": "application/manifest+json", ".wasm": ProgramType,
+	".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp", ".webmanifest": "application/manifest+json", ".wasm": programType,
 }
 
-// ProgramType is the Content-Type of the program alone.
-const ProgramType = "application/wasm"
+// programType is the Content-Type of the program alone.
+const programType = "application/wasm"
 
-// Program is the browser program among the files.
-func (b Bundle) Program() *File {
-	for _, f := range b {
-		if f.Type == ProgramType {
+// Part is a part of the browser program among the files, by its name in Parts.
+func (b Bundle) Part(name string) *File {
+	stem := strings.TrimSuffix(name, path.Ext(name))
+	for url, f := range b {
+		if ok, err := path.Match("/assets/"+stem+".*.wasm", url); ok && err == nil {
 			return f
 		}
 	}
@@ -79,7 +83,7 @@ var (
 )
 
 // inlined are the files that stand in the page itself, so that the sign-in form needs one answer of the server.
-var inlined = []string{"first.js", "boot.js", "styles.css"}
+var inlined = []string{"first.js", "parts.js", "boot.js", "styles.css"}
 
 // Load prepares the embedded files. ErrNoProgram if app.wasm was not built.
 func Load(cfg PageConfig) (Bundle, error) {
@@ -94,11 +98,15 @@ func Load(cfg PageConfig) (Bundle, error) {
 		hashed[path.Base(name)] = url
 		b[url] = f
 	}
-	program, err := loadCompressed("wasm/app.wasm")
-	if err != nil {
-		return nil, err
+	for _, name := range Parts {
+		part, err := loadCompressed("wasm/" + name)
+		if err != nil {
+			return nil, err
+		}
+		// Later versions of it may be sent as a difference.
+		part.Header = map[string]string{"Use-As-Dictionary": `match="/assets/` + strings.TrimSuffix(name, path.Ext(name)) + `.*.wasm"`}
+		add(name, part)
 	}
-	add("app.wasm", program)
 	names, err := fs.Glob(embedded, "*.*")
 	if err != nil {
 		return nil, err

@@ -137,13 +137,16 @@ func TestTheCompressedFormsAreTheFileAndSmaller(t *testing.T) {
 		}
 		if strings.HasSuffix(url, ".wasm") {
 			wasm++
+			if len(f.Forms[""]) < 1_000_000 {
+				t.Errorf("%s has %d bytes: the program was not split, see wasm/build", url, len(f.Forms[""]))
+			}
 			if f.Type != "application/wasm" || len(f.Forms) != 4 || !bytes.HasPrefix(f.Forms[""], []byte("\x00asm")) {
 				t.Errorf("the program is %s in %d forms", f.Type, len(f.Forms))
 			}
 		}
 	}
-	if wasm != 1 {
-		t.Errorf("%d programs", wasm)
+	if wasm != len(Parts) {
+		t.Errorf("%d parts of the program", wasm)
 	}
 }
 

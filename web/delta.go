@@ -18,9 +18,6 @@ import (
 // dczMagic begins a body of the content coding "dcz" (RFC 9842, section 5); the dictionary's SHA-256 and a zstd frame follow.
 const dczMagic = "\x5e\x2a\x4d\x18\x20\x00\x00\x00"
 
-// UseAsDictionary is the Use-As-Dictionary header of the program: later versions of it may be sent as a difference.
-const UseAsDictionary = `match="/assets/app.*.wasm"`
-
 // Delta returns content as a difference to old, for a browser that has old: a body of the content coding "dcz".
 func Delta(old, content []byte) ([]byte, error) {
 	// Frames whose window is their content need no more than browsers allow: 8 MB or 1.25 times the dictionary.

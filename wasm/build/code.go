@@ -38,6 +38,7 @@ const (
 	opI32Load      = 0x28 // loads
 	opI32Load8U    = 0x2d
 	opI32Store     = 0x36 // stores
+	opI32Store8    = 0x3a
 	opI64Store32   = 0x3e // up to this one
 	opMemorySize   = 0x3f
 	opMemoryGrow   = 0x40
@@ -54,6 +55,8 @@ const (
 	opI32Sub       = 0x6b
 	opI32Mul       = 0x6c
 	opI32And       = 0x71
+	opI32Or        = 0x72
+	opI32Shl       = 0x74
 	opI32ShrU      = 0x76
 	opI64Add       = 0x7c
 	opI64Sub       = 0x7d

@@ -159,18 +159,30 @@ func (n *node) walk2() func(func(int) bool) { return func(y func(int) bool) { n.
 // ran is what the acrobat prints before it ends in its panic.
 func ran(t *testing.T, module []byte) string {
 	t.Helper()
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	file := filepath.Join(t.TempDir(), "program.wasm")
 	if err := os.WriteFile(file, module, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("node", "--stack-size=8192", filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec_node.js"), file)
+	return printed(t, filepath.Join(glue(t), "wasm_exec_node.js"), file)
+}
+
+// glue is the toolchain's directory of scripts for programs in JavaScript's world.
+func glue(t *testing.T) string {
+	t.Helper()
+	root, err := goroot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, "lib", "wasm")
+}
+
+// printed is what the acrobat prints if node runs it by a script with these arguments.
+func printed(t *testing.T, script string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("node", append([]string{"--stack-size=8192", script}, args...)...)
 	var out, fault bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &fault
-	err = cmd.Run()
+	err := cmd.Run()
 	if cmd.ProcessState == nil {
 		t.Fatalf("node, which comes with npm, does not run: %v", err)
 	}

@@ -19,12 +19,12 @@ import (
 )
 
 const (
-	linked  = ".cache/linked.wasm" // as the Go linker writes it
-	program = ".cache/app.wasm"    // what is served
-	out     = "web/wasm"
-	hasty   = ".cache/app.wasm.how" // "quick" where the compressed forms are
+	linked = ".cache/linked.wasm"  // as the Go linker writes it
+	made   = ".cache"              // where the parts that are served are made
+	out    = "web/wasm"            // and their compressed forms
+	hasty  = ".cache/app.wasm.how" // "quick" where the compressed forms are
 
-	agreedSize = "wasm/build/size.txt" // bytes of app.wasm.br, see the test
+	agreedSize = "wasm/build/size.txt" // bytes of the compressed parts, see the test
 
 	goapp   = "github.com/maxence-charriere/go-app/v9"
 	patch   = "wasm/goapp.patch"
@@ -50,23 +50,30 @@ func main() {
 	quick := flag.Bool("quick", false, "compress little, for trying a change")
 	accept := flag.Bool("accept", false, "take the size for the one that the program may have")
 	traces := flag.Bool("traces", false, "keep files, lines and inlined functions for tracebacks")
+	watch := flag.Bool("watched", false, "build a program that notes which functions were called, see 'make first'")
+	notes := flag.String("learn", "", "build nothing, but take what this file notes for the first part's functions")
 	flag.Parse()
-	if err := run(options{*report, *plain, *quick, *traces, *accept}); err != nil {
+	err := error(nil)
+	if *notes != "" {
+		err = learn(linked, *notes)
+	} else {
+		err = run(options{*report, *plain, *quick, *traces, *accept, *watch})
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-type options struct{ report, plain, quick, traces, accept bool }
+type options struct{ report, plain, quick, traces, accept, watched bool }
 
 func run(o options) error {
-	if o.accept && (o.plain || o.quick || o.traces) {
-		return errors.New("-accept goes with none of -plain, -quick and -traces: it is about the program as it is served")
+	if o.accept && (o.plain || o.quick || o.traces || o.watched) {
+		return errors.New("-accept goes with none of -plain, -quick, -traces and -watched: it is about the program as it is served")
 	}
-	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
+	if err := os.MkdirAll(made, 0o755); err != nil {
 		return err
 	}
-	before, _ := os.ReadFile(program) // missing at first
 	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", linked}
 	if !o.plain {
 		if err := patchGoApp(); err != nil {
@@ -107,37 +114,87 @@ func run(o options) error {
 	if err := os.WriteFile(filepath.Join(out, "wasm_exec.js"), glue, 0o644); err != nil {
 		return err
 	}
-	raw, err := os.ReadFile(linked)
+	parts, notes, err := makeParts(o)
 	if err != nil {
 		return err
 	}
-	raw, note, err := shrink(raw, o.traces)
-	if err != nil {
-		return fmt.Errorf("%s: %w", linked, err)
-	}
-	if note != "" {
+	for _, note := range notes {
 		fmt.Fprintln(os.Stderr, "build:", note)
 	}
-	if err := os.WriteFile(program, raw, 0o644); err != nil {
+	mark, _ := os.ReadFile(hasty) // missing: never built
+	again := !complete() || string(mark) == "quick" && !o.quick
+	raw := 0
+	for name, part := range parts {
+		raw += len(part)
+		before, _ := os.ReadFile(filepath.Join(made, name)) // missing at first
+		again = again || !bytes.Equal(before, part)
+		if err := os.WriteFile(filepath.Join(made, name), part, 0o644); err != nil {
+			return err
+		}
+	}
+	if again {
+		if err := compress(parts, o.quick); err != nil {
+			return err
+		}
+	}
+	if !o.report && !o.accept {
+		return nil
+	}
+	sizes, err := compressedSizes(out)
+	if err != nil {
 		return err
 	}
-	mark, _ := os.ReadFile(hasty) // missing: never built
-	if !bytes.Equal(before, raw) || !complete() || (string(mark) == "quick" && !o.quick) {
-		if err := compress(raw, o.quick); err != nil {
-			return err
-		}
+	first, second := sizes[web.Parts[0]], sizes[web.Parts[1]]
+	if o.accept {
+		return os.WriteFile(agreedSize, []byte(strconv.Itoa(first+second)+"\n"), 0o644)
 	}
-	if o.report || o.accept {
-		br, err := os.ReadFile(filepath.Join(out, "app.wasm.br"))
-		if err != nil {
-			return err
-		}
-		if o.accept {
-			return os.WriteFile(agreedSize, []byte(strconv.Itoa(len(br))+"\n"), 0o644)
-		}
-		fmt.Printf("{\"figure\":\"bundle bytes\",\"raw\":%d,\"brotli\":%d}\n", len(raw), len(br))
-	}
+	fmt.Printf("{\"figure\":\"bundle bytes\",\"raw\":%d,\"brotli\":%d,\"first part\":%d}\n", raw, first+second, first)
 	return nil
+}
+
+// compressedSizes are the bytes of the parts' smallest forms in the directory, by their names.
+func compressedSizes(dir string) (map[string]int, error) {
+	sizes := map[string]int{}
+	for _, name := range web.Parts {
+		info, err := os.Stat(filepath.Join(dir, name+web.Extensions["br"]))
+		if err != nil {
+			return nil, err
+		}
+		sizes[name] = int(info.Size())
+	}
+	return sizes, nil
+}
+
+// makeParts makes what is served of the linked program, by the names of its parts, with notes of what could not be done.
+func makeParts(o options) (parts map[string][]byte, notes []string, err error) {
+	as, err := os.ReadFile(linked)
+	if err != nil {
+		return nil, nil, err
+	}
+	module, note, err := shrink(as, o.traces)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", linked, err)
+	}
+	if note != "" {
+		notes = append(notes, note)
+	}
+	one, two := module, []byte(noProgram)
+	if o.watched {
+		if one, err = watched(module); err != nil {
+			return nil, nil, err
+		}
+	} else {
+		first, err := readFirst()
+		if err != nil {
+			return nil, nil, err
+		}
+		if a, b, err := split(as, module, first); err != nil {
+			notes = append(notes, "the program stays in one part: "+err.Error())
+		} else {
+			one, two = a, b
+		}
+	}
+	return map[string][]byte{web.Parts[0]: one, web.Parts[1]: two}, notes, nil
 }
 
 // patchGoApp makes the patched copy of the go-app that go.mod names, and the module file that uses it. The module itself
@@ -213,15 +270,17 @@ func copyGo(from, to string) error {
 }
 
 func complete() bool {
-	for _, ext := range web.Extensions {
-		if _, err := os.Stat(filepath.Join(out, "app.wasm"+ext)); err != nil {
-			return false
+	for _, name := range web.Parts {
+		for _, ext := range web.Extensions {
+			if _, err := os.Stat(filepath.Join(out, name+ext)); err != nil {
+				return false
+			}
 		}
 	}
 	return true
 }
 
-func compress(raw []byte, quick bool) error {
+func compress(parts map[string][]byte, quick bool) error {
 	codings, how := web.Best, "best"
 	if quick {
 		codings, how = web.Quick, "quick"
@@ -230,15 +289,17 @@ func compress(raw []byte, quick bool) error {
 		return err
 	}
 	var wait sync.WaitGroup
-	errs := make(chan error, len(codings))
-	for coding, pack := range codings {
-		wait.Go(func() {
-			packed, err := pack(raw)
-			if err == nil {
-				err = os.WriteFile(filepath.Join(out, "app.wasm"+web.Extensions[coding]), packed, 0o644)
-			}
-			errs <- err
-		})
+	errs := make(chan error, len(parts)*len(codings))
+	for name, part := range parts {
+		for coding, pack := range codings {
+			wait.Go(func() {
+				packed, err := pack(part)
+				if err == nil {
+					err = os.WriteFile(filepath.Join(out, name+web.Extensions[coding]), packed, 0o644)
+				}
+				errs <- err
+			})
+		}
 	}
 	wait.Wait()
 	close(errs)

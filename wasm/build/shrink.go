@@ -19,21 +19,13 @@ import (
 // shrink returns the wasm module with its code tightened, its data in few segments and, unless traces are to be kept,
 // without the tables for tracebacks. These stay also where their layout is not the one of Go 1.26, with a note that says so.
 func shrink(module []byte, traces bool) (smaller []byte, note string, err error) {
-	if len(module) < 8 || string(module[:4]) != "\x00asm" {
-		return nil, "", errors.New("not a wasm module")
+	sections, err := sectionsOf(module)
+	if err != nil {
+		return nil, "", err
 	}
-	var sections []section
 	var code, memory []byte
-	for r := (reader{b: module, at: 8}); r.at < len(module); {
-		id := r.byte()
-		size := int(r.uleb())
-		if r.err != nil || size > len(module)-r.at {
-			return nil, "", errors.New("malformed wasm section")
-		}
-		s := section{id, module[r.at : r.at+size]}
-		r.at += size
-		sections = append(sections, s)
-		switch id {
+	for _, s := range sections {
+		switch s.id {
 		case codeSection:
 			code = s.body
 		case dataSection:
@@ -72,13 +64,44 @@ func shrink(module []byte, traces bool) (smaller []byte, note string, err error)
 			return nil, "", err
 		}
 	}
-	out := bytes.Clone(module[:8])
+	return moduleWith(sections), note, nil
+}
+
+const moduleBegin = "\x00asm\x01\x00\x00\x00"
+
+// section is one of a module's, by its id, without its header.
+type section struct {
+	id   byte
+	body []byte
+}
+
+// sectionsOf are those of a module.
+func sectionsOf(module []byte) ([]section, error) {
+	if !bytes.HasPrefix(module, []byte(moduleBegin)) {
+		return nil, errors.New("not a wasm module")
+	}
+	var sections []section
+	for r := (reader{b: module, at: len(moduleBegin)}); r.at < len(module); {
+		id := r.byte()
+		size := int(r.uleb())
+		if r.err != nil || size > len(module)-r.at {
+			return nil, errors.New("malformed wasm section")
+		}
+		sections = append(sections, section{id, module[r.at : r.at+size]})
+		r.at += size
+	}
+	return sections, nil
+}
+
+// moduleWith is the module of these sections.
+func moduleWith(sections []section) []byte {
+	out := []byte(moduleBegin)
 	for _, s := range sections {
 		out = append(out, s.id)
 		out = binary.AppendUvarint(out, uint64(len(s.body)))
 		out = append(out, s.body...)
 	}
-	return out, note, nil
+	return out
 }
 
 // shrinkTables returns the code tightened, with new numbers of its blocks, and the memory that goes with it, without what
@@ -159,6 +182,8 @@ const (
 	typeSection     = 1
 	importSection   = 2
 	functionSection = 3
+	globalSection   = 6
+	exportSection   = 7
 	startSection    = 8
 	elementSection  = 9
 	codeSection     = 10

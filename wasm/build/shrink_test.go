@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -74,25 +73,26 @@ func sections(t *testing.T, module []byte, leftOut ...byte) (others, memory []by
 	return others, memory
 }
 
-// started is the memory of the module, of this size at least, after its start, before the program runs. What lies beyond the
-// size is zero.
-func started(t *testing.T, module []byte, size int) []byte {
+// started is the memory of the module and of its second part, if there is one, of this size at least, after their start,
+// before the program runs. What lies beyond the size is zero.
+func started(t *testing.T, size int, parts ...[]byte) []byte {
 	t.Helper()
 	dir := t.TempDir()
-	program, memory := filepath.Join(dir, "program.wasm"), filepath.Join(dir, "memory")
-	if err := os.WriteFile(program, module, 0o644); err != nil {
-		t.Fatal(err)
+	memory := filepath.Join(dir, "memory")
+	var files []string
+	for i, part := range parts {
+		files = append(files, filepath.Join(dir, fmt.Sprint("part", i)))
+		if err := os.WriteFile(files[i], part, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	glue := filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js")
-	const script = `const fs = require("fs"), [glue, program, memory] = process.argv.slice(1);
+	const script = `const fs = require("fs"), [glue, memory, one, two] = process.argv.slice(1);
 require(glue);
-WebAssembly.instantiate(fs.readFileSync(program), new Go().importObject)
-  .then(({ instance }) => fs.writeFileSync(memory, new Uint8Array(instance.exports.mem.buffer)));`
-	if out, err := exec.Command("node", "-e", script, glue, program, memory).CombinedOutput(); err != nil {
+WebAssembly.instantiate(fs.readFileSync(one), new Go().importObject).then(({ instance }) => {
+  if (two) new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync(two)), { first: instance.exports });
+  fs.writeFileSync(memory, new Uint8Array(instance.exports.mem.buffer));
+});`
+	if out, err := exec.Command("node", append([]string{"-e", script, filepath.Join(glue(t), "wasm_exec.js"), memory}, files...)...).CombinedOutput(); err != nil {
 		t.Fatalf("node, which comes with npm: %v: %s", err, out)
 	}
 	b, err := os.ReadFile(memory)
@@ -116,7 +116,7 @@ func TestTheProgramKeepsAllThatTheRuntimeNeeds(t *testing.T) {
 	if !bytes.Equal(oldOthers, newOthers) {
 		t.Error("sections beside code and data and what the start needs have changed")
 	}
-	newMemory := started(t, after, len(oldMemory))
+	newMemory := started(t, len(oldMemory), after)
 	was, err := findTables(oldMemory)
 	if err != nil {
 		t.Fatal(err)

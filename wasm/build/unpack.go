@@ -131,131 +131,171 @@ func (c counted) unpack(memory []byte) bool {
 	return true
 }
 
+// assembler writes instructions.
+type assembler struct{ b []byte }
+
+func (a *assembler) op(op byte, n ...int) {
+	a.b = append(a.b, op)
+	for _, n := range n {
+		a.b = appendSleb(a.b, int64(n))
+	}
+}
+
+func (a *assembler) get(local int)    { a.op(opLocalGet, local) }
+func (a *assembler) set(local int)    { a.op(opLocalSet, local) }
+func (a *assembler) number(n int)     { a.op(opI32Const, n) }
+func (a *assembler) store(offset int) { a.op(opI32Store, 2, offset) }
+func (a *assembler) block()           { a.op(opBlock); a.b = append(a.b, voidBlock) }
+func (a *assembler) begin()           { a.op(opLoop); a.b = append(a.b, voidBlock) }
+
+func (a *assembler) add(local, n int) {
+	a.get(local)
+	a.number(n)
+	a.op(opI32Add)
+	a.set(local)
+}
+
+// againWhileBelow ends what begin began.
+func (a *assembler) againWhileBelow(local, n int) {
+	a.get(local)
+	a.number(n)
+	a.op(opI32LessU)
+	a.op(opBrIf, 0)
+	a.op(opEnd)
+}
+
+// pastZero moves the address in the local to what follows the next zero.
+func (a *assembler) pastZero(local int) {
+	a.begin()
+	a.get(local)
+	a.op(opI32Load8U, 0, 0)
+	a.add(local, 1)
+	a.op(opBrIf, 0)
+	a.op(opEnd)
+}
+
 // start is the function that does in the program what unpack does, in the form of the code section.
 func (c counted) start() []byte {
 	const entry, name, table, i, index, at, bucket, locals = 0, 1, 2, 3, 4, 5, 6, 7
-	b := []byte{1, locals, typeI32}
-	op := func(op byte, n ...int) {
-		b = append(b, op)
-		for _, n := range n {
-			b = appendSleb(b, int64(n))
-		}
-	}
-	get := func(local int) { op(opLocalGet, local) }
-	set := func(local int) { op(opLocalSet, local) }
-	number := func(n int) { op(opI32Const, n) }
-	add := func(local, n int) { get(local); number(n); op(opI32Add); set(local) }
-	store := func(offset int) { op(opI32Store, 2, offset) }
-	block := func() { op(opBlock); b = append(b, voidBlock) }
-	begin := func() { op(opLoop); b = append(b, voidBlock) }
-	againWhileBelow := func(local, n int) { get(local); number(n); op(opI32LessU); op(opBrIf, 0); op(opEnd) }
-
-	number(c.entries + c.first)
-	set(entry)
-	number(c.names + firstName)
-	set(name)
-	number(c.pcs + firstTable)
-	set(table)
-	number(c.index)
-	set(index)
-	begin()
+	a := &assembler{[]byte{1, locals, typeI32}}
+	a.number(c.entries + c.first)
+	a.set(entry)
+	a.number(c.names + firstName)
+	a.set(name)
+	a.number(c.pcs + firstTable)
+	a.set(table)
+	a.number(c.index)
+	a.set(index)
+	a.begin()
 	for _, to := range []int{index, entry} {
-		get(to)
-		get(i)
-		number(firstFunction)
-		op(opI32Add)
-		store(0)
+		a.get(to)
+		a.get(i)
+		a.number(firstFunction)
+		a.op(opI32Add)
+		a.store(0)
 	}
-	get(index)
-	get(entry)
-	number(c.entries)
-	op(opI32Sub)
-	store(4)
-	get(entry)
-	get(name)
-	number(c.names)
-	op(opI32Sub)
-	store(4)
-	begin() // past the name's zero
-	get(name)
-	op(opI32Load8U, 0, 0)
-	add(name, 1)
-	op(opBrIf, 0)
-	op(opEnd)
+	a.get(index)
+	a.get(entry)
+	a.number(c.entries)
+	a.op(opI32Sub)
+	a.store(4)
+	a.get(entry)
+	a.get(name)
+	a.number(c.names)
+	a.op(opI32Sub)
+	a.store(4)
+	a.pastZero(name)
 	for _, field := range []int{fieldSP, fieldStackMap} {
-		block()
+		a.block()
 		if field == fieldStackMap { // there is one
-			get(entry)
-			op(opI32Load, 2, 4*fieldPCData)
-			number(pcdataStackMapIndex + 1)
-			op(opI32LessU)
-			op(opBrIf, 0)
+			a.get(entry)
+			a.op(opI32Load, 2, 4*fieldPCData)
+			a.number(pcdataStackMapIndex + 1)
+			a.op(opI32LessU)
+			a.op(opBrIf, 0)
 		}
-		get(entry)
-		op(opI32Load, 2, 4*field)
-		number(-1) // next
-		op(opI32Ne)
-		op(opBrIf, 0)
-		get(entry)
-		get(table)
-		number(c.pcs)
-		op(opI32Sub)
-		store(4 * field)
-		begin() // past the table's pairs
+		a.get(entry)
+		a.op(opI32Load, 2, 4*field)
+		a.number(-1) // next
+		a.op(opI32Ne)
+		a.op(opBrIf, 0)
+		a.get(entry)
+		a.get(table)
+		a.number(c.pcs)
+		a.op(opI32Sub)
+		a.store(4 * field)
+		a.begin() // past the table's pairs
 		for range 2 {
-			begin() // past a number
-			get(table)
-			op(opI32Load8U, 0, 0)
-			add(table, 1)
-			number(0x80)
-			op(opI32And)
-			op(opBrIf, 0)
-			op(opEnd)
+			a.begin() // past a number
+			a.get(table)
+			a.op(opI32Load8U, 0, 0)
+			a.add(table, 1)
+			a.number(0x80)
+			a.op(opI32And)
+			a.op(opBrIf, 0)
+			a.op(opEnd)
 		}
-		get(table)
-		op(opI32Load8U, 0, 0)
-		op(opBrIf, 0)
-		op(opEnd)
-		add(table, 1)
-		op(opEnd)
+		a.get(table)
+		a.op(opI32Load8U, 0, 0)
+		a.op(opBrIf, 0)
+		a.op(opEnd)
+		a.add(table, 1)
+		a.op(opEnd)
 	}
-	get(entry)
-	get(entry)
-	op(opI32Load, 2, 4*fieldPCData)
-	get(entry)
-	op(opI32Load8U, 0, funcSize-1)
-	op(opI32Add)
-	number(4)
-	op(opI32Mul)
-	number(funcSize + 7)
-	op(opI32Add)
-	number(-8)
-	op(opI32And)
-	op(opI32Add)
-	set(entry)
-	add(index, indexSize)
-	add(i, 1)
-	againWhileBelow(i, c.count)
+	a.get(entry)
+	a.get(entry)
+	a.op(opI32Load, 2, 4*fieldPCData)
+	a.get(entry)
+	a.op(opI32Load8U, 0, funcSize-1)
+	a.op(opI32Add)
+	a.number(4)
+	a.op(opI32Mul)
+	a.number(funcSize + 7)
+	a.op(opI32Add)
+	a.number(-8)
+	a.op(opI32And)
+	a.op(opI32Add)
+	a.set(entry)
+	a.add(index, indexSize)
+	a.add(i, 1)
+	a.againWhileBelow(i, c.count)
 
-	number(c.buckets)
-	set(at)
-	begin()
-	get(at)
-	get(bucket)
-	number(perBucket)
-	op(opI32ShrU)
-	store(0)
-	add(bucket, 1)
-	add(at, bucketSize)
-	againWhileBelow(at, c.beyond)
-	op(opEnd)
-	return b
+	a.number(c.buckets)
+	a.set(at)
+	a.begin()
+	a.get(at)
+	a.get(bucket)
+	a.number(perBucket)
+	a.op(opI32ShrU)
+	a.store(0)
+	a.add(bucket, 1)
+	a.add(at, bucketSize)
+	a.againWhileBelow(at, c.beyond)
+	a.op(opEnd)
+	return a.b
 }
 
-// section is one of a module's, by its id, without its header.
-type section struct {
-	id   byte
-	body []byte
+// namesFrom writes where the names of the functions from that number on
+// begin, the first of them at this address. It uses two locals.
+func (a *assembler) namesFrom(c counted, first, at int) {
+	const index, name = 0, 1
+	if first >= c.count {
+		return
+	}
+	a.number(c.index + indexSize*first)
+	a.set(index)
+	a.number(at)
+	a.set(name)
+	a.begin()
+	a.get(index)
+	a.op(opI32Load, 2, 4)
+	a.get(name)
+	a.number(c.names)
+	a.op(opI32Sub)
+	a.store(c.entries + 4*fieldName)
+	a.pastZero(name)
+	a.add(index, indexSize)
+	a.againWhileBelow(index, c.index+indexSize*c.count)
 }
 
 // addStart adds the function that the module starts with, which is the last one, to its sections.
