@@ -57,6 +57,7 @@ first: ## learn in a browser which functions a start and the first things one do
 	$(GO) build -trimpath -o bin/starling .
 	NOTES=$(CURDIR)/.cache/notes STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -run TestWhatTheFirstPartIsFor ./e2e
 	$(GO) run ./wasm/build -learn .cache/notes
+	$(MAKE) build
 
 screens: build ## the manifest's screenshots
 	SCREENS=$(CURDIR)/web STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -run TestScreenshots ./e2e
@@ -77,4 +78,4 @@ deps:
 	fi
 
 clean:
-	rm -rf bin .cache web/wasm/app.wasm* web/wasm/wasm_exec.js
+	rm -rf bin .cache web/wasm/*.wasm* web/wasm/wasm_exec.js

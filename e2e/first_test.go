@@ -65,6 +65,19 @@ func TestWhatTheFirstPartIsFor(t *testing.T) {
 	p.firstThings()
 	p.Say("Bob Baker", "Hello")
 	p.SeeMessage("Hello")
+	p.eventually("the worker has the page", func() error { return p.holds(`navigator.serviceWorker.controller !== null`) })
+	p.GoOffline()
+	allowConsole(t, p.ctx, "Failed to load resource")
+	p.Reload()
+	p.SeeSidebar()
+	p.OpenConversation("Bob Baker")
+	p.js(switching, nil)
+	p.OpenConversation("Bob Baker")
+	p.Say("Bob Baker", "Later")
+	p.SeeWaiting("Later")
+	take(p)
+	p.GoOnline()
+	p.SeeMessage("Later")
 	take(p)
 
 	// A list that is long enough for the garbage collector to have something to do.
@@ -129,7 +142,7 @@ func TestTheFirstThingsDoNotWaitForTheRest(t *testing.T) {
 }
 
 // withoutRest holds the second part of the program back, and what asks for it at once is told that there is no network.
-// restArrives lets the first of them in, answerAtOnce the others.
+// In the page, letRestIn() lets the former in, and answerAtOnce says that the latter has one.
 func (p *person) withoutRest() {
 	p.t.Helper()
 	p.before(`{

@@ -195,6 +195,8 @@
     console.error("Starling has stopped", err);
     pageNotice("Starling has stopped because of an error. What you sent is safe.", () => location.reload());
   };
+  const notLoaded = "Starling could not be loaded. Check your connection and reload the page.";
+  const sayNotLoaded = () => pageNotice(notLoaded, () => location.reload());
   // The program's second part, as soon as it can be had.
   const rest = async () => {
     for (let wait = 1000; ; wait = Math.min(2 * wait, 60000)) {
@@ -202,14 +204,15 @@
         return await WebAssembly.compileStreaming(starlingFetch(starling.rest));
       } catch (err) {
         console.warn("The rest of Starling: " + err.message);
-        await starling.after(wait);
+        await Promise.race([starling.after(wait), new Promise((done) => window.addEventListener("online", done, { once: true }))]);
       }
     }
   };
   // The same for a program that cannot go on without it. Only for text can a page wait.
+  let hurry;
+  const hurried = new Promise((done) => (hurry = done));
   const restNow = () => {
     try {
-      if (!navigator.onLine) throw new Error("there is no network"); // the request might wait for one
       const request = new XMLHttpRequest();
       request.open("GET", starling.rest, false);
       request.overrideMimeType("text/plain; charset=x-user-defined");
@@ -217,13 +220,12 @@
       if (request.status !== 200) throw new Error("HTTP " + request.status);
       return new WebAssembly.Module(Uint8Array.from(request.responseText, (c) => c.charCodeAt(0)));
     } catch (err) {
-      lacking = true;
-      notLoaded();
+      hurry(); // the worker's cache may have it
+      starling.after(1000).then(() => lacking && sayNotLoaded());
       throw err;
     }
   };
-  let lacking = false;
-  const notLoaded = () => pageNotice("Starling could not be loaded. Check your connection and reload the page.", () => location.reload());
+  let lacking = true;
   const parsed = new Promise((done) => document.addEventListener("DOMContentLoaded", done)); // wasm_exec.js has run then
   const start = async () => {
     await parsed;
@@ -236,10 +238,11 @@
     // The response is used as it is, not wrapped, so that the browser can keep its compiled code.
     const { instance } = await WebAssembly.instantiateStreaming(window.starlingProgram, go.importObject);
     const { run, arrived } = starling.parted(go, instance, restNow);
-    later.then(rest).then((module) => {
-      if (lacking) $("page-notice").hidden = true;
-      arrived(module);
-    });
+    Promise.race([later, hurried]).then(rest).then(arrived).then(() => {
+      lacking = false;
+      const notice = $("page-notice");
+      if (notice.firstElementChild.textContent === notLoaded) notice.hidden = true;
+    }).catch(failed);
     return run;
   };
   const starts = start();
@@ -248,7 +251,7 @@
     (err) => {
       console.error("Starling could not be loaded", err);
       for (const form of Object.values(forms)) if (form?.classList.contains("busy")) busy(form, false);
-      notLoaded();
+      sayNotLoaded();
     },
   );
 

@@ -1,4 +1,4 @@
-// Package web holds the page around the program: markup, styles, scripts, icons and, once it is built, app.wasm. Load
+// Package web holds the page around the program: markup, styles, scripts, icons and, once it is built, the program. Load
 // prepares them for serving: names with a hash of the content, compressed forms, and the page's Content-Security-Policy.
 package web
 
@@ -85,7 +85,7 @@ var (
 // inlined are the files that stand in the page itself, so that the sign-in form needs one answer of the server.
 var inlined = []string{"first.js", "parts.js", "boot.js", "styles.css"}
 
-// Load prepares the embedded files. ErrNoProgram if app.wasm was not built.
+// Load prepares the embedded files. ErrNoProgram if the program was not built.
 func Load(cfg PageConfig) (Bundle, error) {
 	b := Bundle{}
 	hashed := map[string]string{} // file name → URL path

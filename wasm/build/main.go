@@ -121,19 +121,32 @@ func run(o options) error {
 	for _, note := range notes {
 		fmt.Fprintln(os.Stderr, "build:", note)
 	}
-	mark, _ := os.ReadFile(hasty) // missing: never built
-	again := !complete() || string(mark) == "quick" && !o.quick
+	mark, _ := os.ReadFile(hasty) // missing: never built, or not to the end
+	again := !complete() || len(mark) == 0 || string(mark) == "quick" && !o.quick
 	raw := 0
 	for name, part := range parts {
 		raw += len(part)
 		before, _ := os.ReadFile(filepath.Join(made, name)) // missing at first
 		again = again || !bytes.Equal(before, part)
-		if err := os.WriteFile(filepath.Join(made, name), part, 0o644); err != nil {
-			return err
-		}
 	}
 	if again {
-		if err := compress(parts, o.quick); err != nil {
+		// Without the mark, which comes last, what an interrupted build leaves is made again.
+		if err := os.RemoveAll(hasty); err != nil {
+			return err
+		}
+		if err := compress(parts, o.quick || o.watched); err != nil {
+			return err
+		}
+		for name, part := range parts {
+			if err := os.WriteFile(filepath.Join(made, name), part, 0o644); err != nil {
+				return err
+			}
+		}
+		how := "best"
+		if o.quick || o.watched {
+			how = "quick"
+		}
+		if err := os.WriteFile(hasty, []byte(how), 0o644); err != nil {
 			return err
 		}
 	}
@@ -281,12 +294,9 @@ func complete() bool {
 }
 
 func compress(parts map[string][]byte, quick bool) error {
-	codings, how := web.Best, "best"
+	codings := web.Best
 	if quick {
-		codings, how = web.Quick, "quick"
-	}
-	if err := os.WriteFile(hasty, []byte(how), 0o644); err != nil {
-		return err
+		codings = web.Quick
 	}
 	var wait sync.WaitGroup
 	errs := make(chan error, len(parts)*len(codings))

@@ -51,8 +51,8 @@ func watched(b []byte) ([]byte, error) {
 	return moduleWith(sections), nil
 }
 
-// learn writes the file of the functions that the file of notes says were called, of the program that the linker wrote into
-// the file linked.
+// learn adds to the file of the first part's functions those that the file of notes says were called, of the program that the
+// linker wrote into the file linked. Some are called by chance only, so that former ones stay while the program has them.
 func learn(linked, notes string) error {
 	program, err := os.ReadFile(linked)
 	if err != nil {
@@ -66,6 +66,21 @@ func learn(linked, notes string) error {
 	if err != nil {
 		return err
 	}
+	_, all, err := functionNames(program)
+	if err != nil {
+		return err
+	}
+	former, err := readFirst()
+	if err != nil {
+		return err
+	}
+	for _, name := range all {
+		if former[name] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
 	return os.WriteFile(firstFunctions, []byte(strings.Join(names, "\n")+"\n"), 0o644)
 }
 
