@@ -107,13 +107,14 @@ func newSite(o siteOptions) (*site, error) {
 // dir, smaller by the zstd program at the path, if one is given. Without them browsers get all of the program.
 func (s *site) keepUpdates(ctx context.Context, dir, zstd string) {
 	for i, name := range web.Parts {
+		own := dir
 		if i > 0 {
-			dir = filepath.Join(dir, strings.TrimSuffix(name, filepath.Ext(name)))
+			own = filepath.Join(dir, strings.TrimSuffix(name, ".wasm"))
 		}
 		part := s.bundle.Part(name)
 		u := s.updates[part]
 		u.zstd = zstd
-		if err := u.prepare(ctx, dir, part, s.log); err != nil && ctx.Err() == nil {
+		if err := u.prepare(ctx, own, part, s.log); err != nil && ctx.Err() == nil {
 			s.log.Warn("new versions of the program are sent in full", "part", name, "err", err)
 		}
 	}

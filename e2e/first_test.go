@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -21,16 +22,16 @@ func TestWhatTheFirstPartIsFor(t *testing.T) {
 	all := make([]byte, notesSize)
 	watched := func(url string) *person {
 		p := newPerson(t, url)
-		p.before(`{
+		p.before(fmt.Sprintf(`{
 			const real = WebAssembly.instantiateStreaming
 			WebAssembly.instantiateStreaming = async (...a) => {
 				const got = await real.apply(WebAssembly, a)
-				window.notes = () => Array.from(new Uint8Array(got.instance.exports.mem.buffer, 0, 4096))
+				window.notes = () => Array.from(new Uint8Array(got.instance.exports.mem.buffer, 0, %d))
 				// After what the program does when its page goes.
 				document.addEventListener("visibilitychange", () => sessionStorage.setItem("notes", JSON.stringify(notes())))
 				return got
 			}
-		}`)
+		}`, notesSize))
 		return p
 	}
 	take := func(p *person) {
@@ -65,7 +66,7 @@ func TestWhatTheFirstPartIsFor(t *testing.T) {
 	p.firstThings()
 	p.Say("Bob Baker", "Hello")
 	p.SeeMessage("Hello")
-	p.eventually("the worker has the page", func() error { return p.holds(`navigator.serviceWorker.controller !== null`) })
+	p.filesKept()
 	p.GoOffline()
 	allowConsole(t, p.ctx, "Failed to load resource")
 	p.Reload()
@@ -89,9 +90,7 @@ func TestWhatTheFirstPartIsFor(t *testing.T) {
 	p.Visit("/")
 	p.SignIn("user1@example.com", demoPassword)
 	for range 3 {
-		for _, script := range []string{clicking, switching, filtering, scrolling} {
-			p.js(script, nil)
-		}
+		p.lookAround()
 		take(p)
 		p.Reload()
 		p.SeeSidebar()
@@ -107,11 +106,17 @@ func (p *person) firstThings() {
 	p.t.Helper()
 	p.OpenConversation("Bob Baker")
 	p.eventually("the messages are there", func() error { return p.holds(`document.querySelectorAll("article").length > 0`) })
+	p.lookAround()
+	p.OpenConversation("Bob Baker")
+	p.see("textbox", "Message Bob Baker").fill("Hel")
+}
+
+// lookAround clicks stars, switches conversations, filters and scrolls as the benchmarks do.
+func (p *person) lookAround() {
+	p.t.Helper()
 	for _, script := range []string{clicking, switching, filtering, scrolling} {
 		p.js(script, nil)
 	}
-	p.OpenConversation("Bob Baker")
-	p.see("textbox", "Message Bob Baker").fill("Hel")
 }
 
 // What many do first is done by the first part of the program alone: nothing waits for the second.
@@ -119,26 +124,42 @@ func TestTheFirstThingsDoNotWaitForTheRest(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t, startDemo(t).URL)
 	p.withoutRest()
-	waited := func(what string) {
-		var numbers []int
-		if p.js(`performance.getEntriesByName("starling.missed").map((m) => m.detail)`, &numbers); len(numbers) > 0 {
-			t.Errorf("%s waits for the rest of the program, for the functions %v; see 'make first'", what, numbers)
-		}
-	}
 	p.withoutProgram()
 	p.run(chromedp.Navigate(p.url))
 	p.FillSignIn(alice, demoPassword)
 	p.arrives()
 	p.SeeSidebar()
-	waited("a first visit")
+	p.didNotWait("a first visit")
 	p.firstThings()
-	waited("what is done first")
+	p.didNotWait("what is done first")
 	p.run(chromedp.Reload())
 	p.arrives()
 	p.SeeSidebar()
-	waited("a return")
+	p.didNotWait("a return")
 	p.firstThings()
-	waited("what is done first after a return")
+	p.didNotWait("what is done first after a return")
+}
+
+// A start without a network waits for nothing either.
+func TestAnOfflineStartDoesNotWaitForTheRest(t *testing.T) {
+	t.Parallel()
+	p := newAlice(newPerson(t, startDemo(t).URL))
+	p.onDevice("sidebar", "Bob Baker") // what is shown then
+	p.filesKept()
+	p.withoutRest()
+	p.GoOffline()
+	p.Reload()
+	p.SeeSidebar()
+	p.didNotWait("an offline start")
+}
+
+// didNotWait says what was done, which is to have been done by the first part of the program alone.
+func (p *person) didNotWait(what string) {
+	p.t.Helper()
+	var numbers []int
+	if p.js(`performance.getEntriesByName("starling.missed").map((m) => m.detail)`, &numbers); len(numbers) > 0 {
+		p.t.Errorf("%s waits for the rest of the program, for the functions %v; see 'make first'", what, numbers)
+	}
 }
 
 // withoutRest holds the second part of the program back, and what asks for it at once is told that there is no network.
@@ -184,17 +205,20 @@ func TestWhatIsWantedOfTheRestComesAtOnce(t *testing.T) {
 func TestTheProgramGoesOnWhenTheRestArrives(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t, startDemo(t).URL)
-	allowConsole(t, p.ctx, "the rest has no network")
 	p.withoutRest()
 	p.Visit("/")
 	p.SignIn(alice, demoPassword)
 	p.see("button", "Settings").click()
 	p.SeeAlert("Starling could not be loaded")
 	p.dontSee("dialog", "Settings")
+	p.Star("Ágnes Szabó") // waits, too
 	p.js(`letRestIn()`, nil)
 	dialog := p.see("dialog", "Settings")
 	p.eventually("the alert is gone", func() error { return p.holds(`document.getElementById("page-notice").hidden`) })
 	p.close(dialog)
+	p.eventually("the star is set", func() error {
+		return p.holds(`[...document.querySelectorAll("li.row")].some((r) => /Szabó/.test(r.textContent) && r.querySelector(".star[aria-pressed=true]"))`)
+	})
 	p.OpenConversation("Bob Baker")
 	p.Say("Bob Baker", "Hello")
 	p.SeeMessage("Hello")

@@ -221,11 +221,11 @@
       return new WebAssembly.Module(Uint8Array.from(request.responseText, (c) => c.charCodeAt(0)));
     } catch (err) {
       hurry(); // the worker's cache may have it
-      starling.after(1000).then(() => lacking && sayNotLoaded());
+      starling.after(1000).then(() => complete || sayNotLoaded());
       throw err;
     }
   };
-  let lacking = true;
+  let complete = false;
   const parsed = new Promise((done) => document.addEventListener("DOMContentLoaded", done)); // wasm_exec.js has run then
   const start = async () => {
     await parsed;
@@ -237,13 +237,13 @@
     later.then(takeKeys);
     // The response is used as it is, not wrapped, so that the browser can keep its compiled code.
     const { instance } = await WebAssembly.instantiateStreaming(window.starlingProgram, go.importObject);
-    const { run, arrived } = starling.parted(go, instance, restNow);
-    Promise.race([later, hurried]).then(rest).then(arrived).then(() => {
-      lacking = false;
+    const program = starling.parted(go, instance, restNow);
+    Promise.race([later, hurried]).then(() => program.complete(rest)).then(() => {
+      complete = true;
       const notice = $("page-notice");
       if (notice.firstElementChild.textContent === notLoaded) notice.hidden = true;
     }).catch(failed);
-    return run;
+    return program.run;
   };
   const starts = start();
   starts.then(

@@ -65,11 +65,15 @@ var types = map[string]string{
 // programType is the Content-Type of the program alone.
 const programType = "application/wasm"
 
+// addresses are those of a part of the browser program in all its versions, as a pattern.
+func addresses(part string) string {
+	return "/assets/" + strings.TrimSuffix(part, ".wasm") + ".*.wasm"
+}
+
 // Part is a part of the browser program among the files, by its name in Parts.
 func (b Bundle) Part(name string) *File {
-	stem := strings.TrimSuffix(name, path.Ext(name))
 	for url, f := range b {
-		if ok, err := path.Match("/assets/"+stem+".*.wasm", url); ok && err == nil {
+		if ok, err := path.Match(addresses(name), url); ok && err == nil {
 			return f
 		}
 	}
@@ -104,7 +108,7 @@ func Load(cfg PageConfig) (Bundle, error) {
 			return nil, err
 		}
 		// Later versions of it may be sent as a difference.
-		part.Header = map[string]string{"Use-As-Dictionary": `match="/assets/` + strings.TrimSuffix(name, path.Ext(name)) + `.*.wasm"`}
+		part.Header = map[string]string{"Use-As-Dictionary": `match="` + addresses(name) + `"`}
 		add(name, part)
 	}
 	names, err := fs.Glob(embedded, "*.*")

@@ -93,29 +93,51 @@ func tighten(section []byte, tables *pclntab) ([]byte, map[int64]numbering, erro
 		}
 	}
 	numbers := map[int64]numbering{}
-	r := reader{b: section}
-	count := r.uleb()
-	out := binary.AppendUvarint(nil, count)
-	for i := range int64(count) {
-		size := r.uleb()
-		if r.err != nil || size > uint64(len(section)-r.at) {
-			return nil, nil, errors.New("malformed code section")
-		}
-		own, code, err := tightenFunction(section[r.at : r.at+int(size)])
+	bodies, err := bodiesOf(section)
+	if err != nil {
+		return nil, nil, err
+	}
+	for n, body := range bodies {
+		i := int64(n)
+		own, code, err := tightenFunction(body)
 		if err != nil {
 			return nil, nil, fmt.Errorf("function %d: %w", i, err)
 		}
-		r.at += int(size)
 		if f, ok := functions[i]; ok {
 			if anew, as, ok := renumber(code, i, f, pcs); ok {
 				code, numbers[i] = anew, as
 			}
 		}
-		body := functionOf(keepNumber(own, code, i))
-		out = binary.AppendUvarint(out, uint64(len(body)))
-		out = append(out, body...)
+		bodies[n] = functionOf(keepNumber(own, code, i))
 	}
-	return out, numbers, nil
+	return codeOfBodies(bodies), numbers, nil
+}
+
+// bodiesOf are the functions of a code section.
+func bodiesOf(section []byte) ([][]byte, error) {
+	if len(section) == 0 {
+		return nil, nil
+	}
+	r := reader{b: section}
+	var bodies [][]byte
+	for n := r.uleb(); n > 0; n-- {
+		size := r.uleb()
+		if r.err != nil || size > uint64(len(section)-r.at) {
+			return nil, errors.New("malformed code section")
+		}
+		bodies = append(bodies, section[r.at:r.at+int(size)])
+		r.at += int(size)
+	}
+	return bodies, r.err
+}
+
+// codeOfBodies is the code section with these functions.
+func codeOfBodies(bodies [][]byte) []byte {
+	out := binary.AppendUvarint(nil, uint64(len(bodies)))
+	for _, b := range bodies {
+		out = append(binary.AppendUvarint(out, uint64(len(b))), b...)
+	}
+	return out
 }
 
 // instruction is one of a function's, with the bytes that it stands in. What n is depends on the kind: the type of a

@@ -204,31 +204,14 @@ func TestTheProgramDoesTheSameWhenItIsTightened(t *testing.T) {
 			t.Errorf("with traces %v it prints\n%s\nwant\n%s", traces, got, want)
 		}
 	}
-	old, _ := codeOf(t, before)
 	after, _, err := shrink(before, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tight, n := codeOf(t, after); n == 0 || len(tight) >= len(old) {
-		t.Errorf("the code of %d functions is %d bytes long, before %d", n, len(tight), len(old))
+	old, tight := functions(t, before), functions(t, after)
+	if was, is := len(codeOfBodies(old)), len(codeOfBodies(tight)); len(tight) == 0 || is >= was {
+		t.Errorf("the code of %d functions is %d bytes long, before %d", len(tight), is, was)
 	}
-}
-
-// codeOf is a module's code and the number of functions in it.
-func codeOf(t *testing.T, module []byte) (code []byte, functions uint64) {
-	t.Helper()
-	for r := (reader{b: module, at: 8}); r.at < len(module); {
-		id := r.byte()
-		size := int(r.uleb())
-		body := module[r.at : r.at+size]
-		r.at += size
-		if id == codeSection {
-			counter := reader{b: body}
-			return body, counter.uleb()
-		}
-	}
-	t.Fatal("a module without code")
-	return nil, 0
 }
 
 // tightened is a function, of this number in the section, as tighten writes it.

@@ -30,38 +30,16 @@ func steadyLinker(top string) (flag string, changed bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	root, err := goroot()
+	overlay, err := patchedSources(top, linkPatch, linkDir)
 	if err != nil {
 		return "", false, err
 	}
-	original := filepath.Join(root, "src", "cmd", "link", "internal", "ld", "data.go")
-	source, err := os.ReadFile(original)
-	if err != nil {
-		return "", false, fmt.Errorf("the toolchain has no source of its linker: %w", err)
-	}
-	dir := filepath.Join(top, linkDir)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", false, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "data.go"), source, 0o644); err != nil {
-		return "", false, err
-	}
-	if err := applyPatch(dir, filepath.Join(top, linkPatch)); err != nil {
-		return "", false, err
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: filepath.Join(dir, "data.go")}})
-	if err != nil {
-		return "", false, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644); err != nil {
-		return "", false, err
-	}
-	linker := filepath.Join(dir, "link")
+	linker := filepath.Join(top, linkDir, "link")
 	before, err := os.ReadFile(linker)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", false, err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-overlay="+filepath.Join(dir, "overlay.json"), "-o", linker, "cmd/link")
+	cmd := exec.Command("go", "build", "-trimpath", overlay, "-o", linker, "cmd/link")
 	cmd.Dir = top
 	cmd.Env = append(os.Environ(), "GOOS=", "GOARCH=", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -77,6 +55,52 @@ func steadyLinker(top string) (flag string, changed bool, err error) {
 	}
 	flag = "-toolexec='" + self + "' " + toolexec + " '" + linker + "'"
 	return flag, !bytes.Equal(before, after), nil
+}
+
+// patchedSources makes copies of the toolchain's files that a patch changes, whose paths it gives from the toolchain's src, in a
+// directory of the project's top directory, applies it to them, and returns the flag with which the go command takes these.
+func patchedSources(top, patch, into string) (overlay string, err error) {
+	if top, err = filepath.Abs(top); err != nil {
+		return "", err
+	}
+	root, err := goroot()
+	if err != nil {
+		return "", err
+	}
+	patch = filepath.Join(top, patch)
+	text, err := os.ReadFile(patch)
+	if err != nil {
+		return "", err
+	}
+	dir, replace := filepath.Join(top, into), map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, ok := strings.CutPrefix(strings.TrimSpace(line), "+++ b/")
+		if !ok {
+			continue
+		}
+		name = filepath.FromSlash(name)
+		original, copied := filepath.Join(root, "src", name), filepath.Join(dir, name)
+		source, err := os.ReadFile(original)
+		if err != nil {
+			return "", fmt.Errorf("the toolchain has no source of it: %w", err)
+		}
+		if err := os.MkdirAll(filepath.Dir(copied), 0o755); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(copied, source, 0o644); err != nil {
+			return "", err
+		}
+		replace[original] = copied
+	}
+	if err := applyPatch(dir, patch); err != nil {
+		return "", err
+	}
+	content, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "overlay.json")
+	return "-overlay=" + file, os.WriteFile(file, content, 0o644)
 }
 
 // goroot is where the toolchain is.

@@ -53,7 +53,7 @@ func main() {
 	watch := flag.Bool("watched", false, "build a program that notes which functions were called, see 'make first'")
 	notes := flag.String("learn", "", "build nothing, but take what this file notes for the first part's functions")
 	flag.Parse()
-	err := error(nil)
+	var err error
 	if *notes != "" {
 		err = learn(linked, *notes)
 	} else {
@@ -80,7 +80,7 @@ func run(o options) error {
 			return fmt.Errorf("patch go-app: %w", err)
 		}
 		args = append(args, "-modfile="+modfile)
-		if overlay, err := smallerLibrary("."); err != nil {
+		if overlay, err := patchedSources(".", stdPatch, stdDir); err != nil {
 			fmt.Fprintln(os.Stderr, "build: the program is larger than it need be:", err)
 		} else {
 			args = append(args, overlay)
@@ -121,8 +121,9 @@ func run(o options) error {
 	for _, note := range notes {
 		fmt.Fprintln(os.Stderr, "build:", note)
 	}
+	quick := o.quick || o.watched
 	mark, _ := os.ReadFile(hasty) // missing: never built, or not to the end
-	again := !complete() || len(mark) == 0 || string(mark) == "quick" && !o.quick
+	again := !complete() || len(mark) == 0 || string(mark) == "quick" && !quick
 	raw := 0
 	for name, part := range parts {
 		raw += len(part)
@@ -134,7 +135,7 @@ func run(o options) error {
 		if err := os.RemoveAll(hasty); err != nil {
 			return err
 		}
-		if err := compress(parts, o.quick || o.watched); err != nil {
+		if err := compress(parts, quick); err != nil {
 			return err
 		}
 		for name, part := range parts {
@@ -143,7 +144,7 @@ func run(o options) error {
 			}
 		}
 		how := "best"
-		if o.quick || o.watched {
+		if quick {
 			how = "quick"
 		}
 		if err := os.WriteFile(hasty, []byte(how), 0o644); err != nil {

@@ -23,16 +23,10 @@ func shrink(module []byte, traces bool) (smaller []byte, note string, err error)
 	if err != nil {
 		return nil, "", err
 	}
-	var code, memory []byte
-	for _, s := range sections {
-		switch s.id {
-		case codeSection:
-			code = s.body
-		case dataSection:
-			if memory, err = readData(s.body); err != nil {
-				return nil, "", err
-			}
-		}
+	code := sectionOf(sections, codeSection)
+	memory, err := readData(sectionOf(sections, dataSection))
+	if err != nil {
+		return nil, "", err
 	}
 	var tight, start []byte
 	small := memory
@@ -93,6 +87,16 @@ func sectionsOf(module []byte) ([]section, error) {
 	return sections, nil
 }
 
+// sectionOf is the body of the section of this kind, nothing if there is none.
+func sectionOf(sections []section, id byte) []byte {
+	for _, s := range sections {
+		if s.id == id {
+			return s.body
+		}
+	}
+	return nil
+}
+
 // moduleWith is the module of these sections.
 func moduleWith(sections []section) []byte {
 	out := []byte(moduleBegin)
@@ -122,6 +126,9 @@ func shrinkTables(code, from []byte) (tight, memory []byte, err error) {
 // readData returns the memory that a data section fills, from address 0.
 func readData(section []byte) ([]byte, error) {
 	const most = 1 << 28
+	if len(section) == 0 {
+		return nil, nil
+	}
 	r := reader{b: section}
 	var memory []byte
 	for n := r.uleb(); n > 0 && r.err == nil; n-- {

@@ -53,22 +53,17 @@ func linkedBy(t *testing.T, text string, linker ...string) []byte {
 // fills.
 func sections(t *testing.T, module []byte, leftOut ...byte) (others, memory []byte) {
 	t.Helper()
-	for r := (reader{b: module, at: 8}); r.at < len(module); {
-		id := r.byte()
-		size := int(r.uleb())
-		body := module[r.at : r.at+size]
-		r.at += size
-		if id == codeSection || slices.Contains(leftOut, id) {
-			continue
+	all, err := sectionsOf(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.id != codeSection && s.id != dataSection && !slices.Contains(leftOut, s.id) {
+			others = append(append(others, s.id), s.body...)
 		}
-		if id != dataSection {
-			others = append(append(others, id), body...)
-			continue
-		}
-		var err error
-		if memory, err = readData(body); err != nil {
-			t.Fatal(err)
-		}
+	}
+	if memory, err = readData(sectionOf(all, dataSection)); err != nil {
+		t.Fatal(err)
 	}
 	return others, memory
 }
@@ -254,17 +249,13 @@ func used(tab pclntab, at uint32) bool {
 }
 
 // functions are the bodies in a module's code section.
-func functions(t *testing.T, module []byte) (all [][]byte) {
+func functions(t *testing.T, module []byte) [][]byte {
 	t.Helper()
-	section, count := codeOf(t, module)
-	r := reader{b: section}
-	r.uleb()
-	for range count {
-		size := int(r.uleb())
-		all = append(all, section[r.at:r.at+size])
-		r.at += size
+	m, err := readModule(module)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return all
+	return m.bodies
 }
 
 // sameLookups says how many program counters the function's calls leave and compares what the runtime finds for them

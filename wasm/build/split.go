@@ -68,7 +68,7 @@ func split(linked, module []byte, first map[string]bool) (one, two []byte, err e
 		return nil, nil, errors.New("the program is not as Go 1.26 writes it")
 	}
 	var others []int // the functions of the second part
-	codes := map[int][]instruction{}
+	codes := make([][]instruction, len(names))
 	for i, name := range names {
 		if codes[i], _, err = m.code(i); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
@@ -83,17 +83,18 @@ func split(linked, module []byte, first map[string]bool) (one, two []byte, err e
 		}
 	}
 	late, start := lateNames(m, t, names)
-	if two, err = m.second(others, codes, late, start); err != nil {
+	if two, err = m.second(others, codes, late.only(memory), start); err != nil {
 		return nil, nil, err
 	}
-	one, err = m.first(others, goOn, late)
+	clear(memory[late.from:late.to])
+	one, err = m.first(others, goOn, memory)
 	return one, two, err
 }
 
 // goneThrough are the functions that the runtime begins with and those that note what the garbage collector must see: whoever
 // calls them wants them to be gone through and ends the program when they would be left. So are those that they call or
 // give to others as functions.
-func (m *module) goneThrough(codes map[int][]instruction, names []string, memory []byte) map[int]bool {
+func (m *module) goneThrough(codes [][]instruction, names []string, memory []byte) map[int]bool {
 	all := map[int]bool{}
 	// given is the function of a constant that is a program counter, or where one lies in the memory, -1 for others.
 	given := func(n int64) int {
@@ -170,14 +171,7 @@ func readModule(b []byte) (*module, error) {
 		case globalSection:
 			m.globals = r.uleb()
 		case codeSection:
-			for n := r.uleb(); n > 0 && r.err == nil; n-- {
-				size := int(r.uleb())
-				if r.err != nil || size > len(s.body)-r.at {
-					return nil, errors.New("malformed code section")
-				}
-				m.bodies = append(m.bodies, s.body[r.at:r.at+size])
-				r.at += size
-			}
+			m.bodies, r.err = bodiesOf(s.body)
 		}
 		if r.err != nil {
 			return nil, r.err
@@ -201,13 +195,17 @@ func (m *module) code(i int) ([]instruction, []byte, error) {
 	return code, own, err
 }
 
-func (m *module) section(id byte) []byte {
-	for _, s := range m.sections {
+func (m *module) section(id byte) []byte { return sectionOf(m.sections, id) }
+
+// replaced are the module's sections with another body of one.
+func (m *module) replaced(id byte, body []byte) []section {
+	sections := slices.Clone(m.sections)
+	for i, s := range sections {
 		if s.id == id {
-			return s.body
+			sections[i].body = body
 		}
 	}
-	return nil
+	return sections
 }
 
 // functionNames are the names of the functions that the runtime knows, by their numbers, and its tables.
@@ -216,13 +214,9 @@ func functionNames(linked []byte) (pclntab, []string, error) {
 	if err != nil {
 		return pclntab{}, nil, err
 	}
-	var memory []byte
-	for _, s := range sections {
-		if s.id == dataSection {
-			if memory, err = readData(s.body); err != nil {
-				return pclntab{}, nil, err
-			}
-		}
+	memory, err := readData(sectionOf(sections, dataSection))
+	if err != nil {
+		return pclntab{}, nil, err
 	}
 	t, err := findTables(memory)
 	if err != nil {
@@ -257,8 +251,8 @@ var missing = slices.Concat(
 	[]byte{opI32Const, 1, opGlobalSet, globalMissed, opI32Const, 1, opGlobalSet, globalPause, opI32Const, 1, opEnd},
 )
 
-// first is the first part, with stand-ins for the others, without what is late of the memory.
-func (m *module) first(others []int, goOn int, late memoryRange) ([]byte, error) {
+// first is the first part, with stand-ins for the others and this memory.
+func (m *module) first(others []int, goOn int, memory []byte) ([]byte, error) {
 	stand := m.imported + uint64(len(m.bodies)) // after all others, so that no number changes
 	bodies := slices.Clone(m.bodies)
 	for _, i := range others {
@@ -267,11 +261,10 @@ func (m *module) first(others []int, goOn int, late memoryRange) ([]byte, error)
 	bodies = append(bodies, missing)
 	sections := slices.Clone(m.sections)
 	for i, s := range sections {
-		r := reader{b: s.body}
-		// more is the section with so many more things.
-		more := func(n int, things []byte) []byte {
-			had := r.uleb()
-			return slices.Concat(binary.AppendUvarint(nil, had+uint64(n)), s.body[r.at:], things)
+		var err error
+		more := func(n int, things []byte) (body []byte) {
+			body, _, err = withMore(s.body, n, things)
+			return body
 		}
 		switch s.id {
 		case typeSection:
@@ -293,22 +286,17 @@ func (m *module) first(others []int, goOn int, late memoryRange) ([]byte, error)
 		case codeSection:
 			sections[i].body = codeOfBodies(bodies)
 		case dataSection:
-			memory, err := readData(s.body)
-			if err != nil {
-				return nil, err
-			}
-			clear(memory[late.from:late.to])
 			sections[i].body = writeData(memory)
 		}
-		if r.err != nil {
-			return nil, r.err
+		if err != nil {
+			return nil, err
 		}
 	}
 	return moduleWith(sections), nil
 }
 
-// second is the second part: the others, and what is late of the memory. Functions of the first part are called by the table.
-func (m *module) second(others []int, codes map[int][]instruction, late memoryRange, start []byte) ([]byte, error) {
+// second is the second part: the others, and this memory. Functions of the first part are called by the table.
+func (m *module) second(others []int, codes [][]instruction, memory, start []byte) ([]byte, error) {
 	rank := map[int]int{}
 	for n, i := range others {
 		rank[i] = n
@@ -375,31 +363,12 @@ func (m *module) second(others []int, codes map[int][]instruction, late memoryRa
 		}
 		segments++
 	}
-	var data []byte
-	for _, s := range m.sections {
-		if s.id == dataSection {
-			memory, err := readData(s.body)
-			if err != nil {
-				return nil, err
-			}
-			clear(memory[:late.from])
-			data = writeData(memory[:late.to])
-		}
-	}
 	return moduleWith([]section{
 		{typeSection, types}, {importSection, imports}, {functionSection, functions},
 		{startSection, binary.AppendUvarint(nil, uint64(len(bodies)-1))},
 		{elementSection, slices.Concat(binary.AppendUvarint(nil, uint64(segments)), elements)},
-		{codeSection, codeOfBodies(bodies)}, {dataSection, data},
+		{codeSection, codeOfBodies(bodies)}, {dataSection, writeData(memory)},
 	}), kinds.err
-}
-
-func codeOfBodies(bodies [][]byte) []byte {
-	out := binary.AppendUvarint(nil, uint64(len(bodies)))
-	for _, b := range bodies {
-		out = append(binary.AppendUvarint(out, uint64(len(b))), b...)
-	}
-	return out
 }
 
 // Kinds of imports and exports.
@@ -417,6 +386,11 @@ func export(to []byte, name string, kind byte, n uint64) []byte {
 
 // memoryRange is a part of the memory.
 type memoryRange struct{ from, to int }
+
+// only is the memory with nothing else in it, up to there.
+func (r memoryRange) only(memory []byte) []byte {
+	return append(make([]byte, r.from), memory[r.from:r.to]...)
+}
 
 // lateNames are the names of functions that come with the second part, since only tracebacks read them, and what that part
 // starts with: it says that it is there, and where the names begin. The names of the runtime's own functions, which it

@@ -275,8 +275,8 @@ func (c counted) start() []byte {
 	return a.b
 }
 
-// namesFrom writes where the names of the functions from that number on
-// begin, the first of them at this address. It uses two locals.
+// namesFrom writes where the names of the functions from that number on begin, the first of them at this address. It uses
+// two locals.
 func (a *assembler) namesFrom(c counted, first, at int) {
 	const index, name = 0, 1
 	if first >= c.count {
@@ -314,10 +314,8 @@ func addStart(sections []section, body []byte) ([]section, error) {
 		if err != nil {
 			return 0, err
 		}
-		r := reader{b: sections[i].body}
-		had = r.uleb()
-		sections[i].body = slices.Concat(binary.AppendUvarint(nil, had+1), sections[i].body[r.at:], thing)
-		return had, r.err
+		sections[i].body, had, err = withMore(sections[i].body, 1, thing)
+		return had, err
 	}
 	if slices.ContainsFunc(sections, func(s section) bool { return s.id == startSection }) {
 		return nil, errors.New("the module starts with a function already")
@@ -346,6 +344,13 @@ func addStart(sections []section, body []byte) ([]section, error) {
 		return nil, err
 	}
 	return slices.Insert(sections, element, section{startSection, binary.AppendUvarint(nil, imported+functions)}), nil
+}
+
+// withMore is a section, which begins with the number of its things, with n more, and how many it had.
+func withMore(section []byte, n int, things []byte) (more []byte, had uint64, err error) {
+	r := reader{b: section}
+	had = r.uleb()
+	return slices.Concat(binary.AppendUvarint(nil, had+uint64(n)), section[r.at:], things), had, r.err
 }
 
 // importedFunctions is how many functions a section of imports has. The Go linker imports nothing else.

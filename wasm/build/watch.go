@@ -42,13 +42,7 @@ func watched(b []byte) ([]byte, error) {
 		a.op(opI32Store8, 0, 0)
 		bodies[i] = append(a.b, body[len(own):]...)
 	}
-	sections := slices.Clone(m.sections)
-	for i, s := range sections {
-		if s.id == codeSection {
-			sections[i].body = codeOfBodies(bodies)
-		}
-	}
-	return moduleWith(sections), nil
+	return moduleWith(m.replaced(codeSection, codeOfBodies(bodies))), nil
 }
 
 // learn adds to the file of the first part's functions those that the file of notes says were called, of the program that the
@@ -62,11 +56,11 @@ func learn(linked, notes string) error {
 	if err != nil {
 		return err
 	}
-	names, err := called(program, noted)
+	_, all, err := functionNames(program)
 	if err != nil {
 		return err
 	}
-	_, all, err := functionNames(program)
+	names, err := called(all, noted)
 	if err != nil {
 		return err
 	}
@@ -84,12 +78,8 @@ func learn(linked, notes string) error {
 	return os.WriteFile(firstFunctions, []byte(strings.Join(names, "\n")+"\n"), 0o644)
 }
 
-// called are the names of the functions that the notes say were called, in order.
-func called(linked, noted []byte) ([]string, error) {
-	_, names, err := functionNames(linked)
-	if err != nil {
-		return nil, err
-	}
+// called are those of the functions' names that the notes say were called, in order.
+func called(names []string, noted []byte) ([]string, error) {
 	var called []string
 	for i, name := range names {
 		if i>>3 < len(noted) && noted[i>>3]>>(i&7)&1 == 1 {
