@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -12,6 +14,41 @@ import (
 // notesSize is how many bytes the notes of a watched program have (wasm/build/watch.go).
 const notesSize = 4096
 
+// noting is a script that keeps the numbers of the functions that a program built with -watched has called, in the order of
+// their first calls, as far as calls of the page tell it: from one to the next they are in the order of their numbers.
+const noting = `{
+	for (const name of ["instantiate", "instantiateStreaming"]) {
+		const real = WebAssembly[name]
+		WebAssembly[name] = (source, imports) => (imports.gojs ? noting(real, source, imports) : real.call(WebAssembly, source, imports))
+	}
+	const noting = async (real, source, imports) => {
+		let mem, words = []
+		const had = new Uint32Array(%[1]d), numbers = []
+		const note = () => {
+			if (mem && words.buffer !== mem.buffer) words = new Uint32Array(mem.buffer, 0, had.length) // it has grown
+			words.forEach((word, at) => {
+				for (let anew = word & ~had[at]; anew; anew &= anew - 1) numbers.push(32 * at + 31 - Math.clz32(anew & -anew))
+				had[at] = word
+			})
+		}
+		for (const [name, f] of Object.entries(imports.gojs)) {
+			imports.gojs[name] = (...a) => {
+				note()
+				f(...a)
+			}
+		}
+		const got = await real.call(WebAssembly, source, imports)
+		mem = (got.instance ?? got).exports.mem
+		window.notes = () => {
+			note()
+			return numbers
+		}
+		// After what the program does when its page goes.
+		document.addEventListener("visibilitychange", () => sessionStorage.setItem("notes", JSON.stringify(notes())))
+		return got
+	}
+}`
+
 // Does what the first part of the program is for, and writes which functions a program built with -watched has noted
 // meanwhile to the file $NOTES (make first).
 func TestWhatTheFirstPartIsFor(t *testing.T) {
@@ -19,29 +56,22 @@ func TestWhatTheFirstPartIsFor(t *testing.T) {
 	if file == "" {
 		t.Skip("used by make first")
 	}
-	all := make([]byte, notesSize)
+	var noted struct{ All, Return, Visit []int }
 	watched := func(url string) *person {
 		p := newPerson(t, url)
-		p.before(fmt.Sprintf(`{
-			const real = WebAssembly.instantiateStreaming
-			WebAssembly.instantiateStreaming = async (...a) => {
-				const got = await real.apply(WebAssembly, a)
-				window.notes = () => Array.from(new Uint8Array(got.instance.exports.mem.buffer, 0, %d))
-				// After what the program does when its page goes.
-				document.addEventListener("visibilitychange", () => sessionStorage.setItem("notes", JSON.stringify(notes())))
-				return got
-			}
-		}`, notesSize))
+		p.before(fmt.Sprintf(noting, notesSize/4))
 		return p
 	}
-	take := func(p *person) {
-		for _, notes := range []string{`notes()`, `JSON.parse(sessionStorage.getItem("notes") ?? "[]")`} {
-			var bytes []int
-			p.js(notes, &bytes)
-			for i, b := range bytes {
-				all[i] |= byte(b)
-			}
-		}
+	take := func(p *person) (now []int) {
+		var gone []int
+		p.js(`notes()`, &now)
+		p.js(`JSON.parse(sessionStorage.getItem("notes") ?? "[]")`, &gone)
+		noted.All = append(append(noted.All, now...), gone...)
+		return now
+	}
+	starts := func(p *person) []int {
+		p.SeeSidebar()
+		return take(p)
 	}
 
 	demo := startDemo(t)
@@ -50,8 +80,7 @@ func TestWhatTheFirstPartIsFor(t *testing.T) {
 	p.run(chromedp.Navigate(p.url))
 	p.FillSignIn(alice, demoPassword)
 	p.arrives()
-	p.SeeSidebar()
-	take(p)
+	visit := starts(p)
 
 	p = watched(demo.URL)
 	p.Visit("/")
@@ -59,8 +88,8 @@ func TestWhatTheFirstPartIsFor(t *testing.T) {
 	p.firstThings()
 	take(p)
 	p.Reload()
-	p.SeeSidebar()
-	take(p)
+	noted.Return = starts(p)
+	noted.Visit = slices.DeleteFunc(visit, func(n int) bool { return slices.Contains(noted.Return, n) })
 	p.Visit("/")
 	p.SeeSidebar()
 	p.firstThings()
@@ -96,7 +125,11 @@ func TestWhatTheFirstPartIsFor(t *testing.T) {
 		p.SeeSidebar()
 	}
 	take(p)
-	if err := os.WriteFile(file, all, 0o644); err != nil {
+	text, err := json.Marshal(noted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -166,12 +199,9 @@ func (p *person) didNotWait(what string) {
 // In the page, letRestIn() lets the former in, and answerAtOnce says that the latter has one.
 func (p *person) withoutRest() {
 	p.t.Helper()
+	p.before(holding(`rest`, `letRestIn`))
 	p.before(`{
-		const all = window.fetch, send = XMLHttpRequest.prototype.send
-		window.fetch = async (...a) => {
-			if (/\/rest\./.test(a[0])) await new Promise((go) => (window.letRestIn = go))
-			return all(...a)
-		}
+		const send = XMLHttpRequest.prototype.send
 		window.answerAtOnce = false
 		XMLHttpRequest.prototype.send = function (...a) {
 			if (!window.answerAtOnce) throw new Error("the rest has no network")

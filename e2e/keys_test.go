@@ -35,13 +35,17 @@ func refusing(t *testing.T, address string, refuse func(*http.Request) bool) *ht
 	return front
 }
 
-// keysWatched is a script that counts the signatures that a page makes on its own thread and keeps hold of its workers.
+// keysWatched is a script that counts the signatures that a page makes on its own thread and keeps hold of its workers for keys.
 const keysWatched = `(() => {
 	window.signedHere = 0
 	window.keysWorkers = []
 	const sign = SubtleCrypto.prototype.sign, Real = Worker
 	SubtleCrypto.prototype.sign = function (...args) { signedHere++; return sign.apply(this, args) }
-	window.Worker = function (url) { const w = new Real(url); keysWorkers.push(w); return w }
+	window.Worker = function (url) {
+		const w = new Real(url)
+		if (/\/keys\./.test(url)) keysWorkers.push(w)
+		return w
+	}
 	window.mac = async () => crypto.subtle.importKey("raw", new Uint8Array(32), { name: "HMAC", hash: "SHA-256" }, false, ["sign"])
 })()`
 

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -10,10 +12,23 @@ import (
 // withoutProgram holds the program back at every start of a page from now on, until arrives lets it in.
 func (p *person) withoutProgram() {
 	p.t.Helper()
-	p.before(`{ const all = window.fetch; window.fetch = async (...a) => {
-		if (/\/app\.\w+\.wasm$/.test(a[0])) await new Promise((go) => (window.letProgramIn = go))
-		return all(...a)
-	} }`)
+	p.before(holding(`app`, `letProgramIn`))
+}
+
+// holding is a script that holds a part of the program back, which the page asks for itself or by its worker, until it is let in by a function of that name.
+func holding(part, letIn string) string {
+	return fmt.Sprintf(`{
+		const all = window.fetch, post = Worker.prototype.postMessage
+		const hold = async (what) => /\/%s\.\w+\.wasm$/.test(what) && new Promise((go) => (window.%s = go))
+		window.fetch = async (...a) => {
+			await hold(a[0])
+			return all(...a)
+		}
+		Worker.prototype.postMessage = async function (...a) {
+			await hold(a[0].program)
+			post.apply(this, a)
+		}
+	}`, part, letIn)
 }
 
 // arrives lets the program in.
@@ -180,4 +195,50 @@ func TestAPageThatStartsKnowsWhatAnotherTabChangesMeanwhile(t *testing.T) {
 	tab.arrives()
 	tab.SeeSignIn()
 	tab.eventually("nothing is said of a session that was refused", func() error { return tab.holds(`document.querySelector("#signin-reason").hidden`) })
+}
+
+// compiledHere is a script that counts what a page compiles on its own thread.
+const compiledHere = `
+	window.compiledHere = 0
+	for (const name of ["compileStreaming", "instantiateStreaming"]) {
+		const real = WebAssembly[name]
+		WebAssembly[name] = (...a) => {
+			compiledHere++
+			return real.apply(WebAssembly, a)
+		}
+	}`
+
+// Who comes back has his program compiled away from the page, with all that a start calls.
+func TestTheProgramOfWhoComesBackIsCompiledAwayFromThePage(t *testing.T) {
+	t.Parallel()
+	p := newAlice(newPerson(t, startDemo(t).URL))
+	p.filesKept()
+	p.onDevice("sidebar", "Bob Baker")
+	p.before(compiledHere)
+	for _, network := range []func(){p.GoOnline, p.GoOffline} {
+		network()
+		p.Reload()
+		p.SeeSidebar()
+		if err := p.holds(`starling.compiling.ended.then(() => compiledHere === 0)`); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A page that cannot have that worker compiles the program itself, at the first visit and later.
+func TestWithoutItsWorkerTheProgramIsCompiledByThePage(t *testing.T) {
+	t.Parallel()
+	front := refusing(t, startDemo(t).URL, func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/assets/ahead.") })
+	p := newPerson(t, front.URL)
+	allowConsole(t, p.ctx, "503")
+	p.before(compiledHere)
+	newAlice(p)
+	p.Reload()
+	p.SeeSidebar()
+	if err := p.holds(`compiledHere > 0`); err != nil {
+		t.Error(err)
+	}
+	p.OpenConversation("Bob Baker")
+	p.Say("Bob Baker", "Hello")
+	p.SeeMessage("Hello")
 }

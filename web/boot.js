@@ -135,13 +135,6 @@
   };
 
   // ---- Private keys. keys.js works with them away from the page. Until it is there, and where it cannot be, the page does.
-  const keysURL = starling.keys;
-  let policy;
-  const workerURL = (url) => {
-    if (!window.trustedTypes) return url;
-    policy ??= trustedTypes.createPolicy("starling-workers", { createScriptURL: (url) => (url === keysURL ? url : "/sw.js") });
-    return policy.createScriptURL(url);
-  };
   let keys, given = {}, asked = 0;
   const asking = new Map(); // what keys.js has been asked, by number
   const here = ({ method, algorithm, key, data }) => crypto.subtle[method](algorithm, key, data);
@@ -161,7 +154,7 @@
       if (keys === worker) dropKeys();
     };
     try {
-      worker = new Worker(workerURL(keysURL));
+      worker = starling.worker(starlingAt.keys);
     } catch (err) {
       return failed(err);
     }
@@ -197,11 +190,17 @@
   };
   const notLoaded = "Starling could not be loaded. Check your connection and reload the page.";
   const sayNotLoaded = () => pageNotice(notLoaded, () => location.reload());
+  const onThisThread = (err) => console.warn("Starling is compiled on the page's thread: " + err.message);
+  // What a worker compiles of an address, and the page if it cannot.
+  const compile = ({ compiled, ended }, url) => {
+    ended.catch(onThisThread);
+    return compiled.catch(() => WebAssembly.compileStreaming(starlingFetch(url)));
+  };
   // The program's second part, as soon as it can be had.
   const rest = async () => {
     for (let wait = 1000; ; wait = Math.min(2 * wait, 60000)) {
       try {
-        return await WebAssembly.compileStreaming(starlingFetch(starling.rest));
+        return await compile(starling.ahead(starlingAt.rest), starlingAt.rest);
       } catch (err) {
         console.warn("The rest of Starling: " + err.message);
         await Promise.race([starling.after(wait), new Promise((done) => window.addEventListener("online", done, { once: true }))]);
@@ -214,7 +213,7 @@
   const restNow = () => {
     try {
       const request = new XMLHttpRequest();
-      request.open("GET", starling.rest, false);
+      request.open("GET", starlingAt.rest, false);
       request.overrideMimeType("text/plain; charset=x-user-defined");
       request.send();
       if (request.status !== 200) throw new Error("HTTP " + request.status);
@@ -230,13 +229,21 @@
   const start = async () => {
     await parsed;
     const go = new Go();
-    // Not before the browser draws the last sidebar, since compiling takes the processors. A database may be blocked.
+    // The browser draws the last sidebar before the program takes the thread. A database may be blocked.
     await Promise.race([starling.sidebarShown, starling.after(500)]);
     // Who comes back has his list drawn and its keys opened, and the processors have enough to do.
     const later = root.dataset.phase === "out" ? Promise.resolve() : starling.after(1000);
     later.then(takeKeys);
-    // The response is used as it is, not wrapped, so that the browser can keep its compiled code.
-    const { instance } = await WebAssembly.instantiateStreaming(window.starlingProgram, go.importObject);
+    let instance;
+    if (starling.compiling) {
+      instance = await WebAssembly.instantiate(await compile(starling.compiling, starlingAt.program), go.importObject);
+    } else {
+      // The page asks for the program before it can have a worker. Until its functions are compiled the user can type.
+      const streamed = WebAssembly.instantiateStreaming(window.starlingProgram, go.importObject);
+      const { ended } = starling.ahead(streamed.then(({ module }) => module), ["return", "visit"]);
+      ({ instance } = await streamed);
+      await Promise.race([ended, starling.after(500)]).catch(onThisThread);
+    }
     const program = starling.parted(go, instance, restNow);
     Promise.race([later, hurried]).then(() => program.complete(rest)).then(() => {
       complete = true;
@@ -262,7 +269,7 @@
     navigator.serviceWorker.addEventListener("controllerchange", () => asked && location.reload());
     const hour = 60 * 60 * 1000;
     // Not before the program is there: on a first visit it fetches and keeps all files.
-    starts.catch(() => {}).then(() => starling.after(500)).then(() => navigator.serviceWorker.register(workerURL("/sw.js"))).then((reg) => {
+    starts.catch(() => {}).then(() => starling.after(500)).then(() => starling.register()).then((reg) => {
       const offer = () =>
         pageNotice("A new version of Starling is ready.", () => {
           asked = true;

@@ -131,8 +131,8 @@ func Load(cfg PageConfig) (Bundle, error) {
 		if err != nil {
 			return nil, err
 		}
-		if name == "keys.js" { // a worker has its own policy, and this one loads nothing
-			f.Header = map[string]string{"Content-Security-Policy": "default-src 'none'"}
+		if policy, ok := workerPolicies[name]; ok {
+			f.Header = map[string]string{"Content-Security-Policy": policy}
 		}
 		add(name, f)
 	}
@@ -239,8 +239,14 @@ func minified(name string) (string, error) {
 	return strings.TrimSpace(string(r.Code)), nil
 }
 
+// workerPolicies are the policies of the page's workers, which have their own: one loads nothing, the other the program.
+var workerPolicies = map[string]string{
+	"keys.js":  "default-src 'none'",
+	"ahead.js": "default-src 'none'; connect-src 'self'; script-src 'wasm-unsafe-eval'",
+}
+
 // policy is the page's Content-Security-Policy: nothing but this origin's files, the page's own scripts and styles by their
-// hashes, and no string may become script (Trusted Types; the boot script's policy names the two workers and nothing else).
+// hashes, and no string may become script (Trusted Types; the first script's policy names the three workers and nothing else).
 func policy(page []byte) string {
 	hashes := func(of *regexp.Regexp) (list string) {
 		for _, m := range of.FindAllSubmatch(page, -1) {

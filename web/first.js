@@ -13,6 +13,41 @@
   const idle = () => (document.hidden || !window.requestIdleCallback ? after(0) : new Promise((done) => requestIdleCallback(done, { timeout: 50 })));
   starling.painted = () => frame().then(idle);
 
+  // ---- Workers, and the one that compiles the program (ahead.js).
+  let policy;
+  const trusted = (url) => {
+    if (!window.trustedTypes) return url;
+    const ours = [starlingAt.keys, starlingAt.ahead];
+    policy ??= trustedTypes.createPolicy("starling-workers", { createScriptURL: (url) => (ours.includes(url) ? url : "/sw.js") });
+    return policy.createScriptURL(url);
+  };
+  starling.worker = (url) => new Worker(trusted(url));
+  starling.register = () => navigator.serviceWorker.register(trusted("/sw.js"));
+  // Has it compile a program, an address or a promise of a module, and the functions in these lists, and ends it then, which gives its
+  // memory back. Gives promises of the module and of that end. It may fail, or not even start.
+  starling.ahead = (program, lists = []) => {
+    let end;
+    const ended = new Promise((good, bad) => (end = (err) => (err ? bad(err) : good())));
+    const compiled = new Promise((good, bad) => {
+      ended.catch(bad);
+      const worker = starling.worker(starlingAt.ahead);
+      const starts = setTimeout(() => end(new Error("the worker does not start")), 3000);
+      worker.onmessage = ({ data: { ready, module, error } }) => {
+        clearTimeout(starts);
+        if (module) good(module);
+        else if (!ready) end(error && new Error(error));
+      };
+      worker.onerror = worker.onmessageerror = (e) => {
+        e.preventDefault();
+        end(new Error(e.message || "the worker could not be loaded"));
+      };
+      ended.catch(() => {}).then(() => worker.terminate());
+      Promise.resolve(program).then((program) => worker.postMessage({ program, lists })).catch(end);
+    });
+    compiled.catch(end); // whoever wants the module hears of it
+    return { compiled, ended };
+  };
+
   // ---- Storage that never throws: the browser may have it switched off (reading the property throws) or full (writing
   // throws), and an exception would end the program. What is switched off lasts as long as the page instead; go-app, too,
   // reads window.localStorage.
@@ -207,6 +242,8 @@
     setTimeout(() => tellAge(at), 1000); // the browser's first date takes longer than all of the picture
   };
   if (owner) {
+    // The page has its thread for the sidebar meanwhile.
+    starling.compiling = starling.ahead(starlingAt.program, ["return"]);
     starling.sidebarShown = showSidebar().catch((err) => console.warn("The sidebar of the last visit: " + err.message));
     early = starling.sidebarShown.then(readEarly).catch(() => undefined); // the program reads it again, and says why it cannot
   }

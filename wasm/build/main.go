@@ -198,7 +198,7 @@ func makeParts(o options) (parts map[string][]byte, notes []string, err error) {
 			return nil, nil, err
 		}
 	} else {
-		first, err := readFirst()
+		first, err := readFunctions()
 		if err != nil {
 			return nil, nil, err
 		}

@@ -186,6 +186,7 @@ func writeData(memory []byte) []byte {
 
 // Sections of a module.
 const (
+	customSection   = 0
 	typeSection     = 1
 	importSection   = 2
 	functionSection = 3

@@ -23,9 +23,14 @@ const (
 	exportTable  = "table"
 	exportMissed = "missed" // a global: 1 when the program waits for the second part, set back by the page
 	exportGoOn   = "goOn"   // goes on after that
+	exportTouch  = "touch"  // has the browser compile a function, by its number
 
 	firstPart = "first" // the module that the second part imports from
 )
+
+// The custom sections with the numbers of the functions that web/ahead.js has compiled, as stepsTo writes them: those that a
+// return calls, and those that a first visit calls besides.
+var touchSections = [...]string{"return", "visit"}
 
 // The globals of the linker that are looked at, and those behind all of them.
 const (
@@ -47,9 +52,9 @@ const noProgram = moduleBegin
 var notGoneThrough = []string{"runtime.throw", "runtime.fatal", "runtime.gopanic", "runtime.panic", "runtime.goPanic", "runtime.bad",
 	"runtime.abort", "runtime.print", "runtime.traceback", "runtime.morestack", "runtime.newstack", "runtime.main"}
 
-// split returns the program in two parts. The first has the functions with the names in first and those that the second
+// split returns the program in two parts. The first has the functions that are named in first and those that the second
 // cannot have. linked is the module as the linker wrote it, which has all names.
-func split(linked, module []byte, first map[string]bool) (one, two []byte, err error) {
+func split(linked, module []byte, first functionLists) (one, two []byte, err error) {
 	m, err := readModule(module)
 	if err != nil {
 		return nil, nil, err
@@ -77,7 +82,7 @@ func split(linked, module []byte, first map[string]bool) (one, two []byte, err e
 	through := m.goneThrough(codes, names, memory)
 	for i, name := range names {
 		imports := func(c instruction) bool { return c.op == opCall && c.n < int64(m.imported) }
-		if !first[name] && !through[i] && m.kinds[i] == goFunction && keepsStackPointer(codes[i]) &&
+		if !first.all[name] && !through[i] && m.kinds[i] == goFunction && keepsStackPointer(codes[i]) &&
 			!slices.ContainsFunc(codes[i], imports) && len(m.bodies[i]) > len(standIn(i, 0)) {
 			others = append(others, i)
 		}
@@ -87,8 +92,87 @@ func split(linked, module []byte, first map[string]bool) (one, two []byte, err e
 		return nil, nil, err
 	}
 	clear(memory[late.from:late.to])
-	one, err = m.first(others, goOn, memory)
+	touchable := map[string]int{}
+	for i, name := range names {
+		if _, other := slices.BinarySearch(others, i); !other && m.makeTouchable(i, codes[i]) {
+			touchable[name] = i
+		}
+	}
+	var touched [len(touchSections)][]int
+	for n, names := range first.order {
+		for _, name := range names {
+			if i, ok := touchable[name]; ok {
+				touched[n] = append(touched[n], i)
+			}
+		}
+	}
+	one, err = m.first(others, goOn, touched, memory)
 	return one, two, err
+}
+
+// makeTouchable has a function of the Go compiler return at once when it is called with the number of a block that it has
+// not, which began its last one before, and says whether it could. Browsers compile a function when it is called first,
+// and such a call does nothing else.
+func (m *module) makeTouchable(i int, code []instruction) bool {
+	n := len(code)
+	// It returns behind the block around all of it.
+	if m.kinds[i] != goFunction || !keepsStackPointer(code) || firstBlock(code) < 0 ||
+		code[n-3].op != opEnd || code[n-2].op != opI32Const || code[n-2].n != 1 {
+		return false
+	}
+	isTable := func(c instruction) bool { return c.op == opBrTable }
+	table := slices.IndexFunc(code, isTable)
+	if table < 1 || code[table-1].op != opLocalGet || code[table-1].n != 0 || slices.ContainsFunc(code[table+1:], isTable) {
+		return false
+	}
+	depth, size := -1, 0
+	for at, c := range code {
+		size += len(c.bytes)
+		if at >= table {
+			continue
+		}
+		switch c.op {
+		case opBlock, opLoop, opIf:
+			depth++
+		case opEnd:
+			depth--
+		}
+	}
+	body := slices.Clone(m.bodies[i][:len(m.bodies[i])-size]) // its locals
+	for at, c := range code {
+		if at == table {
+			c.bytes = binary.AppendUvarint([]byte{opBrTable}, uint64(len(c.table)))
+			for _, to := range slices.Concat(c.table, []uint64{uint64(depth)}) {
+				c.bytes = binary.AppendUvarint(c.bytes, to)
+			}
+		}
+		body = append(body, c.bytes...)
+	}
+	m.bodies[i] = body
+	return true
+}
+
+// touchedAtOnce is how many functions are touched in the order of their numbers, which is shorter to say than the order in
+// which they are called.
+const touchedAtOnce = 64
+
+// stepsTo are the numbers of functions in about this order, each in a byte that says how far behind the last one it is. 0 goes
+// back to before the first function, and 255 is 254 and only on the way.
+func stepsTo(numbers []int) []byte {
+	var b []byte
+	for some := range slices.Chunk(numbers, touchedAtOnce) {
+		b = append(b, 0)
+		last := -1
+		for _, i := range slices.Sorted(slices.Values(some)) {
+			step := i - last
+			for ; step >= 255; step -= 254 {
+				b = append(b, 255)
+			}
+			b = append(b, byte(step))
+			last = i
+		}
+	}
+	return b
 }
 
 // goneThrough are the functions that the runtime begins with and those that note what the garbage collector must see: whoever
@@ -251,14 +335,20 @@ var missing = slices.Concat(
 	[]byte{opI32Const, 1, opGlobalSet, globalMissed, opI32Const, 1, opGlobalSet, globalPause, opI32Const, 1, opEnd},
 )
 
-// first is the first part, with stand-ins for the others and this memory.
-func (m *module) first(others []int, goOn int, memory []byte) ([]byte, error) {
+// touch has a function, by its number, called with the number of a block that none has.
+var touch = slices.Concat(
+	[]byte{0, opI32Const, 0x7f, opLocalGet, 0},
+	appendSleb([]byte{opI32Const}, firstFunction), []byte{opI32Add, opCallIndirect, goFunction, 0, opEnd},
+)
+
+// first is the first part, with stand-ins for the others, the numbers of those that are to be touched, and this memory.
+func (m *module) first(others []int, goOn int, touched [len(touchSections)][]int, memory []byte) ([]byte, error) {
 	stand := m.imported + uint64(len(m.bodies)) // after all others, so that no number changes
 	bodies := slices.Clone(m.bodies)
 	for _, i := range others {
 		bodies[i] = standIn(i, stand)
 	}
-	bodies = append(bodies, missing)
+	bodies = append(bodies, missing, touch)
 	sections := slices.Clone(m.sections)
 	for i, s := range sections {
 		var err error
@@ -271,7 +361,7 @@ func (m *module) first(others []int, goOn int, memory []byte) ([]byte, error) {
 			sections[i].body = more(1, []byte{0x60, 2, typeI32, typeI32, 1, typeI32})
 		case functionSection:
 			kinds := reader{b: m.section(typeSection)}
-			sections[i].body = more(1, binary.AppendUvarint(nil, kinds.uleb()))
+			sections[i].body = more(2, append(binary.AppendUvarint(nil, kinds.uleb()), goFunction))
 		case globalSection:
 			zero := []byte{typeI32, 1, opI32Const, 0, opEnd}
 			sections[i].body = more(globals-linkersGlobals, slices.Concat(zero, zero))
@@ -279,10 +369,11 @@ func (m *module) first(others []int, goOn int, memory []byte) ([]byte, error) {
 			things := export(nil, exportTable, kindTable, 0)
 			things = export(things, exportMissed, kindGlobal, globalMissed)
 			things = export(things, exportGoOn, kindFunction, m.imported+uint64(goOn))
+			things = export(things, exportTouch, kindFunction, stand+1)
 			for i := range globalMissed {
 				things = export(things, strconv.Itoa(i), kindGlobal, uint64(i))
 			}
-			sections[i].body = more(3+globalMissed, things)
+			sections[i].body = more(4+globalMissed, things)
 		case codeSection:
 			sections[i].body = codeOfBodies(bodies)
 		case dataSection:
@@ -291,6 +382,9 @@ func (m *module) first(others []int, goOn int, memory []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	for n, name := range touchSections {
+		sections = append(sections, section{customSection, slices.Concat([]byte{byte(len(name))}, []byte(name), stepsTo(touched[n]))})
 	}
 	return moduleWith(sections), nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -10,16 +11,26 @@ import (
 	"testing"
 )
 
-// inParts runs a program in two parts with the page's own script. The second part comes when it is missed, or when the
-// program has been waiting for a while.
-const inParts = `const [glue, parts, one, two, late] = process.argv.slice(2), { fs } = Object.assign(globalThis, { fs: require("fs"), path: require("path"), starling: {} });
+// touching is a script that has web/ahead.js touch functions of what it takes for an instance of a module.
+const touching = `const touching = (ahead, module, instance, lists) => {
+  const self = { postMessage: ({ error }) => { if (error) throw new Error(error); } };
+  const { Module } = WebAssembly;
+  new Function("self", "WebAssembly", require("fs").readFileSync(ahead, "utf8"))(self, { Module, Instance: function () { return instance; } });
+  return self.onmessage({ data: { program: module, lists } });
+};
+`
+
+// inParts runs a program in two parts with the page's own scripts. The second part comes when it is missed, or when the
+// program has been waiting for a while. All functions of the first part that can be touched are touched before.
+const inParts = touching + `const [glue, web, one, two, late] = process.argv.slice(2), { fs, path } = Object.assign(globalThis, { fs: require("fs"), path: require("path"), starling: {} });
 require(glue);
-new Function(fs.readFileSync(parts, "utf8"))();
+new Function(fs.readFileSync(path.join(web, "parts.js"), "utf8"))();
 const go = new Go();
 go.env = { TMPDIR: "/tmp" };
 go.exit = process.exit;
 const rest = () => new WebAssembly.Module(fs.readFileSync(two));
-WebAssembly.instantiate(fs.readFileSync(one), go.importObject).then(({ instance }) => {
+WebAssembly.instantiate(fs.readFileSync(one), go.importObject).then(async ({ instance, module }) => {
+  await touching(path.join(web, "ahead.js"), module, instance, ["return", "visit"]);
   let asked = 0;
   const now = () => {
     if (late && asked++ < 3) throw new Error("not yet"); // the page's events go on
@@ -45,7 +56,7 @@ func ranInParts(t *testing.T, one, two []byte, late string) string {
 			t.Fatal(err)
 		}
 	}
-	return printed(t, filepath.Join(dir, "run.js"), filepath.Join(glue(t), "wasm_exec.js"), filepath.Join("..", "..", "web", "parts.js"),
+	return printed(t, filepath.Join(dir, "run.js"), filepath.Join(glue(t), "wasm_exec.js"), filepath.Join("..", "..", "web"),
 		filepath.Join(dir, "one.wasm"), filepath.Join(dir, "two.wasm"), late)
 }
 
@@ -61,12 +72,14 @@ func TestTheProgramDoesTheSameInTwoParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for seed := range uint64(14) {
-		first, of := map[string]bool{}, rand.New(rand.NewPCG(seed, 1))
+		first, of := functionLists{all: map[string]bool{}}, rand.New(rand.NewPCG(seed, 1))
 		for _, name := range names {
 			// From nothing but what must be there to nearly all.
 			if of.Uint64N(7) < seed%7 {
-				first[name] = true
+				first.all[name] = true
 			}
+			n := of.IntN(len(first.order))
+			first.order[n] = append(first.order[n], name)
 		}
 		one, two, err := split(linked, whole, first)
 		if err != nil {
@@ -81,6 +94,45 @@ func TestTheProgramDoesTheSameInTwoParts(t *testing.T) {
 	}
 }
 
+// What is to be touched is touched, and nothing else.
+func TestTheStepsLeadToTheFunctions(t *testing.T) {
+	of := rand.New(rand.NewPCG(1, 1))
+	lists := [][]int{{0}, {253, 0, 254}, {255}, {509, 1, 5000, 508, 254}, {}, of.Perm(3000)}
+	const script = touching + `const [ahead, ...lists] = process.argv.slice(1), numbers = [];
+const exports = { touch: (n) => numbers.push(n) };
+let module = [0, 97, 115, 109, 1, 0, 0, 0];
+for (const list of JSON.parse(lists[0])) {
+  const steps = [4, ...Buffer.from("list"), ...Buffer.from(list ?? "", "base64")], size = [];
+  let n = steps.length;
+  for (; n >= 128; n >>= 7) size.push(n & 127 | 128);
+  module.push(0, ...size, n, ...steps);
+}
+touching(ahead, new WebAssembly.Module(Uint8Array.from(module)), { exports }, ["list", "none"]).then(() => console.log(JSON.stringify(numbers)));`
+	var sections [][]byte
+	var want []int
+	for _, list := range lists {
+		sections = append(sections, stepsTo(list))
+		for some := range slices.Chunk(list, touchedAtOnce) {
+			want = append(want, slices.Sorted(slices.Values(some))...)
+		}
+	}
+	asked, err := json.Marshal(sections)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("node", "-e", script, filepath.Join("..", "..", "web", "ahead.js"), string(asked)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("node, which comes with npm: %v: %s", err, out)
+	}
+	var got []int
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%d functions are touched, want %d, the first ones %d, want %d", len(got), len(want), got[:min(len(got), 10)], want[:10])
+	}
+}
+
 // The parts together have each function once, and as much of the memory as the whole.
 func TestThePartsAreTheWhole(t *testing.T) {
 	linked := linkedProgram(t, smallProgram)
@@ -88,7 +140,7 @@ func TestThePartsAreTheWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, two, err := split(linked, whole, nil)
+	one, two, err := split(linked, whole, functionLists{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,24 +172,25 @@ func TestAWatchedProgramNotesWhatItCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	program, file := filepath.Join(dir, "program.wasm"), filepath.Join(dir, "notes")
+	program := filepath.Join(t.TempDir(), "program.wasm")
 	if err := os.WriteFile(program, noting, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const script = `const [glue, program, notes] = process.argv.slice(1), { fs } = Object.assign(globalThis, { fs: require("fs"), path: require("path") });
+	const script = `const [glue, program] = process.argv.slice(1), { fs } = Object.assign(globalThis, { fs: require("fs"), path: require("path") });
 require(glue);
 const go = new Go();
 WebAssembly.instantiate(fs.readFileSync(program), go.importObject).then(async ({ instance }) => {
   await go.run(instance);
-  fs.writeFileSync(notes, new Uint8Array(instance.exports.mem.buffer, 0, 4096));
+  const notes = new Uint8Array(instance.exports.mem.buffer, 0, 4096);
+  console.log(JSON.stringify([...Array(8 * notes.length).keys()].filter((n) => notes[n >> 3] >> (n & 7) & 1)));
 });`
-	if out, err := exec.Command("node", "-e", script, filepath.Join(glue(t), "wasm_exec.js"), program, file).CombinedOutput(); err != nil {
-		t.Fatalf("node, which comes with npm: %v: %s", err, out)
-	}
-	noted, err := os.ReadFile(file)
+	out, err := exec.Command("node", "-e", script, filepath.Join(glue(t), "wasm_exec.js"), program).Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("node, which comes with npm: %v", err)
+	}
+	var noted []int
+	if err := json.Unmarshal(out[bytes.IndexByte(out, '['):], &noted); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	_, all, err := functionNames(linked)
 	if err != nil {
@@ -152,8 +205,8 @@ WebAssembly.instantiate(fs.readFileSync(program), go.importObject).then(async ({
 			t.Errorf("%s called: %t, of %d functions", name, !want, len(names))
 		}
 	}
-	if _, err := called(all, make([]byte, notes)); err == nil {
-		t.Error("nothing called: no error")
+	if _, err := called(all, []int{len(all)}); err == nil {
+		t.Error("no function of Go called: no error")
 	}
 }
 
@@ -170,7 +223,7 @@ func TestAProgramOfAnotherToolchainIsNotSplit(t *testing.T) {
 		"no module":  {linked, []byte("GIF89a...")},
 		"no globals": {linked, []byte(noProgram)},
 	} {
-		if _, _, err := split(modules[0], modules[1], nil); err == nil {
+		if _, _, err := split(modules[0], modules[1], functionLists{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -10,9 +12,18 @@ import (
 // Which functions the first part has is learned from the running program: `make first` has a browser go through what a
 // first part is for, with a program in which each function notes that it was called.
 
-// firstFunctions is the file of the functions of the first part, a name in each line. Names that the program has not are of
-// no harm; a function that is missing there makes a start wait for the second part.
+// functionLists are the names of the functions of the first part: all, and in the order of their first calls those that a return
+// calls and those that a first visit calls besides. Names that the program has not are of no harm; a function that is missing in
+// all makes a start wait for the second part, one that is missing in order only takes longer.
+type functionLists struct {
+	all   map[string]bool
+	order [len(touchSections)][]string
+}
+
+// The files of these names, a name in each line.
 const firstFunctions = "wasm/build/first.txt"
+
+var orderedFunctions = [...]string{"wasm/build/return.txt", "wasm/build/visit.txt"}
 
 // notes is how many bytes of the memory hold the notes: from address 0, which Go leaves alone up to where wasm_exec.js puts
 // the program's arguments.
@@ -45,14 +56,10 @@ func watched(b []byte) ([]byte, error) {
 	return moduleWith(m.replaced(codeSection, codeOfBodies(bodies))), nil
 }
 
-// learn adds to the file of the first part's functions those that the file of notes says were called, of the program that the
-// linker wrote into the file linked. Some are called by chance only, so that former ones stay while the program has them.
+// learn takes from a file of notes which functions of the program that the linker wrote into the file linked were called. They
+// are added to those of the first part that the program still has, since some are called by chance only.
 func learn(linked, notes string) error {
 	program, err := os.ReadFile(linked)
-	if err != nil {
-		return err
-	}
-	noted, err := os.ReadFile(notes)
 	if err != nil {
 		return err
 	}
@@ -60,48 +67,71 @@ func learn(linked, notes string) error {
 	if err != nil {
 		return err
 	}
-	names, err := called(all, noted)
+	text, err := os.ReadFile(notes)
 	if err != nil {
 		return err
 	}
-	former, err := readFirst()
+	var noted struct{ All, Return, Visit []int }
+	if err := json.Unmarshal(text, &noted); err != nil {
+		return fmt.Errorf("%s: %w", notes, err)
+	}
+	former, err := readFunctions()
+	if err != nil {
+		return err
+	}
+	names, err := called(all, noted.All)
 	if err != nil {
 		return err
 	}
 	for _, name := range all {
-		if former[name] {
+		if former.all[name] {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	names = slices.Compact(names)
-	return os.WriteFile(firstFunctions, []byte(strings.Join(names, "\n")+"\n"), 0o644)
+	lists := map[string][]string{firstFunctions: slices.Compact(names)}
+	for n, noted := range [...][]int{noted.Return, noted.Visit} {
+		if lists[orderedFunctions[n]], err = called(all, noted); err != nil {
+			return err
+		}
+	}
+	for file, names := range lists {
+		if err := os.WriteFile(file, []byte(strings.Join(names, "\n")+"\n"), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// called are those of the functions' names that the notes say were called, in order.
-func called(names []string, noted []byte) ([]string, error) {
+// called are those of the functions' names that the notes say were called, by numbers, in the order of the notes.
+func called(names []string, noted []int) ([]string, error) {
 	var called []string
-	for i, name := range names {
-		if i>>3 < len(noted) && noted[i>>3]>>(i&7)&1 == 1 {
-			called = append(called, name)
+	for _, i := range noted {
+		if i >= 0 && i < len(names) { // the others are not Go's
+			called = append(called, names[i])
 		}
 	}
 	if len(called) == 0 {
 		return nil, errors.New("no function was called")
 	}
-	slices.Sort(called)
-	return slices.Compact(called), nil
+	return called, nil
 }
 
-// readFirst are the names of the functions of the first part.
-func readFirst() (map[string]bool, error) {
-	text, err := os.ReadFile(firstFunctions)
-	if err != nil {
-		return nil, err
+// readFunctions are the lists of the first part's functions.
+func readFunctions() (functionLists, error) {
+	lists := functionLists{all: map[string]bool{}}
+	lines := func(file string) ([]string, error) {
+		text, err := os.ReadFile(file)
+		return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"), err
 	}
-	first := map[string]bool{}
-	for name := range strings.Lines(string(text)) {
-		first[strings.TrimSpace(name)] = true
+	all, err := lines(firstFunctions)
+	for _, name := range all {
+		lists.all[name] = true
 	}
-	return first, nil
+	for n, file := range orderedFunctions {
+		if err == nil {
+			lists.order[n], err = lines(file)
+		}
+	}
+	return lists, err
 }
