@@ -52,7 +52,7 @@ $(AXE):
 size: ## accept that the browser program has become as large as it is (a test fails when it grows by more than 2 %)
 	$(GO) run ./wasm/build -accept
 
-first: ## learn in a browser which functions a start and the first things one does need: wasm/build/first.txt
+first: ## learn in a browser which functions a start and the first things one does need, and in what order: wasm/build/*.txt
 	$(GO) run ./wasm/build -quick -watched
 	$(GO) build -trimpath -o bin/starling .
 	NOTES=$(CURDIR)/.cache/notes STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -run TestWhatTheFirstPartIsFor ./e2e

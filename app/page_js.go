@@ -279,6 +279,11 @@ func Breathe() {
 	_, _ = ozeki.Await(func() js.Value { return starling.Call("after", 0) }) // which is never refused
 }
 
+// calm returns when the user has done nothing in the page for a moment, or after two seconds.
+func calm(context.Context) {
+	_, _ = ozeki.Await(func() js.Value { return starling.Call("calm") }) // which is never refused
+}
+
 // painted returns when the page shows what it holds now, or when ctx ends.
 func painted(ctx context.Context) {
 	if painting == nil {

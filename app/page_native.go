@@ -44,6 +44,7 @@ func replaceAddress()                             {}
 func onHistory(func())                            {}
 func onOnline(func())                             {}
 func painted(context.Context)                     {}
+func calm(context.Context)                        {}
 func onVisible(func(bool))                        {}
 func onUsed(func())                               {}
 func isVisible() bool                             { return true }

@@ -77,7 +77,7 @@ func (r *root) begin(ctx goapp.Context, o engine.Options) {
 	r.badge = -1 // the worker may have set one
 	r.held, r.chosen = map[int]holder{}, map[ozeki.ConversationID][]chosenFile{}
 	r.list, r.log = newIsland(r), newTimeline(r)
-	o.Picture, o.Painted = r.list.picture, painted
+	o.Picture, o.Painted, o.Calm = r.list.picture, painted, calm
 	o.OnNoSession = func(asked bool) { go r.endPush(!asked) }
 	o.OnChange = func(s *state.Snapshot) {
 		// Rows and messages are drawn in the same frame as the click; the rest follows at the framework's next one.

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -24,9 +26,9 @@ func holding(part, letIn string) string {
 			await hold(a[0])
 			return all(...a)
 		}
-		Worker.prototype.postMessage = async function (...a) {
-			await hold(a[0].program)
-			post.apply(this, a)
+		Worker.prototype.postMessage = function (...a) {
+			if (a[0].program) hold(a[0].program).then(() => post.apply(this, a))
+			else post.apply(this, a)
 		}
 	}`, part, letIn)
 }
@@ -208,20 +210,32 @@ const compiledHere = `
 		}
 	}`
 
-// Who comes back has his program compiled away from the page, with all that a start calls.
+// touchable is a script that counts the functions of a return that the worker has compiled, and fails if one does anything.
+const touchable = `(async () => {
+	const module = await WebAssembly.compileStreaming(starlingFetch(starlingAt.program)), imports = {}
+	for (const { module: from, name } of WebAssembly.Module.imports(module)) (imports[from] ??= {})[name] = () => { throw new Error(name + " was called") }
+	const { exports } = await WebAssembly.instantiate(module, imports)
+	let n = -1, touched = 0
+	for (const step of new Uint8Array(WebAssembly.Module.customSections(module, "return")[0])) {
+		n = step ? n + Math.min(step, 254) : -1
+		if (step % 255 && ++touched && exports.touch(n) !== 1) throw new Error("function " + n)
+	}
+	return touched
+})()`
+
+// Who comes back has his program compiled away from the page, with what a start calls.
 func TestTheProgramOfWhoComesBackIsCompiledAwayFromThePage(t *testing.T) {
 	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
-	p.filesKept()
-	p.onDevice("sidebar", "Bob Baker")
 	p.before(compiledHere)
-	for _, network := range []func(){p.GoOnline, p.GoOffline} {
-		network()
-		p.Reload()
-		p.SeeSidebar()
-		if err := p.holds(`starling.compiling.ended.then(() => compiledHere === 0)`); err != nil {
-			t.Error(err)
-		}
+	p.Reload()
+	p.SeeSidebar()
+	if err := p.holds(`starling.compiling.ended.then(() => compiledHere === 0)`); err != nil {
+		t.Error(err)
+	}
+	var touched int
+	if p.js(touchable, &touched); touched < 1000 {
+		t.Errorf("%d functions are compiled before they are called; see 'make first'", touched)
 	}
 }
 
@@ -241,4 +255,48 @@ func TestWithoutItsWorkerTheProgramIsCompiledByThePage(t *testing.T) {
 	p.OpenConversation("Bob Baker")
 	p.Say("Bob Baker", "Hello")
 	p.SeeMessage("Hello")
+}
+
+// Nor does it wait for long for one that does not start.
+func TestAWorkerThatDoesNotStartHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	p := newAlice(newPerson(t, startDemo(t).URL))
+	p.before(compiledHere)
+	p.before(`window.Worker = class extends Worker { set onmessage(f) {} }`)
+	p.Reload()
+	p.SeeSidebar()
+	if err := p.holds(`compiledHere > 0`); err != nil {
+		t.Error(err)
+	}
+}
+
+// A program that neither the browser nor the server has any more is started as the service worker has kept it.
+func TestTheKeptProgramStartsWhereThereIsNoOther(t *testing.T) {
+	t.Parallel()
+	var gone atomic.Bool
+	front := refusing(t, startDemo(t).URL, func(r *http.Request) bool { return gone.Load() && strings.HasSuffix(r.URL.Path, ".wasm") })
+	p := newAlice(newPerson(t, front.URL))
+	allowConsole(t, p.ctx, "503")
+	p.filesKept()
+	p.before(compiledHere)
+	gone.Store(true)
+	p.run(network.ClearBrowserCache())
+	p.Reload()
+	p.SeeSidebar()
+	if err := p.holds(`compiledHere > 0`); err != nil {
+		t.Error(err)
+	}
+}
+
+// One tab signs out while another one begins: it asks for the program all the same.
+func TestASignOutInTheMomentOfAStart(t *testing.T) {
+	t.Parallel()
+	p := newAlice(newPerson(t, startDemo(t).URL))
+	p.before(`{
+		const get = Storage.prototype.getItem
+		let asked = 0
+		Storage.prototype.getItem = function (k) { return k === "starling.signedin" && asked++ ? null : get.call(this, k) }
+	}`)
+	p.Reload()
+	p.programRuns()
 }

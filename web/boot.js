@@ -19,6 +19,18 @@
     }
   };
 
+  // Fulfilled when the user has done nothing for a moment and the browser has nothing more urgent to do, or after two
+  // seconds: what nobody waits for comes between what he does.
+  let acted = -Infinity;
+  for (const type of ["click", "keydown", "input", "wheel", "scroll"]) {
+    window.addEventListener(type, () => (acted = performance.now()), { capture: true, passive: true });
+  }
+  starling.calm = async () => {
+    const since = performance.now();
+    for (let left; (left = Math.min(acted + 400, since + 2000) - performance.now()) > 0;) await starling.after(left);
+    await starling.idle();
+  };
+
   // What go-app's client asks of its page.
   window.goappGetenv = (k) => (k === "GOAPP_INTERNAL_URLS" ? "[]" : "");
 
@@ -190,12 +202,8 @@
   };
   const notLoaded = "Starling could not be loaded. Check your connection and reload the page.";
   const sayNotLoaded = () => pageNotice(notLoaded, () => location.reload());
-  const onThisThread = (err) => console.warn("Starling is compiled on the page's thread: " + err.message);
-  // What a worker compiles of an address, and the page if it cannot.
-  const compile = ({ compiled, ended }, url) => {
-    ended.catch(onThisThread);
-    return compiled.catch(() => WebAssembly.compileStreaming(starlingFetch(url)));
-  };
+  // What the worker compiles of an address, and the page if it cannot.
+  const compile = ({ compiled }, url) => compiled.catch(() => WebAssembly.compileStreaming(starlingFetch(url)));
   // The program's second part, as soon as it can be had.
   const rest = async () => {
     for (let wait = 1000; ; wait = Math.min(2 * wait, 60000)) {
@@ -239,10 +247,10 @@
       instance = await WebAssembly.instantiate(await compile(starling.compiling, starlingAt.program), go.importObject);
     } else {
       // The page asks for the program before it can have a worker. Until its functions are compiled the user can type.
-      const streamed = WebAssembly.instantiateStreaming(window.starlingProgram, go.importObject);
+      const streamed = WebAssembly.instantiateStreaming(window.starlingProgram ?? starlingFetch(starlingAt.program), go.importObject);
       const { ended } = starling.ahead(streamed.then(({ module }) => module), ["return", "visit"]);
       ({ instance } = await streamed);
-      await Promise.race([ended, starling.after(500)]).catch(onThisThread);
+      await Promise.race([ended, starling.after(500)]);
     }
     const program = starling.parted(go, instance, restNow);
     Promise.race([later, hurried]).then(() => program.complete(rest)).then(() => {

@@ -10,7 +10,7 @@
   // Fulfilled when the page begins to draw what it holds now, and when it has shown it and has nothing more urgent to do. One
   // that is not seen has no frames.
   const frame = () => Promise.race([new Promise(requestAnimationFrame), after(document.hidden ? 0 : 100)]);
-  const idle = () => (document.hidden || !window.requestIdleCallback ? after(0) : new Promise((done) => requestIdleCallback(done, { timeout: 50 })));
+  const idle = (starling.idle = () => (document.hidden || !window.requestIdleCallback ? after(0) : new Promise((done) => requestIdleCallback(done, { timeout: 50 }))));
   starling.painted = () => frame().then(idle);
 
   // ---- Workers, and the one that compiles the program (ahead.js).
@@ -29,23 +29,31 @@
     let end;
     const ended = new Promise((good, bad) => (end = (err) => (err ? bad(err) : good())));
     const compiled = new Promise((good, bad) => {
-      ended.catch(bad);
+      ended.catch((err) => {
+        console.warn("Starling is not compiled by its worker: " + err.message);
+        bad(err);
+      });
       const worker = starling.worker(starlingAt.ahead);
-      const starts = setTimeout(() => end(new Error("the worker does not start")), 3000);
-      worker.onmessage = ({ data: { ready, module, error } }) => {
-        clearTimeout(starts);
-        if (module) good(module);
-        else if (!ready) end(error && new Error(error));
-      };
+      const started = new Promise((done) => (worker.onmessage = ({ data: { ready, module, error } }) => {
+        done();
+        if (module) {
+          good(module);
+          starling.after(10000).then(() => end()); // whatever it is still at
+        } else if (!ready) end(error && new Error(error));
+      }));
       worker.onerror = worker.onmessageerror = (e) => {
         e.preventDefault();
         end(new Error(e.message || "the worker could not be loaded"));
       };
       ended.catch(() => {}).then(() => worker.terminate());
-      Promise.resolve(program).then((program) => worker.postMessage({ program, lists })).catch(end);
+      Promise.resolve(program).then(async (program) => {
+        worker.postMessage({ program, lists });
+        const late = starling.after(1000).then(() => true);
+        if (await Promise.race([started, late])) throw new Error("the worker does not start");
+      }).catch(end);
     });
-    compiled.catch(end); // whoever wants the module hears of it
-    return { compiled, ended };
+    compiled.catch(end);
+    return { compiled, ended: ended.catch(() => {}) };
   };
 
   // ---- Storage that never throws: the browser may have it switched off (reading the property throws) or full (writing
@@ -241,9 +249,9 @@
     }, 200);
     setTimeout(() => tellAge(at), 1000); // the browser's first date takes longer than all of the picture
   };
+  // The page has its thread for the sidebar meanwhile.
+  if (root.dataset.phase === "in") starling.compiling = starling.ahead(starlingAt.program, ["return"]);
   if (owner) {
-    // The page has its thread for the sidebar meanwhile.
-    starling.compiling = starling.ahead(starlingAt.program, ["return"]);
     starling.sidebarShown = showSidebar().catch((err) => console.warn("The sidebar of the last visit: " + err.message));
     early = starling.sidebarShown.then(readEarly).catch(() => undefined); // the program reads it again, and says why it cannot
   }

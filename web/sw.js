@@ -95,8 +95,8 @@ self.addEventListener("fetch", (e) => {
   if (e.request.mode === "navigate") {
     if (url.pathname === "/") e.respondWith(cached("/", e.request));
   } else if (url.pathname.endsWith(".wasm")) {
-    // From the HTTP cache the browser also has its compiled code, from Cache Storage it has not. Where it is not there any
-    // more, and a newer server does not have it either, the page takes it from the cache.
+    // The HTTP cache has it. Where it is not there any more, and a newer server does not have it either, the page takes it from
+    // the cache.
   } else if (FILES.includes(url.pathname)) {
     e.respondWith(cached(url.pathname, e.request));
   }

@@ -39,6 +39,9 @@ type Options struct {
 	// Painted returns when the user sees what OnChange was given last, or when ctx ends: what a click asks for is kept and
 	// sent after that. nil: at once.
 	Painted func(ctx context.Context)
+	// Calm returns when the user is not in the middle of something, or when ctx ends, and after some seconds in any case: what
+	// nobody waits for goes on after that. nil: at once.
+	Calm func(ctx context.Context)
 	// Picture makes a picture of the list, which the device keeps for the moment before the next start; nil where there is
 	// none to be made, and it calls Redrawn later. It is called from any goroutine. nil: none is kept.
 	Picture func() []byte
@@ -58,6 +61,7 @@ type Engine struct {
 	onChange    func(*state.Snapshot)
 	onNoSession func(asked bool)
 	painted     func(ctx context.Context)
+	calm        func(ctx context.Context)
 	picture     func() []byte
 
 	ctx     context.Context
@@ -135,9 +139,9 @@ const (
 	openFirst    = 64                    // keys to open at once: what is seen first
 	openSlowly   = 8                     // keys to open at once afterwards
 	openAll      = 1000                  // of a list longer than this not all keys are opened in advance
-	openPause    = 40 * time.Millisecond // between two batches of keys that are not needed at once
+	openPause    = 40 * time.Millisecond // between two batches of what nobody waits for
 	listFirst    = 100                   // conversations in the first page of a list that comes in pages
-	listPage     = 500                   // in the others
+	listPage     = 250                   // in the others
 	pageSize     = 50                    // messages in a page (the published client's limit)
 	seekSize     = 200                   // in a page that is loaded on the way to a message far back, where the server gives so many
 )
@@ -145,7 +149,7 @@ const (
 // New returns an engine that does nothing until Start.
 func New(o Options) *Engine {
 	e := &Engine{
-		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, locks: o.Locks, after: o.After, onChange: o.OnChange, onNoSession: o.OnNoSession, painted: o.Painted, picture: o.Picture, state: state.New(),
+		client: o.Client, vault: o.Vault, neighbours: o.Neighbours, locks: o.Locks, after: o.After, onChange: o.OnChange, onNoSession: o.OnNoSession, painted: o.Painted, calm: o.Calm, picture: o.Picture, state: state.New(),
 		listener: o.Listener, dial: o.Dial, jitter: o.Jitter, typists: map[typist]*typing{},
 		undo: map[int]*undoTimer{}, sender: map[ozeki.ConversationID]*outbox{},
 		reporters: map[ozeki.ConversationID]*reporter{}, read: map[ozeki.ConversationID]Read{}, shelf: shelf{all: true, written: idSet{}},
@@ -180,6 +184,9 @@ func New(o Options) *Engine {
 	}
 	if e.painted == nil {
 		e.painted = func(context.Context) {}
+	}
+	if e.calm == nil {
+		e.calm = func(context.Context) {}
 	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.poll = poller{visible: true, due: map[ozeki.ConversationID]bool{}}

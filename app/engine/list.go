@@ -181,6 +181,7 @@ func (e *Engine) askPages(ctx context.Context, run int, version string, only []o
 		if page.Next == "" {
 			break
 		}
+		e.calm(ctx)
 		e.mu.Lock()
 		*askedAt = e.state.Tick()
 		e.unlock()
@@ -277,7 +278,7 @@ func (e *Engine) openKeys(ctx context.Context, run int, ids ...ozeki.Conversatio
 		size := openFirst
 		if done >= openFirst && len(ids) == 0 {
 			size = openSlowly
-			if !e.pause(ctx, openPause) {
+			if !e.pause(ctx) {
 				return
 			}
 		}
@@ -301,17 +302,18 @@ func (e *Engine) Seen(ids []ozeki.ConversationID) {
 	e.goRun(func(ctx context.Context, run int) { e.openKeys(ctx, run, ids...) })
 }
 
-// pause waits; false if the engine is closed meanwhile.
-func (e *Engine) pause(ctx context.Context, d time.Duration) bool {
+// pause parts what nobody waits for into pieces, which leave the user alone; false if the engine is closed meanwhile.
+func (e *Engine) pause(ctx context.Context) bool {
 	over := make(chan struct{})
-	stop := e.after(d, func() { close(over) })
+	stop := e.after(openPause, func() { close(over) })
 	select {
 	case <-over:
-		return true
 	case <-ctx.Done():
 		stop()
 		return false
 	}
+	e.calm(ctx)
+	return ctx.Err() == nil
 }
 
 // openPart unwraps keys and opens names, all at once.

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -62,4 +63,40 @@ func TestALongListComesInPages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The other pages of a long list, and what is kept of it, leave the user alone while he is in the middle of something.
+func TestALongListWaitsForTheUser(t *testing.T) {
+	s := newServer(t)
+	a := s.account(0)
+	const n = listFirst + listPage + 5
+	s.groups(a, n)
+	calm := make(chan struct{})
+	p := s.device(a, nil, func(o *Options) {
+		o.Calm = func(ctx context.Context) {
+			select {
+			case <-calm:
+			case <-ctx.Done():
+			}
+		}
+	})
+	p.until("it asks to sign in", signedOut)
+	if err := p.SignInWithKey(t.Context(), p.cred.APIKey, p.cred.EncryptionPassword); err != nil {
+		t.Fatal(err)
+	}
+	v := p.until("the first page is there, with what is seen of it", func(v *state.Snapshot) bool {
+		return v.Total == listFirst && slices.ContainsFunc(v.Conversations, func(r state.Row) bool { return r.Opened })
+	})
+	id := slices.Concat(v.Favorites, v.Conversations)[0].ID
+	p.Star(id, true)
+	p.until("a star is set meanwhile", settled(id, true))
+	if v := p.Snapshot(); v.Total != listFirst || v.Loaded {
+		t.Errorf("%d conversations are there before the user pauses", v.Total)
+	}
+	close(calm)
+	eventually(t, "all of it is there", func() bool {
+		p.timers.run(PollActive, maxPollDelay)
+		v := p.Snapshot()
+		return v.Loaded && v.Total == n
+	})
 }

@@ -204,7 +204,7 @@ func (e *Engine) shelveChanges(ctx context.Context, run int) error {
 				continue
 			}
 			err := e.put(ctx, run, owner, Record{Name: name, Data: e.page(pages[name]), Used: now})
-			if err != nil || len(due) > 1 && !e.pause(ctx, openPause) {
+			if err != nil || len(due) > 1 && !e.pause(ctx) {
 				return err
 			}
 		}

@@ -163,7 +163,7 @@ func stepsTo(numbers []int) []byte {
 	for some := range slices.Chunk(numbers, touchedAtOnce) {
 		b = append(b, 0)
 		last := -1
-		for _, i := range slices.Sorted(slices.Values(some)) {
+		for _, i := range slices.Compact(slices.Sorted(slices.Values(some))) {
 			step := i - last
 			for ; step >= 255; step -= 254 {
 				b = append(b, 255)

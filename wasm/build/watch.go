@@ -20,10 +20,10 @@ type functionLists struct {
 	order [len(touchSections)][]string
 }
 
-// The files of these names, a name in each line.
+// firstFunctions is the file of all these names, a name in each line, orderedFunctions that of an order's.
 const firstFunctions = "wasm/build/first.txt"
 
-var orderedFunctions = [...]string{"wasm/build/return.txt", "wasm/build/visit.txt"}
+func orderedFunctions(order int) string { return "wasm/build/" + touchSections[order] + ".txt" }
 
 // notes is how many bytes of the memory hold the notes: from address 0, which Go leaves alone up to where wasm_exec.js puts
 // the program's arguments.
@@ -57,7 +57,8 @@ func watched(b []byte) ([]byte, error) {
 }
 
 // learn takes from a file of notes which functions of the program that the linker wrote into the file linked were called. They
-// are added to those of the first part that the program still has, since some are called by chance only.
+// are added to those of the first part that the program still has, since some are called by chance only, and take the place of
+// the former orders.
 func learn(linked, notes string) error {
 	program, err := os.ReadFile(linked)
 	if err != nil {
@@ -75,23 +76,19 @@ func learn(linked, notes string) error {
 	if err := json.Unmarshal(text, &noted); err != nil {
 		return fmt.Errorf("%s: %w", notes, err)
 	}
-	former, err := readFunctions()
-	if err != nil {
-		return err
-	}
 	names, err := called(all, noted.All)
 	if err != nil {
 		return err
 	}
-	for _, name := range all {
-		if former.all[name] {
-			names = append(names, name)
-		}
+	former, err := linesOf(firstFunctions)
+	if err != nil {
+		return err
 	}
+	names = append(names, slices.DeleteFunc(former, func(name string) bool { return !slices.Contains(all, name) })...)
 	slices.Sort(names)
 	lists := map[string][]string{firstFunctions: slices.Compact(names)}
 	for n, noted := range [...][]int{noted.Return, noted.Visit} {
-		if lists[orderedFunctions[n]], err = called(all, noted); err != nil {
+		if lists[orderedFunctions(n)], err = called(all, noted); err != nil {
 			return err
 		}
 	}
@@ -120,18 +117,19 @@ func called(names []string, noted []int) ([]string, error) {
 // readFunctions are the lists of the first part's functions.
 func readFunctions() (functionLists, error) {
 	lists := functionLists{all: map[string]bool{}}
-	lines := func(file string) ([]string, error) {
-		text, err := os.ReadFile(file)
-		return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"), err
-	}
-	all, err := lines(firstFunctions)
+	all, err := linesOf(firstFunctions)
 	for _, name := range all {
 		lists.all[name] = true
 	}
-	for n, file := range orderedFunctions {
+	for n := range lists.order {
 		if err == nil {
-			lists.order[n], err = lines(file)
+			lists.order[n], err = linesOf(orderedFunctions(n))
 		}
 	}
 	return lists, err
+}
+
+func linesOf(file string) ([]string, error) {
+	text, err := os.ReadFile(file)
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"), err
 }
