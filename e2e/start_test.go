@@ -17,7 +17,8 @@ func (p *person) withoutProgram() {
 	p.before(holding(`app`, `letProgramIn`))
 }
 
-// holding is a script that holds a part of the program back, which the page asks for itself or by its worker, until it is let in by a function of that name.
+// holding is a script that holds a part of the program back, which the page asks for itself or by its worker, until it is let
+// in by a function of that name.
 func holding(part, letIn string) string {
 	return fmt.Sprintf(`{
 		const all = window.fetch, post = Worker.prototype.postMessage
@@ -239,19 +240,25 @@ func TestTheProgramOfWhoComesBackIsCompiledAwayFromThePage(t *testing.T) {
 	}
 }
 
+// compilesItself starts the page anew, and expects that it compiles the program itself.
+func (p *person) compilesItself() {
+	p.t.Helper()
+	p.before(compiledHere)
+	p.Reload()
+	p.SeeSidebar()
+	if err := p.holds(`compiledHere > 0`); err != nil {
+		p.t.Error(err)
+	}
+}
+
 // A page that cannot have that worker compiles the program itself, at the first visit and later.
 func TestWithoutItsWorkerTheProgramIsCompiledByThePage(t *testing.T) {
 	t.Parallel()
 	front := refusing(t, startDemo(t).URL, func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/assets/ahead.") })
 	p := newPerson(t, front.URL)
 	allowConsole(t, p.ctx, "503")
-	p.before(compiledHere)
 	newAlice(p)
-	p.Reload()
-	p.SeeSidebar()
-	if err := p.holds(`compiledHere > 0`); err != nil {
-		t.Error(err)
-	}
+	p.compilesItself()
 	p.OpenConversation("Bob Baker")
 	p.Say("Bob Baker", "Hello")
 	p.SeeMessage("Hello")
@@ -261,13 +268,8 @@ func TestWithoutItsWorkerTheProgramIsCompiledByThePage(t *testing.T) {
 func TestAWorkerThatDoesNotStartHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	p := newAlice(newPerson(t, startDemo(t).URL))
-	p.before(compiledHere)
 	p.before(`window.Worker = class extends Worker { set onmessage(f) {} }`)
-	p.Reload()
-	p.SeeSidebar()
-	if err := p.holds(`compiledHere > 0`); err != nil {
-		t.Error(err)
-	}
+	p.compilesItself()
 }
 
 // A program that neither the browser nor the server has any more is started as the service worker has kept it.
@@ -278,14 +280,9 @@ func TestTheKeptProgramStartsWhereThereIsNoOther(t *testing.T) {
 	p := newAlice(newPerson(t, front.URL))
 	allowConsole(t, p.ctx, "503")
 	p.filesKept()
-	p.before(compiledHere)
 	gone.Store(true)
 	p.run(network.ClearBrowserCache())
-	p.Reload()
-	p.SeeSidebar()
-	if err := p.holds(`compiledHere > 0`); err != nil {
-		t.Error(err)
-	}
+	p.compilesItself()
 }
 
 // One tab signs out while another one begins: it asks for the program all the same.

@@ -24,7 +24,7 @@
   starling.worker = (url) => new Worker(trusted(url));
   starling.register = () => navigator.serviceWorker.register(trusted("/sw.js"));
   // Has it compile a program, an address or a promise of a module, and the functions in these lists, and ends it then, which gives its
-  // memory back. Gives promises of the module and of that end. It may fail, or not even start.
+  // memory back. Gives promises of the module, refused where it fails or does not even start, and of that end.
   starling.ahead = (program, lists = []) => {
     let end;
     const ended = new Promise((good, bad) => (end = (err) => (err ? bad(err) : good())));

@@ -39,8 +39,8 @@ type Options struct {
 	// Painted returns when the user sees what OnChange was given last, or when ctx ends: what a click asks for is kept and
 	// sent after that. nil: at once.
 	Painted func(ctx context.Context)
-	// Calm returns when the user is not in the middle of something, or when ctx ends, and after some seconds in any case: what
-	// nobody waits for goes on after that. nil: at once.
+	// Calm returns when the user is not in the middle of something, after some seconds in any case: what nobody waits for goes
+	// on after that. It need not return sooner when ctx ends. nil: at once.
 	Calm func(ctx context.Context)
 	// Picture makes a picture of the list, which the device keeps for the moment before the next start; nil where there is
 	// none to be made, and it calls Redrawn later. It is called from any goroutine. nil: none is kept.

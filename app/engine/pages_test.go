@@ -65,7 +65,7 @@ func TestALongListComesInPages(t *testing.T) {
 	}
 }
 
-// The other pages of a long list, and what is kept of it, leave the user alone while he is in the middle of something.
+// The other pages of a long list leave the user alone while he is in the middle of something.
 func TestALongListWaitsForTheUser(t *testing.T) {
 	s := newServer(t)
 	a := s.account(0)

@@ -121,12 +121,7 @@ func renumber(code []instruction, number int64, f function, pcs []byte) ([]instr
 	for _, was := range going {
 		entries = append(entries, table[min(int(was), last)])
 	}
-	b := binary.AppendUvarint([]byte{opBrTable}, uint64(len(entries)))
-	entries = append(entries, table[last])
-	for _, e := range entries {
-		b = binary.AppendUvarint(b, e)
-	}
-	out[jumps] = instruction{op: opBrTable, table: entries, bytes: b}
+	out[jumps] = jumpTable(entries, table[last])
 	as := numbering{stack: tableOf(stack), pointers: tableOf(pointers)}
 	if deferReturn != 0 {
 		as.deferReturn = uint32(anew[deferReturn])

@@ -261,6 +261,16 @@ func tightenFunction(body []byte) ([]locals, []instruction, error) {
 	return own, out, nil
 }
 
+// jumpTable jumps to one of these blocks, by number, and to otherwise for other numbers.
+func jumpTable(blocks []uint64, otherwise uint64) instruction {
+	c := instruction{op: opBrTable, table: slices.Concat(blocks, []uint64{otherwise})}
+	c.bytes = binary.AppendUvarint([]byte{opBrTable}, uint64(len(blocks)))
+	for _, depth := range c.table {
+		c.bytes = binary.AppendUvarint(c.bytes, depth)
+	}
+	return c
+}
+
 // leaves returns 1 if there is something else than 0 on the stack.
 var leaves = []instruction{
 	{op: opIf, n: voidBlock, bytes: []byte{opIf, voidBlock}},

@@ -94,7 +94,7 @@ func split(linked, module []byte, first functionLists) (one, two []byte, err err
 	clear(memory[late.from:late.to])
 	touchable := map[string]int{}
 	for i, name := range names {
-		if _, other := slices.BinarySearch(others, i); !other && m.makeTouchable(i, codes[i]) {
+		if _, other := slices.BinarySearch(others, i); !other && m.makeTouchable(i) {
 			touchable[name] = i
 		}
 	}
@@ -113,10 +113,11 @@ func split(linked, module []byte, first functionLists) (one, two []byte, err err
 // makeTouchable has a function of the Go compiler return at once when it is called with the number of a block that it has
 // not, which began its last one before, and says whether it could. Browsers compile a function when it is called first,
 // and such a call does nothing else.
-func (m *module) makeTouchable(i int, code []instruction) bool {
+func (m *module) makeTouchable(i int) bool {
+	code, own, err := m.code(i)
 	n := len(code)
 	// It returns behind the block around all of it.
-	if m.kinds[i] != goFunction || !keepsStackPointer(code) || firstBlock(code) < 0 ||
+	if err != nil || m.kinds[i] != goFunction || !keepsStackPointer(code) || firstBlock(code) < 0 ||
 		code[n-3].op != opEnd || code[n-2].op != opI32Const || code[n-2].n != 1 {
 		return false
 	}
@@ -125,12 +126,8 @@ func (m *module) makeTouchable(i int, code []instruction) bool {
 	if table < 1 || code[table-1].op != opLocalGet || code[table-1].n != 0 || slices.ContainsFunc(code[table+1:], isTable) {
 		return false
 	}
-	depth, size := -1, 0
-	for at, c := range code {
-		size += len(c.bytes)
-		if at >= table {
-			continue
-		}
+	depth := -1
+	for _, c := range code[:table] {
 		switch c.op {
 		case opBlock, opLoop, opIf:
 			depth++
@@ -138,14 +135,9 @@ func (m *module) makeTouchable(i int, code []instruction) bool {
 			depth--
 		}
 	}
-	body := slices.Clone(m.bodies[i][:len(m.bodies[i])-size]) // its locals
-	for at, c := range code {
-		if at == table {
-			c.bytes = binary.AppendUvarint([]byte{opBrTable}, uint64(len(c.table)))
-			for _, to := range slices.Concat(c.table, []uint64{uint64(depth)}) {
-				c.bytes = binary.AppendUvarint(c.bytes, to)
-			}
-		}
+	code[table] = jumpTable(code[table].table, uint64(depth))
+	body := slices.Clone(own)
+	for _, c := range code {
 		body = append(body, c.bytes...)
 	}
 	m.bodies[i] = body
