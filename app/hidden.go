@@ -13,7 +13,7 @@ import (
 type hiddenDialog struct {
 	goapp.Compo
 
-	Rows     []state.Row // the hidden conversations
+	Rows     []*state.Row // the hidden conversations
 	List     state.Blocklist
 	CanBlock bool // the server blocks people
 	Actions  *root

@@ -93,7 +93,7 @@ func one(t *testing.T, markup, tag, name string) element {
 func anna(change ...func(*state.Snapshot)) *state.Snapshot {
 	row := state.Row{ID: annaID, Name: "Anna", Favorite: true, Active: noon}
 	s := &state.Snapshot{
-		Phase: state.SignedIn, User: state.User{ID: meID, Name: "Me Myself"}, Loaded: true, Total: 1, Favorites: []state.Row{row},
+		Phase: state.SignedIn, User: state.User{ID: meID, Name: "Me Myself"}, Loaded: true, Total: 1, Favorites: []*state.Row{&row},
 		Open: &state.Open{Row: row, Known: true, CanWrite: true},
 	}
 	for _, f := range change {

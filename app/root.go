@@ -350,8 +350,8 @@ func (r *root) hide(id ozeki.ConversationID, on bool) {
 
 // nextTo is the conversation that stands below another one in its list, or above it where it is the last.
 func nextTo(s *state.Snapshot, id ozeki.ConversationID) ozeki.ConversationID {
-	for _, rows := range [][]state.Row{s.Favorites, s.Conversations, s.Hidden} {
-		i := slices.IndexFunc(rows, func(r state.Row) bool { return r.ID == id })
+	for _, rows := range [][]*state.Row{s.Favorites, s.Conversations, s.Hidden} {
+		i := slices.IndexFunc(rows, func(r *state.Row) bool { return r.ID == id })
 		switch {
 		case i < 0:
 		case i+1 < len(rows):

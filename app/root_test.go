@@ -236,7 +236,7 @@ func TestAPersonSignsInStarsReadsAndWrites(t *testing.T) {
 	r.submit(submission{kind: "signin", fields: map[string]string{"email": "alice@example.com", "password": chatserver.DemoPassword}})
 	s.until("she is in", func(m string) bool { return r.phase == "in" && r.snap.Loaded && len(r.snap.Favorites) > 1 })
 	s.until("names are open", func(string) bool {
-		return slices.ContainsFunc(r.snap.Favorites, func(x state.Row) bool { return x.Name == "Bob Baker" })
+		return slices.ContainsFunc(r.snap.Favorites, func(x *state.Row) bool { return x.Name == "Bob Baker" })
 	})
 
 	for i, f := range r.snap.Favorites {
@@ -277,7 +277,7 @@ func TestAPersonSignsInStarsReadsAndWrites(t *testing.T) {
 }
 
 func TestTheFocusGoesToTheNextRow(t *testing.T) {
-	s := &state.Snapshot{Favorites: []state.Row{{ID: "a"}}, Conversations: []state.Row{{ID: "b"}, {ID: "c"}}}
+	s := &state.Snapshot{Favorites: []*state.Row{{ID: "a"}}, Conversations: []*state.Row{{ID: "b"}, {ID: "c"}}}
 	for id, want := range map[ozeki.ConversationID]ozeki.ConversationID{"a": "", "b": "c", "c": "b", "x": ""} {
 		if got := nextTo(s, id); got != want {
 			t.Errorf("next to %q is %q, want %q", id, got, want)

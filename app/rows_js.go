@@ -52,7 +52,7 @@ type island struct {
 type section struct {
 	root, button, scroll, list, empty js.Value
 	name                              string
-	rows                              []state.Row
+	rows                              []*state.Row
 	inPage                            []*rowNode // in the order of the page
 	top, view                         float64    // scroll position and visible height in pixels
 	open                              bool
@@ -393,7 +393,7 @@ func (l *island) redraw() {
 	if l.rows[held.row.ID] == nil {
 		// The row has gone into a closed list: its heading is the nearest place.
 		for _, s := range l.sections {
-			if !s.open && slices.ContainsFunc(s.rows, func(r state.Row) bool { return r.ID == held.row.ID }) {
+			if !s.open && slices.ContainsFunc(s.rows, func(r *state.Row) bool { return r.ID == held.row.ID }) {
 				s.button.Call("focus")
 			}
 		}
@@ -409,7 +409,7 @@ func (l *island) redraw() {
 
 // place makes or updates the row at index i of a section.
 func (l *island) place(s *section, i int, windowed bool, now time.Time) {
-	r := s.rows[i]
+	r := *s.rows[i]
 	n := l.rows[r.ID]
 	if n == nil && l.spare[r.ID] != nil {
 		n = l.spare[r.ID]

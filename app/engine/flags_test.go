@@ -93,7 +93,7 @@ func TestARefusedStarGoesBackAndSaysWhy(t *testing.T) {
 		p.until("it is a favorite", settled(id, true))
 	}
 	p.MoveFavorite(ids[1], -1)
-	before := p.Snapshot().Favorites
+	before := values(p.Snapshot().Favorites)
 	for _, c := range []struct {
 		answer *ozeki.Response
 		words  string
@@ -106,8 +106,8 @@ func TestARefusedStarGoesBackAndSaysWhy(t *testing.T) {
 		p.wire.set(only(fault{answer: c.answer}, "unfavorite"))
 		p.Star(ids[1], false)
 		v := p.until("the star is back", settled(ids[1], true))
-		if !slices.Equal(v.Favorites, before) {
-			t.Errorf("the favorites are %+v, want %+v", v.Favorites, before)
+		if got := values(v.Favorites); !slices.Equal(got, before) {
+			t.Errorf("the favorites are %+v, want %+v", got, before)
 		}
 		if n := v.Notices[len(v.Notices)-1]; n.Kind != state.NoticeError || !strings.Contains(n.Text, c.words) || !strings.HasPrefix(n.Text, "Group 1 could not be removed") {
 			t.Errorf("the notice is %+v, want %q in it", n, c.words)

@@ -550,7 +550,7 @@ func (p *person) until(what string, is func(*state.Snapshot) bool) *state.Snapsh
 				open = fmt.Sprintf("%+v", *v.Open)
 			}
 			p.t.Fatalf("%s waited in vain until %s: phase %v offline %v trouble %q favorites %+v conversations %+v notices %+v open %s",
-				p.name, what, v.Phase, v.Offline, v.Trouble, v.Favorites, v.Conversations, v.Notices, open)
+				p.name, what, v.Phase, v.Offline, v.Trouble, values(v.Favorites), values(v.Conversations), v.Notices, open)
 		}
 	}
 }
@@ -568,12 +568,20 @@ func eventually(t testing.TB, what string, is func() bool) {
 	}
 }
 
+// values are the rows of a list.
+func values(rows []*state.Row) (list []state.Row) {
+	for _, r := range rows {
+		list = append(list, *r)
+	}
+	return list
+}
+
 // row is a conversation's row as it is shown.
 func row(v *state.Snapshot, id ozeki.ConversationID) (r state.Row) {
-	for _, rows := range [][]state.Row{v.Favorites, v.Conversations, v.Hidden} {
+	for _, rows := range [][]*state.Row{v.Favorites, v.Conversations, v.Hidden} {
 		for _, x := range rows {
 			if x.ID == id {
-				r = x
+				r = *x
 			}
 		}
 	}

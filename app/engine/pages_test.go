@@ -85,7 +85,7 @@ func TestALongListWaitsForTheUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := p.until("the first page is there, with what is seen of it", func(v *state.Snapshot) bool {
-		return v.Total == listFirst && slices.ContainsFunc(v.Conversations, func(r state.Row) bool { return r.Opened })
+		return v.Total == listFirst && slices.ContainsFunc(v.Conversations, func(r *state.Row) bool { return r.Opened })
 	})
 	id := slices.Concat(v.Favorites, v.Conversations)[0].ID
 	p.Star(id, true)

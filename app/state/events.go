@@ -173,7 +173,7 @@ func (e FavoritePlaced) apply(s *State) {
 // favoriteAt returns the place of a favorite that can be moved, -1 where there is none; it is announced why.
 func (s *State) favoriteAt(id ozeki.ConversationID) int {
 	favorites := s.Snapshot().Favorites
-	at := slices.IndexFunc(favorites, func(r Row) bool { return r.ID == id })
+	at := slices.IndexFunc(favorites, func(r *Row) bool { return r.ID == id })
 	switch {
 	case s.conversations[id] == nil:
 		return -1

@@ -25,7 +25,6 @@ func (s *State) drop(c *conversation) {
 	s.gone = append(s.gone, gone)
 	delete(s.conversations, c.id)
 	delete(s.writing, c.id)
-	delete(s.news, c.id)
 	delete(s.unopened, c.id)
 	delete(s.reporting, c.id)
 	delete(s.typing, c.id)

@@ -45,7 +45,7 @@ func signedIn(cs ...ozeki.Conversation) *State {
 	return s
 }
 
-func names(rows []Row) []string {
+func names(rows []*Row) []string {
 	out := make([]string, len(rows))
 	for i, r := range rows {
 		out[i] = r.Name
@@ -53,7 +53,7 @@ func names(rows []Row) []string {
 	return out
 }
 
-func wantNames(t *testing.T, what string, rows []Row, want ...string) {
+func wantNames(t *testing.T, what string, rows []*Row, want ...string) {
 	t.Helper()
 	if got := names(rows); !slices.Equal(got, want) {
 		t.Errorf("%s are %q, want %q", what, got, want)
@@ -62,10 +62,10 @@ func wantNames(t *testing.T, what string, rows []Row, want ...string) {
 
 // rowIn finds a conversation's row and the section that it is in.
 func rowIn(snap *Snapshot, id ozeki.ConversationID) (r Row, section string) {
-	for name, rows := range map[string][]Row{"favorites": snap.Favorites, "conversations": snap.Conversations, "hidden": snap.Hidden} {
+	for name, rows := range map[string][]*Row{"favorites": snap.Favorites, "conversations": snap.Conversations, "hidden": snap.Hidden} {
 		for _, x := range rows {
 			if x.ID == id {
-				r, section = x, section+name
+				r, section = *x, section+name
 			}
 		}
 	}
@@ -85,9 +85,14 @@ func send(t *testing.T, s *State, id ozeki.ConversationID) (on bool, seq uint64)
 
 func clone(s *Snapshot) *Snapshot {
 	c := *s
-	c.Extensions, c.Favorites, c.Conversations = slices.Clone(s.Extensions), slices.Clone(s.Favorites), slices.Clone(s.Conversations)
-	c.AllHidden = slices.Clone(s.AllHidden)
-	c.Hidden, c.Notices, c.Friends = slices.Clone(s.Hidden), slices.Clone(s.Notices), slices.Clone(s.Friends)
+	for _, rows := range []*[]*Row{&c.Favorites, &c.Conversations, &c.Hidden, &c.AllHidden} {
+		*rows = slices.Clone(*rows)
+		for i, r := range *rows {
+			row := *r
+			(*rows)[i] = &row
+		}
+	}
+	c.Extensions, c.Notices, c.Friends = slices.Clone(s.Extensions), slices.Clone(s.Notices), slices.Clone(s.Friends)
 	if s.Open != nil {
 		o := *s.Open
 		o.Messages, o.Typing = slices.Clone(s.Open.Messages), slices.Clone(s.Open.Typing)
@@ -103,12 +108,12 @@ func checkSnapshot(t testing.TB, s *State) *Snapshot {
 	seen := map[ozeki.ConversationID]bool{}
 	for _, section := range []struct {
 		name     string
-		rows     []Row
-		favorite func(Row) bool
+		rows     []*Row
+		favorite func(*Row) bool
 	}{
-		{"favorites", snap.Favorites, func(r Row) bool { return r.Favorite }},
-		{"conversations", snap.Conversations, func(r Row) bool { return !r.Favorite }},
-		{"hidden", snap.Hidden, func(Row) bool { return true }},
+		{"favorites", snap.Favorites, func(r *Row) bool { return r.Favorite }},
+		{"conversations", snap.Conversations, func(r *Row) bool { return !r.Favorite }},
+		{"hidden", snap.Hidden, func(*Row) bool { return true }},
 	} {
 		for _, r := range section.rows {
 			if seen[r.ID] {
@@ -142,7 +147,7 @@ func checkSnapshot(t testing.TB, s *State) *Snapshot {
 // checkLists compares the lists with ones that are made from the conversations in the plainest way.
 func checkLists(t testing.TB, s *State, snap *Snapshot) {
 	t.Helper()
-	var want [3][]Row
+	var want [3][]*Row
 	place := func(id ozeki.ConversationID) int {
 		if i := slices.Index(s.order, id); i >= 0 {
 			return i
@@ -160,23 +165,23 @@ func checkLists(t testing.TB, s *State, snap *Snapshot) {
 		}
 		switch r := c.row(); {
 		case c.isHidden():
-			want[2] = append(want[2], r)
+			want[2] = append(want[2], &r)
 		case r.Favorite:
-			want[0] = append(want[0], r)
+			want[0] = append(want[0], &r)
 		default:
-			want[1] = append(want[1], r)
+			want[1] = append(want[1], &r)
 		}
 	}
-	byFit := func(a, b Row) int { return cmp.Compare(fits[b.ID], fits[a.ID]) }
-	byName := func(a, b Row) int {
+	byFit := func(a, b *Row) int { return cmp.Compare(fits[b.ID], fits[a.ID]) }
+	byName := func(a, b *Row) int {
 		return cmp.Or(byFit(a, b), strings.Compare(Fold(a.Name), Fold(b.Name)), cmp.Compare(a.ID, b.ID))
 	}
-	slices.SortFunc(want[0], func(a, b Row) int { return cmp.Or(byFit(a, b), cmp.Compare(place(a.ID), place(b.ID)), byName(a, b)) })
-	slices.SortFunc(want[1], func(a, b Row) int { return cmp.Or(byFit(a, b), b.Active.Compare(a.Active), byName(a, b)) })
+	slices.SortFunc(want[0], func(a, b *Row) int { return cmp.Or(byFit(a, b), cmp.Compare(place(a.ID), place(b.ID)), byName(a, b)) })
+	slices.SortFunc(want[1], func(a, b *Row) int { return cmp.Or(byFit(a, b), b.Active.Compare(a.Active), byName(a, b)) })
 	slices.SortFunc(want[2], byName)
-	for i, got := range [][]Row{snap.Favorites, snap.Conversations, snap.Hidden} {
-		if !slices.Equal(got, want[i]) {
-			t.Fatalf("list %d is\n%+v\nwant\n%+v", i, got, want[i])
+	for i, got := range [][]*Row{snap.Favorites, snap.Conversations, snap.Hidden} {
+		if !slices.EqualFunc(got, want[i], func(a, b *Row) bool { return *a == *b }) {
+			t.Fatalf("list %d is\n%q\nwant\n%q", i, names(got), names(want[i]))
 		}
 	}
 	hidden := 0
@@ -185,7 +190,7 @@ func checkLists(t testing.TB, s *State, snap *Snapshot) {
 			hidden++
 		}
 	}
-	if !slices.IsSortedFunc(snap.AllHidden, func(a, b Row) int { return cmp.Compare(Fold(a.Name), Fold(b.Name)) }) || len(snap.AllHidden) != hidden {
+	if !slices.IsSortedFunc(snap.AllHidden, func(a, b *Row) int { return cmp.Compare(Fold(a.Name), Fold(b.Name)) }) || len(snap.AllHidden) != hidden {
 		t.Fatalf("%d of %d hidden ones are listed: %+v", len(snap.AllHidden), hidden, snap.AllHidden)
 	}
 	unread := 0

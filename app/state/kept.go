@@ -102,7 +102,7 @@ func (s *State) IDs() []ozeki.ConversationID {
 	ids := make([]ozeki.ConversationID, 0, len(s.conversations))
 	if s.filter == "" && !s.unreadOnly {
 		snap := s.Snapshot()
-		for _, rows := range [][]Row{snap.Favorites, snap.Conversations, snap.Hidden} {
+		for _, rows := range [][]*Row{snap.Favorites, snap.Conversations, snap.Hidden} {
 			for _, r := range rows {
 				ids = append(ids, r.ID)
 			}

@@ -39,13 +39,6 @@ func (s *State) reread(c *conversation) {
 		return
 	}
 	c.unread, c.preview, c.fleeting = unread, preview, fleeting
-	delete(s.news, c.id)
-	if unread > 0 {
-		if s.news == nil {
-			s.news = map[ozeki.ConversationID]bool{}
-		}
-		s.news[c.id] = true
-	}
 	s.refresh(c)
 }
 
@@ -341,16 +334,6 @@ func (s *State) Newest(id ozeki.ConversationID) ozeki.MessageID {
 		return c.timeline.stored[n-1].ID
 	}
 	return c.lastMessage
-}
-
-// unreadTotal counts what is unread in all, but in what is muted or hidden.
-func (s *State) unreadTotal() (n int) {
-	for id := range s.news {
-		if c := s.conversations[id]; c != nil && c.mute.shown() == "" && !c.isHidden() {
-			n += c.unread
-		}
-	}
-	return n
 }
 
 // newLine is the place of the line above the first message that was new when the conversation was opened. It stays until

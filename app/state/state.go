@@ -109,14 +109,14 @@ type Snapshot struct {
 	Loaded        bool   // the list was loaded at least once
 	Trouble       string // why the list could not be loaded, in words
 	Offline       bool
-	Favorites     []Row
-	Conversations []Row
-	Hidden        []Row
+	Favorites     []*Row
+	Conversations []*Row
+	Hidden        []*Row
 	Filter        string
 	Best          ozeki.ConversationID // that fits the filter best, empty without a filter
 	UnreadOnly    bool
-	Total         int   // conversations in all, the filter aside
-	AllHidden     []Row // the filter aside
+	Total         int    // conversations in all, the filter aside
+	AllHidden     []*Row // the filter aside
 	Blocklist     Blocklist
 	Unsent        int // messages that the server does not have yet
 	Unread        int // messages that were not viewed, in conversations that are neither muted nor hidden
@@ -143,9 +143,9 @@ func (s *Snapshot) Has(extension string) bool {
 
 // Row finds a conversation's row, also that of one which a filter leaves out and which is open.
 func (s *Snapshot) Row(id ozeki.ConversationID) (Row, bool) {
-	for _, rows := range [][]Row{s.Favorites, s.Conversations, s.Hidden} {
-		if i := slices.IndexFunc(rows, func(r Row) bool { return r.ID == id }); i >= 0 {
-			return rows[i], true
+	for _, rows := range [][]*Row{s.Favorites, s.Conversations, s.Hidden} {
+		if i := slices.IndexFunc(rows, func(r *Row) bool { return r.ID == id }); i >= 0 {
+			return *rows[i], true
 		}
 	}
 	if s.Open != nil && s.Open.Known && s.Open.Row.ID == id {
@@ -188,7 +188,6 @@ type State struct {
 	writing map[ozeki.ConversationID]bool // conversations with messages that the server does not have
 
 	changed   Changed                       // what is to be kept on the device
-	news      map[ozeki.ConversationID]bool // conversations with something unread
 	unopened  map[ozeki.ConversationID]bool // those whose last message is to be opened
 	reporting map[ozeki.ConversationID]bool // those of which the server does not know what was viewed
 	line      newLine                       // of the open one
@@ -230,7 +229,10 @@ type conversation struct {
 	sealedDraft bool // the device keeps a draft that was not opened yet
 	lockedDraft bool // and that does not open
 
-	in       section // the list of the sidebar that it stands in
+	in       section // the list of the sidebar that it belongs to
+	shown    *Row    // its row as it was last shown
+	counted  int     // of lists.unread
+	moving   bool    // see move
 	timeline timeline
 	overview
 }
@@ -279,7 +281,7 @@ func (s *State) Snapshot() *Snapshot {
 		Offline: s.offline, Favorites: s.lists.rows[inFavorites], Conversations: s.lists.rows[inOthers], Hidden: s.lists.rows[inHidden], Filter: s.filter,
 		Best: s.best(), UnreadOnly: s.unreadOnly, AllHidden: s.lists.hidden, Blocklist: s.blocklistView(),
 		Total: len(s.conversations), Notices: s.notices[:len(s.notices):len(s.notices)], Announcement: s.announcement,
-		Friends: s.friends, FriendsLoaded: s.friendsLoaded, Unread: s.unreadTotal(),
+		Friends: s.friends, FriendsLoaded: s.friendsLoaded, Unread: s.lists.unread,
 		Workspaces: s.workspaces, WorkspacesLoaded: s.workspaces != nil,
 	}
 	for id := range s.writing {
@@ -372,7 +374,7 @@ type Unopened struct {
 func (s *State) Unopened(ids ...ozeki.ConversationID) []Unopened {
 	if len(ids) == 0 {
 		snap := s.Snapshot()
-		for _, rows := range [][]Row{snap.Favorites, snap.Conversations, snap.Hidden} {
+		for _, rows := range [][]*Row{snap.Favorites, snap.Conversations, snap.Hidden} {
 			for _, r := range rows {
 				ids = append(ids, r.ID)
 			}
