@@ -60,15 +60,38 @@ func placeOf(top, rowHeight float64, total int) int {
 	return min(max(int(math.Floor(top/rowHeight+0.5)), 0), total-1)
 }
 
-// marksOf is the short text at a row's end.
-func marksOf(r state.Row, now time.Time) string {
-	text := ""
-	if !r.Active.IsZero() {
-		text = formatShort(r.Active)
-		if localDay(r.Active) == localDay(now) {
-			text = formatTime(r.Active)
+// whensOf returns how a row says when it was active last: by the time of the day of now, or by another day. It has a memory.
+func whensOf() func(t, now time.Time) string {
+	dayOf, today := daysOf(), ""
+	times, days := map[int64]string{}, map[string]string{}
+	return func(t, now time.Time) string {
+		if t.IsZero() {
+			return ""
 		}
+		if day := dayOf(now); day != today {
+			today = day
+			clear(times)
+		}
+		day := dayOf(t)
+		if day == today {
+			return remember(times, t.Unix()/60, t, formatTime)
+		}
+		return remember(days, day, t, formatShort)
 	}
+}
+
+func remember[K comparable](known map[K]string, key K, t time.Time, format func(time.Time) string) string {
+	text, ok := known[key]
+	if !ok {
+		text = format(t)
+		known[key] = text
+	}
+	return text
+}
+
+// marksOf is the short text at a row's end, which ends with when it was active.
+func marksOf(r state.Row, when string) string {
+	text := when
 	if r.Draft {
 		text = joinMarks("Draft", text)
 	}

@@ -43,6 +43,7 @@ type island struct {
 	took     bool                          // the list has taken the place of the page's picture of it
 	owes     bool                          // a picture of the list could not be made
 	hurry    bool                          // nothing of it was seen yet: what is not needed for that waits
+	when     func(t, now time.Time) string // see whensOf
 	drag     *drag                         // a press on a row, nil for none
 	resize   js.Value
 	funcs    callbacks
@@ -93,7 +94,7 @@ func (n *rowNode) part(p rowPart) js.Value {
 }
 
 func newIsland(a islandActions) *island {
-	return &island{actions: a, rows: map[ozeki.ConversationID]*rowNode{}, hurry: true}
+	return &island{actions: a, rows: map[ozeki.ConversationID]*rowNode{}, hurry: true, when: whensOf()}
 }
 
 func element(tag, class string, children ...js.Value) js.Value {
@@ -522,7 +523,7 @@ func (l *island) marks(r state.Row, now time.Time) string {
 	if l.hurry {
 		return starling.Call("picturedMarks", string(r.ID)).String()
 	}
-	return marksOf(r, now)
+	return marksOf(r, l.when(r.Active, now))
 }
 
 // tint gives the row the user's colour.

@@ -56,7 +56,7 @@ func TestADraggedRowGoesWhereItCoversMost(t *testing.T) {
 }
 
 func TestTheEndOfARowSaysWhenAndWhatIsSpecial(t *testing.T) {
-	now := noon.Add(3 * time.Hour)
+	now, when := noon.Add(3*time.Hour), whensOf()
 	for _, c := range []struct {
 		row  state.Row
 		want string
@@ -70,8 +70,16 @@ func TestTheEndOfARowSaysWhenAndWhatIsSpecial(t *testing.T) {
 		{state.Row{Active: noon, Muted: true, Saving: state.FlagQueued}, "Not saved yet · Muted · 12:00"},
 		{state.Row{Active: noon, Muted: true, Trouble: true}, "Locked · Muted · 12:00"},
 	} {
-		if got := marksOf(c.row, now); got != c.want {
+		if got := marksOf(c.row, when(c.row.Active, now)); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.row, got, c.want)
+		}
+	}
+	// What is today's at noon is not any more after midnight.
+	for now, want := range map[time.Time]string{noon: "12:00", noon.AddDate(0, 0, 1): "10 Mar"} {
+		for range 2 {
+			if got := when(noon, now); got != want {
+				t.Errorf("at %v it was at %q, want %q", now, got, want)
+			}
 		}
 	}
 }

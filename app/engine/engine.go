@@ -99,6 +99,8 @@ type Engine struct {
 	readSince   time.Time                     // see Kept.ReadSince
 	overviews   []ozeki.ConversationID        // those that wait for askOverviews
 	overviewing bool
+	seen        []ozeki.ConversationID // those that wait for openSeen
+	seeing      bool
 	expiry      struct { // the timer for what expires next
 		at   time.Time
 		stop func()
@@ -339,7 +341,7 @@ func (e *Engine) begin(run int, kept *Kept, keeps bool) {
 	e.keeps, e.unkept, e.left, e.leftJot = keeps, false, nil, ""
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
-	e.overviews, e.overviewing = nil, false
+	e.overviews, e.overviewing, e.seen, e.seeing = nil, false, nil, false
 	e.applyLocked(
 		state.SignInDone{User: state.User{ID: session.UserID, Name: kept.Name}, Extensions: session.Extensions},
 		state.OrderChanged{IDs: kept.Order},
@@ -440,7 +442,7 @@ func (e *Engine) leave(reason string) {
 	e.keeping, e.queued, e.mine, e.ordering, e.viewing, e.jotted = nil, nil, nil, nil, nil, nil
 	e.sender = map[ozeki.ConversationID]*outbox{}
 	e.cancelTimers()
-	e.overviews, e.overviewing = nil, false
+	e.overviews, e.overviewing, e.seen, e.seeing = nil, false, nil, false
 	e.applyLocked(state.SignOutDone{Reason: reason})
 	e.goIn(e.run, func(ctx context.Context, _ int) {
 		e.vaultMu.Lock()

@@ -284,22 +284,53 @@ func (e *Engine) openKeys(ctx context.Context, run int, ids ...ozeki.Conversatio
 		}
 		part := todo[:min(size, len(todo))]
 		todo, done = todo[len(part):], done+len(part)
-		opened := e.openPart(ctx, session.Key, part)
-		if ctx.Err() != nil || !e.applyIn(run, state.KeysOpened{Opened: opened}) {
+		opened := state.KeysOpened{Opened: e.openPart(ctx, session.Key, part)}
+		e.mu.Lock()
+		if run != e.run || ctx.Err() != nil {
+			e.unlock()
 			return
 		}
+		e.state.Apply(opened) // what it changes is shown with the last messages
+		e.keepDraftsLocked()  // that were begun before
+		e.unlock()
 		now := make([]ozeki.ConversationID, len(part))
 		for i, u := range part {
 			now[i] = u.ID
 		}
-		e.KeepDrafts() // that were begun before
-		e.openLast(ctx, run, now...)
+		if !e.openLast(ctx, run, now...) && !e.applyIn(run) {
+			return
+		}
 	}
 }
 
-// Seen opens the names of rows that have come into view.
+// Seen opens the names of rows that have come into view: those that have come while others are being opened together, the
+// last ones first.
 func (e *Engine) Seen(ids []ozeki.ConversationID) {
-	e.goRun(func(ctx context.Context, run int) { e.openKeys(ctx, run, ids...) })
+	e.mu.Lock()
+	defer e.unlock()
+	e.seen = append(e.seen, ids...)
+	if !e.seeing {
+		e.seeing = true
+		e.goIn(e.run, e.openSeen)
+	}
+}
+
+func (e *Engine) openSeen(ctx context.Context, run int) {
+	for {
+		e.mu.Lock()
+		if run != e.run || len(e.seen) == 0 || ctx.Err() != nil {
+			if run == e.run {
+				e.seeing = false
+			}
+			e.unlock()
+			return
+		}
+		rest := max(len(e.seen)-openFirst, 0)
+		ids := slices.Clone(e.seen[rest:])
+		e.seen = e.seen[:rest]
+		e.unlock()
+		e.openKeys(ctx, run, ids...)
+	}
 }
 
 // pause parts what nobody waits for into pieces, which leave the user alone; false if the engine is closed meanwhile.

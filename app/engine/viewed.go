@@ -257,26 +257,28 @@ func (e *Engine) counted(ctx context.Context, id ozeki.ConversationID, instance 
 	return ev
 }
 
-// openLast opens the last messages of conversations whose keys are open, many at once: of these, or of all.
-func (e *Engine) openLast(ctx context.Context, run int, ids ...ozeki.ConversationID) {
+// openLast opens the last messages of conversations whose keys are open, many at once: of these, or of all. It reports whether
+// there were any and they are shown.
+func (e *Engine) openLast(ctx context.Context, run int, ids ...ozeki.ConversationID) (shown bool) {
 	const batch = 200
 	for {
 		e.mu.Lock()
 		if run != e.run {
 			e.unlock()
-			return
+			return false
 		}
 		todo := e.state.UnopenedLast(batch, ids...)
 		e.unlock()
 		if len(todo) == 0 {
-			return
+			return shown
 		}
 		opened := make([]state.OpenedLast, len(todo))
 		for i, m := range e.openEach(ctx, todo) {
 			opened[i] = state.OpenedLast{ID: todo[i].ID, Sealed: todo[i].Message, Message: m}
 		}
 		if ctx.Err() != nil || !e.applyIn(run, state.LastOpened{Opened: opened}) {
-			return
+			return false
 		}
+		shown = true
 	}
 }
