@@ -39,6 +39,7 @@ type island struct {
 	height   float64                           // of a row in pixels
 	snap     *state.Snapshot
 	drawn    bool                          // a redraw after scrolling is on its way
+	scrolled time.Time                     // when a list was, last
 	asked    map[ozeki.ConversationID]bool // whose names were asked for
 	took     bool                          // the list has taken the place of the page's picture of it
 	owes     bool                          // a picture of the list could not be made
@@ -56,6 +57,7 @@ type section struct {
 	rows                              []*state.Row
 	inPage                            []*rowNode // in the order of the page
 	top, view                         float64    // scroll position and visible height in pixels
+	scrolled                          bool       // top is to be read again
 	open                              bool
 	total                             int // as set on the list
 }
@@ -163,7 +165,7 @@ func (l *island) attach(id string) {
 		s.root.Set("hidden", i != 1)
 		s.button.Call("addEventListener", "click", l.funcs.on(func([]js.Value) { l.collapse(s) }))
 		s.scroll.Call("addEventListener", "scroll", l.funcs.on(func([]js.Value) {
-			s.top = s.scroll.Get("scrollTop").Float()
+			s.scrolled, l.scrolled = true, time.Now()
 			l.redrawSoon()
 		}), map[string]any{"passive": true})
 		s.setOpen()
@@ -214,7 +216,11 @@ func (s *section) setOpen() {
 	s.scroll.Set("hidden", !s.open)
 }
 
-// show draws a snapshot, at once.
+// scrolls is how long after a list was scrolled the next frame is still likely to scroll it on.
+const scrolls = 100 * time.Millisecond
+
+// show draws a snapshot, at once or, while a list is scrolled, with the next frame: what is drawn between two frames has the
+// browser lay the page out twice, since the second begins by asking how far the list was scrolled.
 func (l *island) show(snap *state.Snapshot) {
 	l.snap = snap
 	if snap.Phase != state.SignedIn || l.asked == nil {
@@ -225,7 +231,11 @@ func (l *island) show(snap *state.Snapshot) {
 	}
 	l.sections[0].rows, l.sections[1].rows, l.sections[2].rows = snap.Favorites, snap.Conversations, snap.Hidden
 	l.hurry = l.hurry && !starling.Call("scrolled").Bool()
-	l.redraw()
+	if time.Since(l.scrolled) < scrolls {
+		l.redrawSoon()
+	} else {
+		l.redraw()
+	}
 	l.sections[0].root.Set("hidden", len(snap.Favorites) == 0)
 	l.sections[2].root.Set("hidden", len(snap.Hidden) == 0)
 	text := ""
@@ -328,6 +338,11 @@ func (l *island) redraw() {
 	var heldIn *section
 	if held != nil {
 		heldIn = held.in
+	}
+	for _, s := range l.sections {
+		if s.scrolled {
+			s.top, s.scrolled = s.scroll.Get("scrollTop").Float(), false
+		}
 	}
 	now := time.Now()
 	wanted := map[ozeki.ConversationID]bool{}

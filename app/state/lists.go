@@ -130,6 +130,7 @@ func (s *State) sort() {
 	}
 	for k, list := range l.sorted {
 		slices.SortFunc(list, func(a, b *conversation) int { return s.compare(section(k), a, b) })
+		l.number(section(k))
 	}
 }
 
@@ -170,24 +171,38 @@ func (s *State) filterRows() {
 	}
 }
 
-// move places the conversations that have changed, in one pass over each list that they leave or come to.
+// move places the conversations that have changed, in one pass over each list that they leave or come to. Where all stand
+// right already, which is so when their names were opened, there is none.
 func (s *State) move() {
 	l := &s.lists
-	var touched [sections]bool
+	var touched, shifted [sections]bool
 	var come [sections][]*conversation
 	for _, c := range l.moved {
 		if s.conversations[c.id] != c || c.moving {
 			continue // gone, which refreshAll has dealt with, or seen already
 		}
-		c.moving, touched[c.in] = true, true
+		c.moving = true
 		l.unread -= c.counted
 		s.show(c)
-		c.in = s.sectionOf(c)
-		touched[c.in] = true
-		come[c.in] = append(come[c.in], c)
+		k := s.sectionOf(c)
+		if k != c.in {
+			shifted[c.in], shifted[k] = true, true
+		}
+		touched[c.in], touched[k] = true, true
+		c.in = k
+		come[k] = append(come[k], c)
 	}
 	for k := inFavorites; k < sections; k++ {
-		if !touched[k] {
+		switch {
+		case !touched[k]:
+			continue
+		case !shifted[k] && !slices.ContainsFunc(come[k], func(c *conversation) bool { return !s.standsRight(c) }):
+			if !l.filtered {
+				l.rows[k] = slices.Clone(l.rows[k])
+				for _, c := range come[k] {
+					l.rows[k][c.at] = c.shown
+				}
+			}
 			continue
 		}
 		slices.SortFunc(come[k], func(a, b *conversation) int { return s.compare(k, a, b) })
@@ -200,6 +215,7 @@ func (s *State) move() {
 		}
 		clear(list[n:])
 		l.sorted[k] = s.merge(k, list[:n], come[k])
+		l.number(k)
 		if !l.filtered {
 			l.rows[k] = rowsOf(l.sorted[k])
 		}
@@ -210,6 +226,19 @@ func (s *State) move() {
 	for _, c := range l.moved {
 		c.moving = false
 	}
+}
+
+// number notes the places in a list.
+func (l *lists) number(k section) {
+	for i, c := range l.sorted[k] {
+		c.at = i
+	}
+}
+
+// standsRight reports whether a conversation's neighbours in its list are the right ones.
+func (s *State) standsRight(c *conversation) bool {
+	list := s.lists.sorted[c.in]
+	return (c.at == 0 || s.compare(c.in, list[c.at-1], c) < 0) && (c.at == len(list)-1 || s.compare(c.in, c, list[c.at+1]) < 0)
 }
 
 // merge puts those that come to a list, which are sorted, into their places in it.

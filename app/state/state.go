@@ -230,6 +230,7 @@ type conversation struct {
 	lockedDraft bool // and that does not open
 
 	in       section // the list of the sidebar that it belongs to
+	at       int     // its place in it, the filter aside
 	shown    *Row    // its row as it was last shown
 	counted  int     // of lists.unread
 	moving   bool    // see move
