@@ -204,8 +204,9 @@
   // Takes the rows out of the lists that are not seen before the user scrolls, and gives them, an array for each list.
   const takeHidden = ([name, , , children]) =>
     name === "ul" ? [children.splice(Math.ceil(innerHeight / 50))] : children.filter((c) => typeof c !== "string").flatMap(takeHidden);
+  let sidebarRead; // a promise of it
   const showSidebar = async () => {
-    const kept = await keptSidebar();
+    const kept = await (sidebarRead = keptSidebar());
     await placed;
     if (!kept || live || root.dataset.phase !== "in") return;
     const hidden = takeHidden(kept.sidebar), at = new Date(kept.at);
@@ -249,11 +250,14 @@
     }, 200);
     setTimeout(() => tellAge(at), 1000); // the browser's first date takes longer than all of the picture
   };
-  // The page has its thread for the sidebar meanwhile.
-  if (root.dataset.phase === "in") starling.compiling = starling.ahead(starlingAt.program, ["return"]);
   if (owner) {
     starling.sidebarShown = showSidebar().catch((err) => console.warn("The sidebar of the last visit: " + err.message));
     early = starling.sidebarShown.then(readEarly).catch(() => undefined); // the program reads it again, and says why it cannot
+  }
+  // Before the sidebar is read the program would only hold that up. Then it is compiled while the page draws.
+  if (root.dataset.phase === "in") {
+    const read = Promise.resolve(sidebarRead).catch(() => {});
+    starling.compiling = starling.ahead(Promise.race([read, after(300)]).then(() => starlingAt.program), ["return"]);
   }
   window.starlingShelf.then(async (db) => {
     await early;
