@@ -62,31 +62,16 @@ func placeOf(top, rowHeight float64, total int) int {
 
 // whensOf returns how a row says when it was active last: by the time of the day of now, or by another day. It has a memory.
 func whensOf() func(t, now time.Time) string {
-	dayOf, today := daysOf(), ""
-	times, days := map[int64]string{}, map[string]string{}
+	dayOf, short := daysOf(), remembering(15*time.Minute, formatShort)
 	return func(t, now time.Time) string {
-		if t.IsZero() {
+		switch {
+		case t.IsZero():
 			return ""
+		case dayOf(t) == dayOf(now):
+			return timeOf(t)
 		}
-		if day := dayOf(now); day != today {
-			today = day
-			clear(times)
-		}
-		day := dayOf(t)
-		if day == today {
-			return remember(times, t.Unix()/60, t, formatTime)
-		}
-		return remember(days, day, t, formatShort)
+		return short(t)
 	}
-}
-
-func remember[K comparable](known map[K]string, key K, t time.Time, format func(time.Time) string) string {
-	text, ok := known[key]
-	if !ok {
-		text = format(t)
-		known[key] = text
-	}
-	return text
 }
 
 // marksOf is the short text at a row's end, which ends with when it was active.

@@ -52,19 +52,26 @@ func entriesOf(o *state.Open, dayOf func(time.Time) string) []entry {
 }
 
 // daysOf returns localDay with a memory: a time zone's days begin on a quarter of an hour.
-func daysOf() func(time.Time) string {
+func daysOf() func(time.Time) string { return remembering(15*time.Minute, localDay) }
+
+// timeOf is formatTime with a memory.
+var timeOf = remembering(time.Minute, formatTime)
+
+// remembering returns a function that says a moment as another one does, which says all of such a stretch of time the same, is
+// slow in a browser, and is asked once.
+func remembering(stretch time.Duration, say func(time.Time) string) func(time.Time) string {
 	known := map[int64]string{}
 	return func(t time.Time) string {
-		quarter := t.Unix() / 900
-		day, ok := known[quarter]
+		n := t.Unix() / int64(stretch.Seconds())
+		text, ok := known[n]
 		if !ok {
 			if len(known) > 4096 {
 				clear(known)
 			}
-			day = localDay(t)
-			known[quarter] = day
+			text = say(t)
+			known[n] = text
 		}
-		return day
+		return text
 	}
 }
 
@@ -210,7 +217,7 @@ func eventWords(e entry) string {
 }
 
 func timePart(e entry) part {
-	return part{tag: "time", attributes: []string{"datetime", e.Created.UTC().Format("2006-01-02T15:04:05Z")}, text: formatTime(e.Created)}
+	return part{tag: "time", attributes: []string{"datetime", e.Created.UTC().Format("2006-01-02T15:04:05Z")}, text: timeOf(e.Created)}
 }
 
 // metaPart says when a message was written and, of one that is not sent, how far it is and what can be done.
