@@ -220,7 +220,8 @@ func (s *section) setOpen() {
 const scrolls = 100 * time.Millisecond
 
 // show draws a snapshot, at once or, while a list is scrolled, with the next frame: what is drawn between two frames has the
-// browser lay the page out twice, since the second begins by asking how far the list was scrolled.
+// browser lay the page out twice, since the second begins by asking how far the list was scrolled. A row that has the focus is
+// drawn at once: the next key starts from where it is.
 func (l *island) show(snap *state.Snapshot) {
 	l.snap = snap
 	if snap.Phase != state.SignedIn || l.asked == nil {
@@ -231,7 +232,7 @@ func (l *island) show(snap *state.Snapshot) {
 	}
 	l.sections[0].rows, l.sections[1].rows, l.sections[2].rows = snap.Favorites, snap.Conversations, snap.Hidden
 	l.hurry = l.hurry && !starling.Call("scrolled").Bool()
-	if time.Since(l.scrolled) < scrolls {
+	if time.Since(l.scrolled) < scrolls && !l.hasFocus() {
 		l.redrawSoon()
 	} else {
 		l.redraw()
@@ -734,6 +735,11 @@ func (l *island) focusFirst() {
 			return
 		}
 	}
+}
+
+func (l *island) hasFocus() bool {
+	_, focused := l.focusedRow()
+	return focused
 }
 
 // focusedRow returns the conversation whose row has the focus.

@@ -13,7 +13,7 @@ import (
 type section int
 
 const (
-	nowhere section = iota // left out
+	nowhere section = iota // not in a list yet
 	inFavorites
 	inOthers
 	inHidden
