@@ -80,6 +80,8 @@ func (g *group) leave(u *update) bool {
 // lead writes the updates that wait, the caller's own at their head, and hands the lead on.
 func (s *sqlStore) lead() {
 	g := &s.group
+	s.write.mu.Lock()
+	defer s.write.mu.Unlock()
 	g.mu.Lock()
 	n := min(len(g.waiting), maxGroup)
 	mine := slices.Clone(g.waiting[:n])
@@ -109,18 +111,20 @@ func (s *sqlStore) lead() {
 
 // alone runs one update in a transaction of its own.
 func (s *sqlStore) alone(u *update) ([]ozeki.UserID, error) {
-	tx, err := s.write.BeginTx(u.ctx, nil)
-	if err != nil {
+	if err := s.write.begin(u.ctx); err != nil {
 		return nil, s.d.wrap("begin", err)
 	}
-	defer tx.Rollback()
-	t := s.tx(tx)
+	defer s.write.rollback()
+	t := s.tx(nil)
 	defer func() { s.stations.forget(t.stations) }()
 	if err := u.run(t); err != nil {
 		return nil, err
 	}
+	if err := gone(u.ctx); err != nil {
+		return nil, err
+	}
 	defer s.stamps.changing(t.stamped())()
-	if err := tx.Commit(); err != nil {
+	if err := s.write.commit(); err != nil {
 		return nil, s.d.wrap("commit", err)
 	}
 	return t.users(), nil
@@ -131,11 +135,10 @@ func (s *sqlStore) alone(u *update) ([]ozeki.UserID, error) {
 func (s *sqlStore) together(all []*update) error {
 	// The transaction is not the leader's alone: it goes on when his caller has gone.
 	ctx := context.WithoutCancel(all[0].ctx)
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
+	if s.write.begin(ctx) != nil {
 		return errAlone
 	}
-	defer tx.Rollback()
+	defer s.write.rollback()
 	users := make([][]ozeki.UserID, len(all))
 	errs := make([]error, len(all))
 	var stations []ozeki.StationID
@@ -145,7 +148,7 @@ func (s *sqlStore) together(all []*update) error {
 		if errs[i] = gone(u.ctx); errs[i] != nil {
 			continue
 		}
-		t := s.tx(tx)
+		t := s.tx(ctx)
 		refused := false
 		err := t.Nested(ctx, func() error {
 			errs[i] = u.run(t)
@@ -160,7 +163,7 @@ func (s *sqlStore) together(all []*update) error {
 		stamped = append(stamped, t.stamped()...)
 	}
 	defer s.stamps.changing(stamped)()
-	if tx.Commit() != nil {
+	if s.write.commit() != nil {
 		return errAlone
 	}
 	for i, u := range all {

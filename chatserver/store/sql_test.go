@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -20,6 +21,16 @@ func openInternal(t *testing.T) *sqlStore {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s.(*sqlStore)
+}
+
+// writing is the connection that changes go over, for what the store has no call for. Nobody changes anything meanwhile.
+func writing(t *testing.T, s *sqlStore) *sql.Conn {
+	t.Helper()
+	if err := s.write.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.write.rollback()
+	return s.write.conn
 }
 
 func TestPlaceholdersAreWrittenAsTheEngineWantsThem(t *testing.T) {
@@ -54,7 +65,7 @@ func TestPragmasHoldOnEveryConnection(t *testing.T) {
 		"user_version":  {version, version},
 	} {
 		var write, read string
-		if err := errors.Join(s.write.QueryRow("PRAGMA "+pragma).Scan(&write), s.pool.QueryRow("PRAGMA "+pragma).Scan(&read)); err != nil {
+		if err := errors.Join(writing(t, s).QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&write), s.pool.QueryRow("PRAGMA "+pragma).Scan(&read)); err != nil {
 			t.Fatal(err)
 		}
 		if write != want.write || read != want.read {
@@ -70,11 +81,11 @@ func TestPragmasHoldOnEveryConnection(t *testing.T) {
 func TestAFullDiskRefusesAndRecovers(t *testing.T) {
 	s := openInternal(t)
 	var pages int
-	if err := s.write.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
+	if err := writing(t, s).QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages); err != nil {
 		t.Fatal(err)
 	}
 	limit := func(n int) {
-		if _, err := s.write.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
+		if _, err := writing(t, s).ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
 			t.Fatal(err)
 		}
 	}

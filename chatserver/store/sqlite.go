@@ -40,8 +40,8 @@ func OpenSQLite(ctx context.Context, path string) (Store, error) {
 	if err := checkFile(abs); err != nil {
 		return nil, err
 	}
-	d := &dialect{name: "sqlite", classify: classifySQLite}
-	write, err := openPool(abs, 2, "_txlock=immediate&_pragma=synchronous(FULL)&_pragma=secure_delete(1)")
+	d := &dialect{name: "sqlite", begin: "BEGIN IMMEDIATE", classify: classifySQLite}
+	write, err := openPool(abs, 1, "_txlock=immediate&_pragma=synchronous(FULL)&_pragma=secure_delete(1)")
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", abs, err)
 	}
@@ -55,7 +55,7 @@ func OpenSQLite(ctx context.Context, path string) (Store, error) {
 		return nil, fmt.Errorf("database %s: %w", abs, err)
 	}
 	reading := &prepared{DB: read}
-	return &sqlStore{reader: reader{d: d, q: reading, pool: reading}, write: &prepared{DB: write}, stamps: newStamps()}, nil
+	return &sqlStore{reader: reader{d: d, q: reading, pool: reading}, write: &writer{DB: write, begins: d.begin}, stamps: newStamps()}, nil
 }
 
 func openPool(path string, size int, more string) (*sql.DB, error) {
