@@ -30,8 +30,8 @@ const sqliteApplicationID = 0x5374726c
 // Pragmas, and why: WAL lets readers go on while one writes; synchronous=FULL syncs the log at each commit, so that an
 // acknowledged change survives a power cut; secure_delete overwrites what is deleted, so that a deleted message is not
 // left in the file; foreign_keys are off by default in SQLite; busy_timeout waits for another
-// process (a backup) instead of failing. Changes go over one connection at a time, as SQLite has one writer anyway and a
-// queue in front of it is fairer than its polling (another one is there to compile statements meanwhile); reads go over a pool of connections that cannot write.
+// process (a backup) instead of failing. Changes go over one connection, as SQLite has one writer anyway and a
+// queue in front of it is fairer than its polling; reads go over a pool of connections that cannot write.
 func OpenSQLite(ctx context.Context, path string) (Store, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {

@@ -1,13 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"starling/ozeki"
@@ -20,7 +21,7 @@ type writer struct {
 	begins     string
 	mu         sync.Mutex // held while somebody writes
 	conn       *sql.Conn  // nil: there is none at the moment
-	statements map[string]*sql.Stmt
+	statements map[string]statement
 	begun      bool // a transaction that was not committed
 }
 
@@ -31,7 +32,7 @@ func (w *writer) begin(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		w.conn, w.statements = conn, map[string]*sql.Stmt{}
+		w.conn, w.statements = conn, map[string]statement{}
 	}
 	err := w.run(ctx, w.begins)
 	w.begun = err == nil
@@ -64,19 +65,27 @@ func (w *writer) commit() error {
 	return err
 }
 
-func (w *writer) run(ctx context.Context, query string) error {
+func (w *writer) run(ctx context.Context, query string, args ...any) error {
 	s, err := w.statement(ctx, query)
 	if err == nil {
-		_, err = s.ExecContext(ctx)
+		_, err = s.ExecContext(ctx, args...)
 	}
 	return err
 }
 
-func (w *writer) statement(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s := w.statements[query]; s != nil {
+// statement is a compiled query.
+type statement struct {
+	*sql.Stmt
+	reads  bool // it changes nothing
+	counts bool // it names the counter
+}
+
+func (w *writer) statement(ctx context.Context, query string) (statement, error) {
+	if s, ok := w.statements[query]; ok {
 		return s, nil
 	}
-	s, err := w.conn.PrepareContext(ctx, query)
+	compiled, err := w.conn.PrepareContext(ctx, query)
+	s := statement{compiled, strings.HasPrefix(query, "SELECT"), strings.Contains(query, "counter")}
 	if err == nil {
 		w.statements[query] = s
 	}
@@ -93,28 +102,87 @@ func (w *writer) Close() error {
 	return w.DB.Close()
 }
 
-// sqlTx is a write transaction.
+// transaction is what the updates that share one have in common.
+type transaction struct {
+	*writer
+	ctx     context.Context // of all statements; nil: each has its own
+	careful bool            // what may have to be undone is done behind savepoints
+	counter counter
+}
+
+// counter is how far the sequence numbers are. The zero value has not been read.
+type counter struct {
+	first, last int64 // given out in this transaction
+	stored      int64 // what the table has
+}
+
+// back takes back the numbers given out since the counter was like this.
+func (c *counter) back(was counter) {
+	if c.last = was.last; was.stored == 0 && c.stored > 0 {
+		c.last = c.first - 1
+	}
+}
+
+// store writes down how far the counter is.
+func (t *transaction) store(ctx context.Context) error {
+	c := &t.counter
+	if c.last == c.stored {
+		return nil
+	}
+	err := t.run(ctx, `UPDATE counter SET value = ? WHERE name = 'seq'`, c.last)
+	if err == nil {
+		c.stored = c.last
+	}
+	return err
+}
+
+func (t *transaction) commit() error {
+	if err := t.store(context.Background()); err != nil {
+		return err
+	}
+	return t.writer.commit()
+}
+
+// sqlTx is an update in a transaction.
 type sqlTx struct {
 	reader
-	w        *writer
-	all      context.Context // of all statements, where several share the transaction; nil: each has its own
+	in       *transaction
+	broken   error // why nothing more can be done
+	wrote    int   // how many statements have changed something
 	nested   int
-	changed  map[ozeki.UserID]bool
+	changed  []ozeki.UserID
 	stations []ozeki.StationID // that may have changed
 	about    []string          // conversations that may have changed
 }
 
+func (s *sqlStore) tx(in *transaction) *sqlTx {
+	t := &sqlTx{in: in}
+	t.reader = reader{d: s.d, q: t}
+	return t
+}
+
 // statement is the statement of a query and the context to run it with. One that has begun in a shared transaction is not
 // interrupted, for the engine would end the transaction of all.
-func (t *sqlTx) statement(ctx context.Context, query string) (context.Context, *sql.Stmt, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+func (t *sqlTx) statement(ctx context.Context, query string) (context.Context, statement, error) {
+	if err := cmp.Or(t.broken, ctx.Err()); err != nil {
+		return nil, statement{}, err
 	}
-	if t.all != nil {
-		ctx = t.all
+	if t.in.ctx != nil {
+		ctx = t.in.ctx
 	}
-	s, err := t.w.statement(ctx, query)
-	return ctx, s, err
+	s, err := t.in.statement(ctx, query)
+	if err == nil && s.counts {
+		err = t.in.store(ctx)
+	}
+	return ctx, s, t.check(err)
+}
+
+// check notes an error after which the engine may have ended the transaction.
+func (t *sqlTx) check(err error) error {
+	if err != nil && errors.Is(t.d.classify(err), ErrUnavailable) {
+		t.broken = err
+	}
+	return err
 }
 
 func (t *sqlTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -122,37 +190,47 @@ func (t *sqlTx) QueryContext(ctx context.Context, query string, args ...any) (*s
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(ctx, args...)
+	if !s.reads {
+		t.wrote++
+	}
+	rows, err := s.QueryContext(ctx, args...)
+	return rows, t.check(err)
 }
 
-func (t *sqlTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+func (t *sqlTx) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
 	ctx, s, err := t.statement(ctx, t.d.rebind(query))
 	if err != nil {
 		return 0, err
 	}
 	res, err := s.ExecContext(ctx, args...)
-	if err != nil {
-		return 0, err
+	if err == nil {
+		n, err = res.RowsAffected()
 	}
-	return res.RowsAffected()
+	if err != nil || n > 0 {
+		t.wrote++
+	}
+	return n, t.check(err)
 }
 
 // next gives out the next sequence number. The counter's row stays locked until the transaction ends, which puts the
-// numbers into the order of the commits.
+// numbers into the order of the commits. How far they are is written down before it ends, or something asks for it.
 func (t *sqlTx) next(ctx context.Context) (int64, error) {
-	var seq int64
-	err := t.row(ctx, `UPDATE counter SET value = value + 1 WHERE name = 'seq' RETURNING value`).Scan(&seq)
-	return seq, err
+	c := &t.in.counter
+	if c.stored > 0 {
+		c.last++
+		return c.last, cmp.Or(t.broken, ctx.Err())
+	}
+	wrote := t.wrote
+	err := t.row(ctx, `UPDATE counter SET value = value + 1 WHERE name = 'seq' RETURNING value`).Scan(&c.stored)
+	c.first, c.last = c.stored, c.stored
+	t.wrote = wrote // see counter.back
+	return c.last, err
 }
 
 // changes notes that what is stored of a conversation may have changed: see Stamped.
 func (t *sqlTx) changes(id string) { t.about = append(t.about, id) }
 
-func (t *sqlTx) touch(users ...ozeki.UserID) {
-	for _, u := range users {
-		t.changed[u] = true
-	}
-}
+func (t *sqlTx) touch(users ...ozeki.UserID) { t.changed = append(t.changed, users...) }
 
 // tell runs a change that returns the ids of the users whom it concerns.
 func (t *sqlTx) tell(ctx context.Context, query string, args ...any) error {
@@ -161,46 +239,58 @@ func (t *sqlTx) tell(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
-func (s *sqlStore) tx(all context.Context) *sqlTx {
-	t := &sqlTx{w: s.write, all: all, changed: map[ozeki.UserID]bool{}}
-	t.reader = reader{d: s.d, q: t}
-	return t
-}
-
 // stamped names the users and conversations that may have changed.
 func (t *sqlTx) stamped() []string {
 	ids := t.about
-	for u := range t.changed {
+	for _, u := range t.changed {
 		ids = append(ids, string(u))
 	}
 	return ids
 }
 
-// users names those for whom something changed, sorted.
+// users names those for whom something changed, sorted, each once.
 func (t *sqlTx) users() []ozeki.UserID {
-	users := make([]ozeki.UserID, 0, len(t.changed))
-	for u := range t.changed {
-		users = append(users, u)
-	}
+	users := append([]ozeki.UserID{}, t.changed...)
 	slices.Sort(users)
-	return users
+	return slices.Compact(users)
 }
 
+// Nested makes no savepoint where it can do without: most that fails has changed nothing yet. Where something would have to
+// be undone the run breaks off with errUndo, and another one is careful.
 func (t *sqlTx) Nested(_ context.Context, fn func() error) error {
+	wrote, told, counted := t.wrote, len(t.changed), t.in.counter
+	if !t.in.careful {
+		err := fn()
+		switch {
+		case err == nil || t.broken != nil:
+		case t.wrote > wrote:
+			t.broken = errUndo
+		default:
+			t.changed = t.changed[:told]
+			t.in.counter.back(counted)
+		}
+		return err
+	}
 	t.nested++
 	name := "nested" + strconv.Itoa(t.nested)
 	defer func() { t.nested-- }()
-	savepoint := func(command string) error { return t.w.run(context.Background(), command+name) }
-	if err := savepoint("SAVEPOINT "); err != nil {
-		return t.d.wrap("savepoint", err)
-	}
-	before := maps.Clone(t.changed)
-	if err := fn(); err != nil {
-		if err2 := savepoint("ROLLBACK TO SAVEPOINT "); err2 != nil {
-			return t.d.wrap("roll back to savepoint", errors.Join(err2, err))
+	savepoint := func(op, command string) error {
+		err := t.in.run(context.Background(), command+name)
+		if err != nil {
+			t.broken = err
 		}
-		t.changed = before
+		return t.d.wrap(op, err)
+	}
+	if err := savepoint("savepoint", "SAVEPOINT "); err != nil {
 		return err
 	}
-	return t.d.wrap("release savepoint", savepoint("RELEASE SAVEPOINT "))
+	if err := fn(); err != nil {
+		if err2 := savepoint("roll back to savepoint", "ROLLBACK TO SAVEPOINT "); err2 != nil {
+			return errors.Join(err2, err)
+		}
+		t.changed = t.changed[:told]
+		t.in.counter = counted
+		return err
+	}
+	return savepoint("release savepoint", "RELEASE SAVEPOINT ")
 }
