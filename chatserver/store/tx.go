@@ -234,10 +234,23 @@ func (t *sqlTx) touch(users ...ozeki.UserID) { t.changed = append(t.changed, use
 
 // tell runs a change that returns the ids of the users whom it concerns.
 func (t *sqlTx) tell(ctx context.Context, query string, args ...any) error {
-	users, err := list(ctx, t.reader, func(rows *sql.Rows, u *ozeki.UserID) error { return rows.Scan(u) }, query, args...)
+	users, err := list(ctx, t.reader, scanUser, query, args...)
 	t.touch(users...)
 	return err
 }
+
+// tellMembers makes a change to the rows of a conversation's members, of whom it tells all. To have it return their ids would
+// make SQLite go over them twice.
+func (t *sqlTx) tellMembers(ctx context.Context, id ozeki.ConversationID, set string, args ...any) error {
+	members, err := list(ctx, t.reader, scanUser, `SELECT user_id FROM member WHERE conversation_id = ?`, string(id))
+	if err == nil {
+		_, err = t.exec(ctx, `UPDATE member SET `+set+` WHERE conversation_id = ?`, append(args, string(id))...)
+	}
+	t.touch(members...)
+	return err
+}
+
+func scanUser(rows *sql.Rows, u *ozeki.UserID) error { return rows.Scan(u) }
 
 // stamped names the users and conversations that may have changed.
 func (t *sqlTx) stamped() []string {
