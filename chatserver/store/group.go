@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"starling/ozeki"
 )
@@ -34,7 +36,9 @@ type group struct {
 	leading bool // somebody writes
 
 	// The leader's own.
-	wary int // for so many transactions more
+	last int           // how many updates the last group had
+	took time.Duration // how long its commit took
+	wary int           // for so many transactions more
 }
 
 // update is a call of Update and its outcome.
@@ -86,13 +90,26 @@ func (g *group) leave(u *update) bool {
 	return true
 }
 
+// gather lets those come back in whom the last group has answered: they are about to, and a group that has only the first of
+// them waits for the disk as long as one with all. Who does not come is waited for a part of that time only. It is called
+// with the lock.
+func (g *group) gather() {
+	for start := time.Now(); len(g.waiting) < g.last && time.Since(start) < g.took/4; {
+		g.mu.Unlock()
+		runtime.Gosched()
+		g.mu.Lock()
+	}
+}
+
 // lead writes the updates that wait, the caller's own at their head, and hands the lead on.
 func (s *sqlStore) lead() {
 	g := &s.group
 	s.write.mu.Lock()
 	defer s.write.mu.Unlock()
 	g.mu.Lock()
+	g.gather()
 	n := min(len(g.waiting), maxGroup)
+	g.last = n
 	mine := slices.Clone(g.waiting[:n])
 	g.waiting = slices.Delete(g.waiting, 0, n)
 	g.mu.Unlock()
@@ -204,9 +221,11 @@ func (s *sqlStore) share(all []*update, careful bool) error {
 		}
 	}
 	defer s.stamps.changing(stamped)()
+	start := time.Now()
 	if in.commit() != nil {
 		return errAlone
 	}
+	s.group.took = time.Since(start)
 	for i, u := range all {
 		u.users, u.err = users[i], errs[i]
 	}

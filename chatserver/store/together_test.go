@@ -503,3 +503,25 @@ func TestAConnectionThatCannotBeginIsReplaced(t *testing.T) {
 		t.Errorf("stored %v", got)
 	}
 }
+
+// Who leads after a group of several waits for those whom it has answered, but not for ever.
+func TestALeaderGathersTheGroupAgain(t *testing.T) {
+	g := &group{waiting: []*update{{}}, last: 3, took: time.Hour}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for range 2 {
+		go func() {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.waiting = append(g.waiting, &update{})
+		}()
+	}
+	g.gather()
+	if len(g.waiting) != 3 {
+		t.Errorf("%d wait", len(g.waiting))
+	}
+	g.last, g.took = 4, 0
+	g.gather()
+	g.last, g.took = 1, time.Hour
+	g.gather()
+}
