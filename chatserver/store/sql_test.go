@@ -56,13 +56,14 @@ func TestPragmasHoldOnEveryConnection(t *testing.T) {
 	}
 	version := strconv.Itoa(len(steps))
 	for pragma, want := range map[string]struct{ write, read string }{
-		"journal_mode":  {"wal", "wal"},
-		"synchronous":   {"2", "2"},
-		"foreign_keys":  {"1", "1"},
-		"busy_timeout":  {"5000", "5000"},
-		"query_only":    {"0", "1"},
-		"secure_delete": {"1", "0"},
-		"user_version":  {version, version},
+		"journal_mode":       {"wal", "wal"},
+		"synchronous":        {"2", "2"},
+		"foreign_keys":       {"1", "1"},
+		"busy_timeout":       {"5000", "5000"},
+		"query_only":         {"0", "1"},
+		"secure_delete":      {"1", "0"},
+		"wal_autocheckpoint": {"4000", "1000"},
+		"user_version":       {version, version},
 	} {
 		var write, read string
 		if err := errors.Join(writing(t, s).QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&write), s.pool.QueryRow("PRAGMA "+pragma).Scan(&read)); err != nil {
