@@ -124,6 +124,7 @@ func (s *Server) once(ctx context.Context, req *request, effect func(context.Con
 	defer cancel()
 	err := s.update(ctx, func(tx store.Tx) error {
 		ctx := work
+		req.committed = nil // of a run that was undone
 		was, first, err := tx.ClaimRequest(ctx, store.Request{UserID: req.user, ID: id, Call: call, Fingerprint: fingerprint, SeenAt: req.now})
 		if err != nil {
 			return err

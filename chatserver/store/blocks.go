@@ -2,13 +2,12 @@ package store
 
 import (
 	"context"
-	"database/sql"
 
 	"starling/ozeki"
 )
 
 func (r reader) blocks(ctx context.Context, query string, user ozeki.UserID) ([]ozeki.UserID, error) {
-	users, err := list(ctx, r, func(rows *sql.Rows, u *ozeki.UserID) error { return rows.Scan(u) }, query, string(user))
+	users, err := list(ctx, r, scanUser, query, string(user))
 	return users, r.d.wrap("list blocks", err)
 }
 
@@ -36,7 +35,7 @@ func (t *sqlTx) SetBlocked(ctx context.Context, user, other ozeki.UserID, on boo
 	if err != nil {
 		return t.d.wrap("set block", err)
 	}
-	told, err := list(ctx, t.reader, func(rows *sql.Rows, u *ozeki.UserID) error { return rows.Scan(u) },
+	told, err := list(ctx, t.reader, scanUser,
 		`UPDATE friend SET seq = ? WHERE user_id = ? AND friend_id = ? OR user_id = ? AND friend_id = ? RETURNING user_id`,
 		seq, string(user), string(other), string(other), string(user))
 	t.touch(told...)

@@ -4,19 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"starling/ozeki"
 )
 
 // Updates that come while another one is being written share the next transaction: a commit waits for the disk, and one
-// wait serves them all ("group commit"). The first that waits leads the others; each runs behind a savepoint of its own,
-// so that one that fails takes nothing of the others with it.
+// wait serves them all ("group commit"). The first that waits leads the others. One that fails takes nothing of the others
+// with it: either it has changed nothing yet, or all run again, each behind a savepoint of its own.
 
 // maxGroup is how many updates share a transaction at most.
 const maxGroup = 128
+
+// waryFor is how many transactions have savepoints after one has had to be run again for lack of them.
+const waryFor = 32
+
+// errUndo: something that an update has done is to be undone, and there was no savepoint. Nothing was stored.
+var errUndo = errors.New("no savepoint")
 
 // errAlone: a transaction that several updates shared broke, and nothing of it was stored.
 var errAlone = errors.New("shared transaction broke")
@@ -26,6 +34,11 @@ type group struct {
 	mu      sync.Mutex
 	waiting []*update
 	leading bool // somebody writes
+
+	// The leader's own.
+	last int           // how many updates the last group had
+	took time.Duration // how long its commit took
+	wary int           // for so many transactions more
 }
 
 // update is a call of Update and its outcome.
@@ -77,11 +90,26 @@ func (g *group) leave(u *update) bool {
 	return true
 }
 
+// gather lets those come back in whom the last group has answered: they are about to, and a group that has only the first of
+// them waits for the disk as long as one with all. Who does not come is waited for a part of that time only. It is called
+// with the lock.
+func (g *group) gather() {
+	for start := time.Now(); len(g.waiting) < g.last && time.Since(start) < g.took/4; {
+		g.mu.Unlock()
+		runtime.Gosched()
+		g.mu.Lock()
+	}
+}
+
 // lead writes the updates that wait, the caller's own at their head, and hands the lead on.
 func (s *sqlStore) lead() {
 	g := &s.group
+	s.write.mu.Lock()
+	defer s.write.mu.Unlock()
 	g.mu.Lock()
+	g.gather()
 	n := min(len(g.waiting), maxGroup)
+	g.last = n
 	mine := slices.Clone(g.waiting[:n])
 	g.waiting = slices.Delete(g.waiting, 0, n)
 	g.mu.Unlock()
@@ -107,66 +135,106 @@ func (s *sqlStore) lead() {
 	}
 }
 
+// cautiously runs a transaction without savepoints, and once more with them if something has to be undone. Where that has
+// happened the next ones have savepoints at once, so that who makes it happen over and over costs the others little.
+func (s *sqlStore) cautiously(run func(careful bool) error) error {
+	g := &s.group
+	if g.wary > 0 {
+		g.wary--
+		return run(true)
+	}
+	err := run(false)
+	if err == errUndo {
+		g.wary = waryFor
+		err = run(true)
+	}
+	return err
+}
+
 // alone runs one update in a transaction of its own.
-func (s *sqlStore) alone(u *update) ([]ozeki.UserID, error) {
-	tx, err := s.write.BeginTx(u.ctx, nil)
-	if err != nil {
-		return nil, s.d.wrap("begin", err)
-	}
-	defer tx.Rollback()
-	t := s.tx(tx)
-	defer func() { s.stations.forget(t.stations) }()
-	if err := u.run(t); err != nil {
-		return nil, err
-	}
-	defer s.stamps.changing(t.stamped())()
-	if err := tx.Commit(); err != nil {
-		return nil, s.d.wrap("commit", err)
-	}
-	return t.users(), nil
+func (s *sqlStore) alone(u *update) (users []ozeki.UserID, err error) {
+	err = s.cautiously(func(careful bool) error {
+		u.panic = ""
+		if err := s.write.begin(u.ctx); err != nil {
+			return s.d.wrap("begin", err)
+		}
+		defer s.write.rollback()
+		t := s.tx(&transaction{writer: s.write, careful: careful})
+		defer func() { s.stations.forget(t.stations) }()
+		err := u.run(t)
+		switch {
+		case t.broken == errUndo:
+			return errUndo
+		case err != nil:
+			return err
+		case t.broken != nil:
+			return s.d.wrap("update", t.broken)
+		}
+		if err := gone(u.ctx); err != nil {
+			return err
+		}
+		defer s.stamps.changing(t.stamped())()
+		if err := t.in.commit(); err != nil {
+			return s.d.wrap("commit", err)
+		}
+		users = t.users()
+		return nil
+	})
+	return users, err
 }
 
 // together runs several in one transaction. After errAlone nothing is stored, and each is to be run alone: the engine
-// ends a whole transaction when a statement in it is interrupted or finds the disk full.
+// ends a whole transaction when a statement in it finds the disk full.
 func (s *sqlStore) together(all []*update) error {
+	return s.cautiously(func(careful bool) error { return s.share(all, careful) })
+}
+
+func (s *sqlStore) share(all []*update, careful bool) error {
 	// The transaction is not the leader's alone: it goes on when his caller has gone.
 	ctx := context.WithoutCancel(all[0].ctx)
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
+	if s.write.begin(ctx) != nil {
 		return errAlone
 	}
-	defer tx.Rollback()
+	defer s.write.rollback()
+	in := &transaction{writer: s.write, ctx: ctx, careful: careful}
 	users := make([][]ozeki.UserID, len(all))
 	errs := make([]error, len(all))
 	var stations []ozeki.StationID
 	var stamped []string
 	defer func() { s.stations.forget(stations) }()
 	for i, u := range all {
+		u.panic = ""
 		if errs[i] = gone(u.ctx); errs[i] != nil {
 			continue
 		}
-		t := s.tx(tx)
-		refused := false
-		err := t.Nested(ctx, func() error {
-			errs[i] = u.run(t)
-			refused = errs[i] != nil
-			return errs[i]
-		})
+		t := s.tx(in)
+		errs[i] = t.Nested(ctx, func() error { return u.run(t) })
 		stations = append(stations, t.stations...)
-		if err != nil && !refused || errors.Is(errs[i], ErrUnavailable) {
+		switch {
+		case t.broken == errUndo:
+			return errUndo
+		case t.broken != nil || errors.Is(errs[i], ErrUnavailable) && !over(errs[i]):
 			return errAlone
+		case errs[i] == nil:
+			users[i] = t.users()
+			stamped = append(stamped, t.stamped()...)
 		}
-		users[i] = t.users()
-		stamped = append(stamped, t.stamped()...)
 	}
 	defer s.stamps.changing(stamped)()
-	if tx.Commit() != nil {
+	start := time.Now()
+	if in.commit() != nil {
 		return errAlone
 	}
+	s.group.took = time.Since(start)
 	for i, u := range all {
 		u.users, u.err = users[i], errs[i]
 	}
 	return nil
+}
+
+// over reports whether an error is that of a caller's context.
+func over(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // gone is the error of a call that nobody waits for any more.
@@ -179,7 +247,6 @@ func gone(ctx context.Context) error {
 
 // run calls the update's function. Its panic is kept for its own caller, and is an error here.
 func (u *update) run(t Tx) (err error) {
-	u.panic = ""
 	defer func() {
 		if p := recover(); p != nil {
 			u.panic = fmt.Sprintf("%v\n%s", p, debug.Stack())

@@ -45,7 +45,7 @@ func (t *sqlTx) SetMark(ctx context.Context, user ozeki.UserID, id ozeki.Convers
 	if kind == Viewed {
 		was = viewed
 	}
-	senders, err := list(ctx, t.reader, func(rows *sql.Rows, u *ozeki.UserID) error { return rows.Scan(u) },
+	senders, err := list(ctx, t.reader, scanUser,
 		`SELECT DISTINCT x.sender FROM message x JOIN conversation c ON c.conversation_id = x.conversation_id AND c.instance = x.instance
 		WHERE x.conversation_id = ? AND x.seq > ? AND x.seq <= ? AND x.sender <> ?`, string(id), was, place, string(user))
 	if err != nil || len(senders) == 0 {
@@ -67,9 +67,12 @@ func (t *sqlTx) SetMark(ctx context.Context, user ozeki.UserID, id ozeki.Convers
 		}
 	}
 	for _, sender := range senders {
-		err := t.tell(ctx, `UPDATE member SET content_seq = ? WHERE user_id = ? AND conversation_id = ? RETURNING user_id`, seq, string(sender), string(id))
+		n, err := t.exec(ctx, `UPDATE member SET content_seq = ? WHERE user_id = ? AND conversation_id = ?`, seq, string(sender), string(id))
 		if err != nil {
 			return t.d.wrap(op, err)
+		}
+		if n > 0 { // else he has left
+			t.touch(sender)
 		}
 	}
 	return nil
@@ -133,7 +136,7 @@ func (t *sqlTx) Clear(ctx context.Context, id ozeki.ConversationID, instance oze
 		return t.d.wrap(op, err)
 	}
 	// What comes in the new instance has a place above all marks.
-	err = t.tell(ctx, `UPDATE member SET unread = 0, viewed_id = '', list_seq = ? WHERE conversation_id = ? RETURNING user_id`, seq, string(id))
+	err = t.tellMembers(ctx, id, `unread = 0, viewed_id = '', list_seq = ?`, seq)
 	return t.d.wrap(op, err)
 }
 
@@ -205,6 +208,5 @@ func (t *sqlTx) afterPurge(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return t.tell(ctx, `UPDATE member SET list_seq = ?, viewed_id = COALESCE((`+messageAtOrBelow+`member.viewed_seq`+newestOne+`), '')
-		WHERE conversation_id = ? RETURNING user_id`, seq, id)
+	return t.tellMembers(ctx, ozeki.ConversationID(id), `list_seq = ?, viewed_id = COALESCE((`+messageAtOrBelow+`member.viewed_seq`+newestOne+`), '')`, seq)
 }

@@ -66,11 +66,6 @@ func (r reader) groupParts(ctx context.Context, out []Listed, user ozeki.UserID)
 	return nil
 }
 
-// tellMembers has all members told that their entry in the list has changed.
-func (t *sqlTx) tellMembers(ctx context.Context, id ozeki.ConversationID, seq int64) error {
-	return t.tell(ctx, `UPDATE member SET list_seq = ? WHERE conversation_id = ? RETURNING user_id`, seq, string(id))
-}
-
 func (t *sqlTx) AddMembers(ctx context.Context, id ozeki.ConversationID, members []ozeki.Member) error {
 	if len(members) == 0 {
 		return nil
@@ -89,7 +84,7 @@ func (t *sqlTx) AddMembers(ctx context.Context, id ozeki.ConversationID, members
 			return t.d.wrap("add member", err)
 		}
 	}
-	return t.d.wrap("tell members", t.tellMembers(ctx, id, seq))
+	return t.d.wrap("tell members", t.tellMembers(ctx, id, `list_seq = ?`, seq))
 }
 
 func (t *sqlTx) RemoveMember(ctx context.Context, user ozeki.UserID, id ozeki.ConversationID) error {
@@ -130,17 +125,14 @@ func (t *sqlTx) RemoveMember(ctx context.Context, user ozeki.UserID, id ozeki.Co
 	if _, err := t.exec(ctx, `UPDATE conversation SET rekey = 1 WHERE conversation_id = ?`, string(id)); err != nil {
 		return t.d.wrap("remove member", err)
 	}
-	return t.d.wrap("tell members", t.tellMembers(ctx, id, seq))
+	return t.d.wrap("tell members", t.tellMembers(ctx, id, `list_seq = ?`, seq))
 }
 
 func (t *sqlTx) RenameConversation(ctx context.Context, id ozeki.ConversationID, displayName string) error {
 	t.changes(string(id))
 	seq, err := t.next(ctx)
 	if err == nil {
-		_, err = t.exec(ctx, `UPDATE member SET display_name = ? WHERE conversation_id = ?`, displayName, string(id))
-	}
-	if err == nil {
-		err = t.tellMembers(ctx, id, seq)
+		err = t.tellMembers(ctx, id, `display_name = ?, list_seq = ?`, displayName, seq)
 	}
 	return t.d.wrap("rename conversation", err)
 }
@@ -163,7 +155,7 @@ func (t *sqlTx) Rekey(ctx context.Context, id ozeki.ConversationID, members []oz
 		}
 	}
 	if err == nil {
-		err = t.tellMembers(ctx, id, seq)
+		err = t.tellMembers(ctx, id, `list_seq = ?`, seq)
 	}
 	return t.d.wrap("change key", err)
 }

@@ -109,8 +109,7 @@ func (t *sqlTx) AddMessage(ctx context.Context, conversation ozeki.ConversationI
 	if err != nil {
 		return Message{}, t.d.wrap("add message", err)
 	}
-	err = t.tell(ctx, `UPDATE member SET content_seq = ?, unread = unread + CASE WHEN user_id = ? THEN 0 ELSE 1 END
-		WHERE conversation_id = ? RETURNING user_id`, m.Seq, string(m.Sender), string(conversation))
+	err = t.tellMembers(ctx, conversation, `content_seq = ?, unread = unread + CASE WHEN user_id = ? THEN 0 ELSE 1 END`, m.Seq, string(m.Sender))
 	m.Created, m.ValidUntil = fromUnix(unix(m.Created)), fromUnix(unix(m.ValidUntil))
 	return m, t.d.wrap("tell members", err)
 }
@@ -149,7 +148,7 @@ func (t *sqlTx) changeMessage(ctx context.Context, conversation ozeki.Conversati
 			kind, data, extra, unix(at), seq, string(conversation), string(id))
 	}
 	if err == nil {
-		err = t.tell(ctx, `UPDATE member SET content_seq = ? WHERE conversation_id = ? RETURNING user_id`, seq, string(conversation))
+		err = t.tellMembers(ctx, conversation, `content_seq = ?`, seq)
 	}
 	if err != nil {
 		return Message{}, t.d.wrap("change message", err)

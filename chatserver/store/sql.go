@@ -1,23 +1,22 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"starling/ozeki"
 )
 
 // dialect is what differs between the database engines beside the migrations.
 type dialect struct {
 	name     string
 	dollars  bool              // placeholders are $1, $2, … instead of ?
+	begin    string            // the statement that begins a write transaction
 	classify func(error) error // wraps an engine's error in ErrUnavailable where that is what it means
 }
 
@@ -48,17 +47,15 @@ func (d *dialect) wrap(op string, err error) error {
 	return fmt.Errorf("%s: %w", op, d.classify(err))
 }
 
-// querier is what *sql.DB, *sql.Tx and statements have in common.
+// querier answers questions, from a pool or inside a transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// sqlStore is a Store over database/sql: reads go to one pool, changes to another.
+// sqlStore is a Store over database/sql: reads go to a pool, changes to one connection.
 type sqlStore struct {
 	reader
-	write    *prepared
+	write    *writer
 	group    group
 	stations stations
 	stamps   *stamps
@@ -99,45 +96,6 @@ func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) 
 		return nil, err
 	}
 	return s.QueryContext(ctx, args...)
-}
-
-func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	s, err := p.statement(ctx, query)
-	if err != nil {
-		return p.DB.QueryRowContext(ctx, query, args...) // which reports the error
-	}
-	return s.QueryRowContext(ctx, args...)
-}
-
-// preparedTx is a transaction with the statements of its pool. They are compiled for its connection when they are first used
-// on it, so that a change does not read the same words again each time.
-type preparedTx struct {
-	*sql.Tx
-	pool *prepared
-}
-
-func (p preparedTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := p.pool.statement(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return p.StmtContext(ctx, s).QueryContext(ctx, args...)
-}
-
-func (p preparedTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	s, err := p.pool.statement(ctx, query)
-	if err != nil {
-		return p.Tx.QueryRowContext(ctx, query, args...) // which reports the error
-	}
-	return p.StmtContext(ctx, s).QueryRowContext(ctx, args...)
-}
-
-func (p preparedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	s, err := p.pool.statement(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return p.StmtContext(ctx, s).ExecContext(ctx, args...)
 }
 
 // snapshot runs fn so that all its queries see one state of the database.
@@ -182,19 +140,34 @@ func (t *snapshotTx) QueryContext(ctx context.Context, query string, args ...any
 	return t.Tx.QueryContext(ctx, query, args...)
 }
 
-func (t *snapshotTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	if s := t.statement(ctx, query); s != nil {
-		return s.QueryRowContext(ctx, args...)
-	}
-	return t.Tx.QueryRowContext(ctx, query, args...)
-}
-
 func (r reader) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	return r.q.QueryContext(ctx, r.d.rebind(query), args...)
 }
 
-func (r reader) row(ctx context.Context, query string, args ...any) *sql.Row {
-	return r.q.QueryRowContext(ctx, r.d.rebind(query), args...)
+func (r reader) row(ctx context.Context, query string, args ...any) row {
+	rows, err := r.query(ctx, query, args...)
+	return row{rows, err}
+}
+
+// row is the first row of an answer, or why there is none.
+type row struct {
+	rows *sql.Rows
+	err  error
+}
+
+// Scan may be called once. sql.ErrNoRows: the answer is empty.
+func (r row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		return cmp.Or(r.rows.Err(), sql.ErrNoRows)
+	}
+	if err := r.rows.Scan(dest...); err != nil {
+		return err
+	}
+	return r.rows.Close()
 }
 
 // list reads the rows of a query with scan.
@@ -215,94 +188,8 @@ func list[T any](ctx context.Context, r reader, scan func(rows *sql.Rows, v *T) 
 	return out, rows.Err()
 }
 
-// sqlTx is a write transaction.
-type sqlTx struct {
-	reader
-	nested   int
-	changed  map[ozeki.UserID]bool
-	stations []ozeki.StationID // that may have changed
-	about    []string          // conversations that may have changed
-}
-
-func (t *sqlTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := t.q.ExecContext(ctx, t.d.rebind(query), args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-// next gives out the next sequence number. The counter's row stays locked until the transaction ends, which puts the
-// numbers into the order of the commits.
-func (t *sqlTx) next(ctx context.Context) (int64, error) {
-	var seq int64
-	err := t.row(ctx, `UPDATE counter SET value = value + 1 WHERE name = 'seq' RETURNING value`).Scan(&seq)
-	return seq, err
-}
-
-// changes notes that what is stored of a conversation may have changed: see Stamped.
-func (t *sqlTx) changes(id string) { t.about = append(t.about, id) }
-
-func (t *sqlTx) touch(users ...ozeki.UserID) {
-	for _, u := range users {
-		t.changed[u] = true
-	}
-}
-
-// tell runs a change that returns the ids of the users whom it concerns.
-func (t *sqlTx) tell(ctx context.Context, query string, args ...any) error {
-	users, err := list(ctx, t.reader, func(rows *sql.Rows, u *ozeki.UserID) error { return rows.Scan(u) }, query, args...)
-	t.touch(users...)
-	return err
-}
-
-func (s *sqlStore) tx(tx *sql.Tx) *sqlTx {
-	return &sqlTx{reader: reader{d: s.d, q: preparedTx{tx, s.write}}, changed: map[ozeki.UserID]bool{}}
-}
-
-// stamped names the users and conversations that may have changed.
-func (t *sqlTx) stamped() []string {
-	ids := t.about
-	for u := range t.changed {
-		ids = append(ids, string(u))
-	}
-	return ids
-}
-
-// users names those for whom something changed, sorted.
-func (t *sqlTx) users() []ozeki.UserID {
-	users := make([]ozeki.UserID, 0, len(t.changed))
-	for u := range t.changed {
-		users = append(users, u)
-	}
-	slices.Sort(users)
-	return users
-}
-
 func (s *sqlStore) Close() error {
 	return errors.Join(s.pool.Close(), s.write.Close())
-}
-
-func (t *sqlTx) Nested(ctx context.Context, fn func() error) error {
-	t.nested++
-	name := "nested" + strconv.Itoa(t.nested)
-	defer func() { t.nested-- }()
-	if _, err := t.exec(ctx, "SAVEPOINT "+name); err != nil {
-		return t.d.wrap("savepoint", err)
-	}
-	before := make(map[ozeki.UserID]bool, len(t.changed))
-	for u := range t.changed {
-		before[u] = true
-	}
-	if err := fn(); err != nil {
-		if _, err2 := t.exec(ctx, "ROLLBACK TO SAVEPOINT "+name); err2 != nil {
-			return t.d.wrap("roll back to savepoint", errors.Join(err2, err))
-		}
-		t.changed = before
-		return err
-	}
-	_, err := t.exec(ctx, "RELEASE SAVEPOINT "+name)
-	return t.d.wrap("release savepoint", err)
 }
 
 func flag(b bool) int {

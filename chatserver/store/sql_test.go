@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -20,6 +21,16 @@ func openInternal(t *testing.T) *sqlStore {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s.(*sqlStore)
+}
+
+// writing is the connection that changes go over, for what the store has no call for. Nobody changes anything meanwhile.
+func writing(t *testing.T, s *sqlStore) *sql.Conn {
+	t.Helper()
+	if err := s.write.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.write.rollback()
+	return s.write.conn
 }
 
 func TestPlaceholdersAreWrittenAsTheEngineWantsThem(t *testing.T) {
@@ -45,16 +56,17 @@ func TestPragmasHoldOnEveryConnection(t *testing.T) {
 	}
 	version := strconv.Itoa(len(steps))
 	for pragma, want := range map[string]struct{ write, read string }{
-		"journal_mode":  {"wal", "wal"},
-		"synchronous":   {"2", "2"},
-		"foreign_keys":  {"1", "1"},
-		"busy_timeout":  {"5000", "5000"},
-		"query_only":    {"0", "1"},
-		"secure_delete": {"1", "0"},
-		"user_version":  {version, version},
+		"journal_mode":       {"wal", "wal"},
+		"synchronous":        {"2", "2"},
+		"foreign_keys":       {"1", "1"},
+		"busy_timeout":       {"5000", "5000"},
+		"query_only":         {"0", "1"},
+		"secure_delete":      {"1", "0"},
+		"wal_autocheckpoint": {"4000", "1000"},
+		"user_version":       {version, version},
 	} {
 		var write, read string
-		if err := errors.Join(s.write.QueryRow("PRAGMA "+pragma).Scan(&write), s.pool.QueryRow("PRAGMA "+pragma).Scan(&read)); err != nil {
+		if err := errors.Join(writing(t, s).QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&write), s.pool.QueryRow("PRAGMA "+pragma).Scan(&read)); err != nil {
 			t.Fatal(err)
 		}
 		if write != want.write || read != want.read {
@@ -70,11 +82,11 @@ func TestPragmasHoldOnEveryConnection(t *testing.T) {
 func TestAFullDiskRefusesAndRecovers(t *testing.T) {
 	s := openInternal(t)
 	var pages int
-	if err := s.write.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
+	if err := writing(t, s).QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages); err != nil {
 		t.Fatal(err)
 	}
 	limit := func(n int) {
-		if _, err := s.write.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
+		if _, err := writing(t, s).ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
 			t.Fatal(err)
 		}
 	}

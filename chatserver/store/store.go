@@ -35,8 +35,8 @@ type Store interface {
 	// Update runs fn in one write transaction. It commits when fn returns nil and gives the users for whom something
 	// changed (sorted, each once), to be told by a hint; otherwise nothing is changed and fn's error comes back. fn uses
 	// only its Tx, not the Store, and keeps no reference to it. Updates that come at once may share the transaction; fn may
-	// be run once more after what it did was undone, possibly in another caller's goroutine: what it leaves behind beside its
-	// changes must be the same then.
+	// be run again after what it did was undone, possibly in another caller's goroutine: what it leaves behind beside its
+	// changes must be that of the last run. A run that is to be undone may see its calls fail.
 	Update(ctx context.Context, fn func(Tx) error) ([]ozeki.UserID, error)
 	// Close waits for running calls and releases the database.
 	Close() error

@@ -71,6 +71,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"texts of all alphabets come back as they were":             (*suite).texts,
 		"concurrent readers and writers do not fail for each other": (*suite).busy,
 		"updates at once fail and are given up one by one":          (*suite).together,
+		"updates at once number what stays":                         (*suite).togetherNumbered,
 		"a file is created once":                                    (*suite).fileOnce,
 		"a message takes its sender's stored files":                 (*suite).attachFiles,
 		"files without a message are purged":                        (*suite).purgeFiles,
@@ -270,6 +271,14 @@ func (s *suite) touched() {
 	s.equal(s.must(func(ctx context.Context, tx store.Tx) error {
 		return tx.SetProperty(ctx, u[1], c.ID, store.Muted(true))
 	}), sorted(u[1]))
+	s.equal(s.must(func(ctx context.Context, tx store.Tx) error {
+		for _, user := range u {
+			if err := tx.SetProperty(ctx, user, c.ID, store.Favorite(true)); err != nil {
+				return err
+			}
+		}
+		return tx.RenameConversation(ctx, c.ID, "name")
+	}), sorted(u...)) // each once
 	m := s.message(c, u[0], "x")
 	for _, want := range [][]ozeki.UserID{sorted(u...), sorted()} { // the second time it is there already
 		s.equal(s.must(func(ctx context.Context, tx store.Tx) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 
 	"starling/chatserver/store"
@@ -75,4 +76,72 @@ func (s *suite) together() {
 			s.Errorf("guest %d is a friend: %t", i, is[guest])
 		}
 	}
+}
+
+// togetherNumbered: many updates come at once and add messages, some of which are to be undone. What stays is there once, in
+// one order, and each update sees the counter where it has left it.
+func (s *suite) togetherNumbered() {
+	const n = 90
+	u := s.users("a", "b")
+	c := s.conversation(u[0], u[1])
+	before := s.seq()
+	start := make(chan struct{})
+	stored := make([]int64, n)
+	var wait sync.WaitGroup
+	for i := range n {
+		wait.Go(func() {
+			<-start
+			_, err := s.Update(s.Context(), func(tx store.Tx) error {
+				ctx := s.Context()
+				m, err := tx.AddMessage(ctx, c.ID, s.message(c, u[0], fmt.Sprint(i)), s.now)
+				if err != nil {
+					return err
+				}
+				stored[i] = m.Seq
+				if i%3 == 1 {
+					return errTest
+				}
+				err = tx.Nested(ctx, func() error {
+					if i%3 == 0 {
+						return nil
+					}
+					if _, err := tx.AddMessage(ctx, c.ID, s.message(c, u[0], "undone"), s.now); err != nil {
+						return err
+					}
+					return errTest
+				})
+				if err != nil && !errors.Is(err, errTest) {
+					return err
+				}
+				seq, err := tx.Seq(ctx)
+				if err == nil && seq != m.Seq {
+					s.Errorf("the counter is at %d after %d", seq, m.Seq)
+				}
+				return err
+			})
+			if i%3 == 1 {
+				s.is(err, errTest)
+				stored[i] = 0
+			} else if err != nil {
+				s.Error(err)
+			}
+		})
+	}
+	close(start)
+	wait.Wait()
+	messages, err := s.Messages(s.Context(), store.MessageQuery{Conversation: c.ID, Instance: c.Instance, Now: s.now, Limit: 2 * n})
+	if err != nil {
+		s.Fatal(err)
+	}
+	last := before
+	for _, m := range messages {
+		i, err := strconv.Atoi(m.Data)
+		if err != nil || i%3 == 1 || m.Seq != stored[i] || m.Seq <= last {
+			s.Errorf("message %q has the number %d after %d", m.Data, m.Seq, last)
+		}
+		last = m.Seq
+	}
+	s.equal(len(messages), n-n/3)
+	s.equal(s.seq(), last)
+	s.equal(s.read(u[1], c.ID).Unread, len(messages))
 }
