@@ -20,6 +20,9 @@ import (
 // maxGroup is how many updates share a transaction at most.
 const maxGroup = 128
 
+// maxTook is the longest commit that counts: a quarter of it is how long a leader waits for others at most.
+const maxTook = 8 * time.Millisecond
+
 // waryFor is how many transactions have savepoints after one has had to be run again for lack of them.
 const waryFor = 32
 
@@ -36,9 +39,10 @@ type group struct {
 	leading bool // somebody writes
 
 	// The leader's own.
-	last int           // how many updates the last group had
-	took time.Duration // how long its commit took
-	wary int           // for so many transactions more
+	last     int           // how many updates the last group had
+	took     time.Duration // how long its commit took
+	answered time.Time     // when it was answered
+	wary     int           // for so many transactions more
 }
 
 // update is a call of Update and its outcome.
@@ -91,10 +95,13 @@ func (g *group) leave(u *update) bool {
 }
 
 // gather lets those come back in whom the last group has answered: they are about to, and a group that has only the first of
-// them waits for the disk as long as one with all. Who does not come is waited for a part of that time only. It is called
-// with the lock.
+// them waits for the disk as long as one with all. Who does not come is waited for a part of that time only, from the answer on. It is
+// called with the lock. With one processor those who are waited for could not come.
 func (g *group) gather() {
-	for start := time.Now(); len(g.waiting) < g.last && time.Since(start) < g.took/4; {
+	if runtime.GOMAXPROCS(0) == 1 {
+		return
+	}
+	for until := g.answered.Add(g.took / 4); len(g.waiting) < g.last && time.Now().Before(until); {
 		g.mu.Unlock()
 		runtime.Gosched()
 		g.mu.Lock()
@@ -113,10 +120,14 @@ func (s *sqlStore) lead() {
 	mine := slices.Clone(g.waiting[:n])
 	g.waiting = slices.Delete(g.waiting, 0, n)
 	g.mu.Unlock()
+	for _, u := range mine {
+		u.err = s.d.wrap("write", ErrUnavailable) // until the outcome is known
+	}
 	others := mine[1:]
 	defer func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
+		g.answered = time.Now()
 		if g.leading = len(g.waiting) > 0; g.leading {
 			g.waiting[0].turn <- true
 		}
@@ -155,6 +166,9 @@ func (s *sqlStore) cautiously(run func(careful bool) error) error {
 func (s *sqlStore) alone(u *update) (users []ozeki.UserID, err error) {
 	err = s.cautiously(func(careful bool) error {
 		u.panic = ""
+		if err := gone(u.ctx); err != nil {
+			return err
+		}
 		if err := s.write.begin(u.ctx); err != nil {
 			return s.d.wrap("begin", err)
 		}
@@ -225,7 +239,7 @@ func (s *sqlStore) share(all []*update, careful bool) error {
 	if in.commit() != nil {
 		return errAlone
 	}
-	s.group.took = time.Since(start)
+	s.group.took = min(time.Since(start), maxTook)
 	for i, u := range all {
 		u.users, u.err = users[i], errs[i]
 	}

@@ -184,9 +184,9 @@ func isCode(err error, code int) bool {
 	return errors.As(err, &e) && e.Code()&0xff == code
 }
 
-// classifySQLite finds the errors that pass: a lock, a full or failing disk, a call that ran out of time.
+// classifySQLite finds the errors that pass: a lock, a full or failing disk, no memory, a call that ran out of time.
 func classifySQLite(err error) error {
-	for _, code := range []int{sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+	for _, code := range []int{sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM,
 		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT} {
 		if isCode(err, code) {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)

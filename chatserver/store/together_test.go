@@ -506,7 +506,7 @@ func TestAConnectionThatCannotBeginIsReplaced(t *testing.T) {
 
 // Who leads after a group of several waits for those whom it has answered, but not for ever.
 func TestALeaderGathersTheGroupAgain(t *testing.T) {
-	g := &group{waiting: []*update{{}}, last: 3, took: time.Hour}
+	g := &group{waiting: []*update{{}}, last: 3, took: time.Hour, answered: time.Now()}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for range 2 {

@@ -278,6 +278,8 @@ func (t *sqlTx) Nested(_ context.Context, fn func() error) error {
 		case err == nil || t.broken != nil:
 		case t.wrote > wrote:
 			t.broken = errUndo
+		case errors.Is(t.d.classify(err), ErrUnavailable) && !over(err):
+			t.broken = err // the engine may have ended the transaction, whatever was changed
 		default:
 			t.changed = t.changed[:told]
 			t.in.counter.back(counted)
