@@ -32,7 +32,7 @@ race: ## the packages that run several things at once, under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short . ./app/... ./chatserver/...
 
 e2e: deps build $(AXE) ## a real headless Chromium against the real binary
-	STARLING_BIN=$(CURDIR)/bin/starling AXE=$(CURDIR)/$(AXE) $(GO) test -count=1 -timeout 20m ./e2e
+	STARLING_BIN=$(CURDIR)/bin/starling AXE=$(CURDIR)/$(AXE) $(GO) test -count=1 -timeout 40m ./e2e
 
 faults: deps build $(AXE) ## the faults of docs/promises.md, those that repeat something many times more than in make test
 	$(GO) test -count=1 -timeout 40m ./app/engine -seeds 3000
