@@ -34,9 +34,10 @@ func holding(part, letIn string) string {
 	}`, part, letIn)
 }
 
-// arrives lets the program in.
+// arrives lets the program in, once the page has asked for it.
 func (p *person) arrives() {
 	p.t.Helper()
+	p.eventually("the program is asked for", func() error { return p.holds(`!!window.letProgramIn`) })
 	p.js(`letProgramIn()`, nil)
 	p.programRuns()
 }
