@@ -192,19 +192,36 @@ func openConversation() ozeki.ConversationID {
 	return ""
 }
 
-// pushConversation puts a conversation into the address bar, as a new step of the history.
+// steps are the conversations that are still to be put into the address bar.
+var steps []ozeki.ConversationID
+
+// pushConversation puts a conversation into the address bar, as a new step of the history, once the page shows it: the browser
+// takes longer for that than the program for a conversation. A step back that comes before is the later decision.
 func pushConversation(id ozeki.ConversationID) {
-	if openConversation() == id {
+	if steps = append(steps, id); len(steps) > 1 {
 		return
 	}
-	url := "/"
-	if id != "" {
-		url = hrefOf(id)
-	}
-	window.Get("history").Call("pushState", nil, "", url)
+	go func() {
+		painted(context.Background())
+		for _, id := range steps {
+			if openConversation() == id {
+				continue
+			}
+			url := "/"
+			if id != "" {
+				url = hrefOf(id)
+			}
+			window.Get("history").Call("pushState", nil, "", url)
+		}
+		steps = nil
+	}()
 }
 
-func replaceAddress() { window.Get("history").Call("replaceState", nil, "", "/") }
+// replaceAddress puts the page without a conversation in the place of this step of the history.
+func replaceAddress() {
+	steps = nil
+	window.Get("history").Call("replaceState", nil, "", "/")
+}
 
 func listen(target js.Value, event string, f func(e js.Value)) {
 	target.Call("addEventListener", event, js.FuncOf(func(_ js.Value, args []js.Value) any {
@@ -247,7 +264,12 @@ func letGo(offs []func()) {
 	window.Call("setTimeout", later, 0)
 }
 
-func onHistory(f func()) { listen(window, "popstate", func(js.Value) { f() }) }
+func onHistory(f func()) {
+	listen(window, "popstate", func(js.Value) {
+		steps = nil
+		f()
+	})
+}
 
 // onOnline calls f when the browser says that the network came or went.
 func onOnline(f func()) {
@@ -302,7 +324,13 @@ func value(id string) (v string) {
 	ifThere(id, func(e js.Value) { v = e.Get("value").String() })
 	return v
 }
-func setValue(id, v string)    { ifThere(id, func(e js.Value) { e.Set("value", v) }) }
+func setValue(id, v string) {
+	ifThere(id, func(e js.Value) {
+		if e.Get("value").String() != v {
+			e.Set("value", v)
+		}
+	})
+}
 func focusOn(id string)        { ifThere(id, func(e js.Value) { e.Call("focus") }) }
 func isFocused(id string) bool { return document.Get("activeElement").Get("id").String() == id }
 func isNothingFocused() bool {

@@ -121,7 +121,7 @@ func (l *timeline) build() {
 		l.log.Call("addEventListener", event, l.funcs.on(func(args []js.Value) { f(args[0]) }))
 	}
 	l.listenPress()
-	l.resize = js.Global().Get("ResizeObserver").New(l.funcs.on(l.resized))
+	l.resize = starling.Call("sizes", l.funcs.on(l.resized))
 	l.resize.Call("observe", l.log)
 }
 
@@ -138,8 +138,9 @@ func (l *timeline) detach() {
 
 // reset forgets a conversation.
 func (l *timeline) reset() {
-	for _, n := range l.nodes {
-		l.resize.Call("unobserve", n.article)
+	if len(l.nodes) > 0 {
+		l.resize.Call("disconnect")
+		l.resize.Call("observe", l.log)
 	}
 	for _, day := range l.days {
 		day.Call("remove")
@@ -318,42 +319,55 @@ func (l *timeline) place(start, end int) {
 	if !fresh {
 		l.line.Call("remove")
 	}
+	l.make(l.entries[start:end])
 	l.start, l.end, l.order = start, end, l.order[:0]
 	nextDay := l.above.Get("nextSibling")
 	var day, next js.Value
-	put := func(parent, e js.Value, next *js.Value) {
-		if e.Equal(*next) {
-			*next = next.Get("nextSibling")
-		} else {
-			parent.Call("insertBefore", e, *next)
+	var coming []any // what is to stand in front of next, in one call
+	come := func() {
+		switch {
+		case len(coming) == 0:
+		case next.Truthy():
+			next.Call("before", coming...)
+		default:
+			day.Call("append", coming...)
 		}
+		coming = coming[:0]
+	}
+	put := func(e js.Value) {
+		if !e.Equal(next) {
+			coming = append(coming, e)
+			return
+		}
+		come()
+		next = e.Get("nextSibling")
 	}
 	for i := start; i < end; i++ {
 		e := l.entries[i]
 		if i == start || l.entries[i-1].day != e.day {
+			come()
 			var ok bool
 			if day, ok = l.days[e.day]; !ok {
 				day = element("div", "day-group")
 				fill(day, []part{{tag: "h2", class: "day", parts: []part{{tag: "span", text: formatDay(e.Created)}}}})
 				l.days[e.day] = day
 			}
-			put(l.log, day, &nextDay)
+			if day.Equal(nextDay) {
+				nextDay = nextDay.Get("nextSibling")
+			} else {
+				l.log.Call("insertBefore", day, nextDay)
+			}
 			next = day.Get("firstChild").Get("nextSibling")
 		}
 		if e.fresh {
-			put(day, l.line, &next)
+			put(l.line)
 		}
 		n := l.nodes[e.ID]
-		if n == nil {
-			n = &messageNode{article: element("article", "")}
-			n.article.Get("dataset").Set("id", string(e.ID))
-			l.nodes[e.ID] = n
-			l.resize.Call("observe", n.article)
-		}
 		l.update(n, e)
-		put(day, n.article, &next)
+		put(n.article)
 		l.order = append(l.order, n)
 	}
+	come()
 	l.rove()
 	l.setClocks()
 	first := ""
@@ -362,6 +376,28 @@ func (l *timeline) place(start, end int) {
 	}
 	l.space(l.above, extent(l.entries, 0, start, l.height, first))
 	l.space(l.below, extent(l.entries, end, len(l.entries), l.height, ""))
+}
+
+// make makes those of the entries that are not in the page. All of them are made in one call: see fill.
+func (l *timeline) make(entries []entry) {
+	var parts []part
+	var nodes []*messageNode
+	for _, e := range entries {
+		if l.nodes[e.ID] != nil {
+			continue
+		}
+		n := &messageNode{shown: e, tab: -1, tabbed: true}
+		l.nodes[e.ID] = n
+		nodes = append(nodes, n)
+		parts = append(parts, part{tag: "article", class: classOf(e), attributes: []string{"data-id", string(e.ID), "tabindex", "-1"}, parts: messageParts(e)})
+	}
+	if len(nodes) == 0 {
+		return
+	}
+	articles := starling.Call("observed", l.resize, string(appendParts(nil, parts)))
+	for i, n := range nodes {
+		n.article = articles.Index(i)
+	}
 }
 
 func (l *timeline) space(spacer js.Value, height float64) {

@@ -4,6 +4,8 @@ package app
 
 import (
 	"math"
+	"strconv"
+	"strings"
 	"syscall/js"
 
 	"starling/ozeki"
@@ -137,8 +139,10 @@ func (l *timeline) scrolled() {
 	if l.snap == nil || l.conversation == "" || l.isResized() {
 		return
 	}
-	l.note()
-	l.seen()
+	if l.log.Get("scrollTop").Float() != l.top { // otherwise this program has scrolled, and noted it
+		l.note()
+		l.seen()
+	}
 	start, end := around(l.entries, max(indexOf(l.entries, l.anchor.id), 0), rowsBefore+max(l.anchor.y, 0), l.view+rowsBefore, l.height)
 	if start < l.start || end > l.end {
 		l.draw()
@@ -161,7 +165,8 @@ func (l *timeline) reach() {
 	}
 }
 
-// resized takes the sizes of what changed its size: a phone's keyboard, a narrower window, a picture that has come.
+// resized takes the sizes of what changed its size (a phone's keyboard, a narrower window, a picture that has come): of each
+// message a line of its height in pixels and its id, an empty one of the log.
 func (l *timeline) resized(args []js.Value) {
 	if !l.root.Truthy() {
 		return
@@ -169,15 +174,12 @@ func (l *timeline) resized(args []js.Value) {
 	if l.conversation != "" {
 		l.follow()
 	}
-	entries := args[0]
-	for i := range entries.Length() {
-		target := entries.Index(i).Get("target")
-		if target.Equal(l.log) {
+	for line := range strings.SplitSeq(args[0].String(), "\n") {
+		size, id, ok := strings.Cut(line, " ")
+		if !ok {
 			l.measure()
-			continue
-		}
-		if h := target.Get("offsetHeight").Float(); h > 0 {
-			l.heights[ozeki.MessageID(target.Get("dataset").Get("id").String())] = h
+		} else if h, err := strconv.Atoi(size); err == nil && h > 0 {
+			l.heights[ozeki.MessageID(id)] = float64(h)
 		}
 	}
 	l.settle()

@@ -118,7 +118,8 @@
     return e;
   };
   const made = (c) => (typeof c === "string" ? c : build(c));
-  starling.fill = (e, parts) => e.replaceChildren(...JSON.parse(parts).map(made));
+  starling.made = (parts) => JSON.parse(parts).map(made);
+  starling.fill = (e, parts) => e.replaceChildren(...starling.made(parts));
 
   const owner = starling.storage.get("starling.signedin");
   const starsKey = "starling.stars"; // clicked before the program was there
