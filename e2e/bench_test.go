@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
@@ -179,7 +178,7 @@ const scrolling = `(async () => {
 func benchClicks(b *testing.B, url, email, size string, p profile) {
 	ctx := newBrowser(b)
 	evaluate := func(script string) (values []float64) {
-		if err := chromedp.Run(ctx, chromedp.Evaluate(script, &values, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) })); err != nil {
+		if err := chromedp.Run(ctx, chromedp.Evaluate(script, &values, awaited)); err != nil {
 			b.Fatal(err)
 		}
 		return values

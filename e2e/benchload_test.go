@@ -149,7 +149,7 @@ func BenchmarkOpening(b *testing.B) {
 				signInAtOnce(b, ctx, "user1@example.com")
 				measureStart(ctx, b, url)
 				var ms float64
-				if err := chromedp.Run(ctx, p.throttle(), chromedp.Evaluate(opening, &ms, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) })); err != nil {
+				if err := chromedp.Run(ctx, p.throttle(), chromedp.Evaluate(opening, &ms, awaited)); err != nil {
 					b.Fatal(err)
 				}
 				took = append(took, ms)
