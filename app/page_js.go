@@ -92,7 +92,6 @@ func setBadge(n int) {
 
 var ignore = js.FuncOf(func(js.Value, []js.Value) any { return nil })
 
-func setTitle(text string)       { document.Set("title", text) }
 func byID(id string) js.Value    { return document.Call("getElementById", id) }
 func pref(name string) string    { return storage("get", "starling."+name).String() }
 func setPref(name, value string) { storage("set", "starling."+name, value) }
@@ -192,29 +191,60 @@ func openConversation() ozeki.ConversationID {
 	return ""
 }
 
-// steps are the conversations that are still to be put into the address bar.
-var steps []ozeki.ConversationID
+// step is a conversation that is still to be put into the address bar, and the page's title with it.
+type step struct {
+	id    ozeki.ConversationID
+	title string
+}
 
-// pushConversation puts a conversation into the address bar, as a new step of the history, once the page shows it: the browser
-// takes longer for that than the program for a conversation. A step back that comes before is the later decision.
-func pushConversation(id ozeki.ConversationID) {
-	if steps = append(steps, id); len(steps) > 1 {
-		return
+var (
+	steps     []step
+	stepsFrom ozeki.ConversationID // what the address bar names before the first of them
+)
+
+// pushConversation puts a conversation into the address bar in the place of another one, as a new step of the history, once the page
+// shows it: the browser takes about as long for that as for the messages. What is opened from the list is there at once, since
+// the step back from it is the way to the list.
+func pushConversation(from, id ozeki.ConversationID) {
+	if len(steps) == 0 {
+		stepsFrom = from
 	}
-	go func() {
-		painted(context.Background())
-		for _, id := range steps {
-			if openConversation() == id {
-				continue
-			}
+	steps = append(steps, step{id: id})
+	switch {
+	case from == "":
+		takeSteps()
+	case len(steps) == 1:
+		go func() {
+			_, _ = ozeki.Await(func() js.Value { return starling.Call("shown") }) // which is never refused
+			takeSteps()
+		}()
+	}
+}
+
+func takeSteps() {
+	taken := steps
+	steps = nil
+	for _, s := range taken {
+		if openConversation() != s.id {
 			url := "/"
-			if id != "" {
-				url = hrefOf(id)
+			if s.id != "" {
+				url = hrefOf(s.id)
 			}
 			window.Get("history").Call("pushState", nil, "", url)
 		}
-		steps = nil
-	}()
+		if s.title != "" {
+			setTitle(s.title)
+		}
+	}
+}
+
+// setTitle names the page, and with it the present step of its history.
+func setTitle(text string) {
+	if n := len(steps); n > 0 {
+		steps[n-1].title = text
+		return
+	}
+	document.Set("title", text)
 }
 
 // replaceAddress puts the page without a conversation in the place of this step of the history.
@@ -266,6 +296,9 @@ func letGo(offs []func()) {
 
 func onHistory(f func()) {
 	listen(window, "popstate", func(js.Value) {
+		if len(steps) > 0 && openConversation() == stepsFrom {
+			return // no step back, but another part of the same address
+		}
 		steps = nil
 		f()
 	})

@@ -39,7 +39,7 @@ func formatDay(t time.Time) string                { return t.UTC().Format("Monda
 func formatShort(t time.Time) string              { return t.UTC().Format("2 Jan") }
 func localDay(t time.Time) string                 { return t.UTC().Format("2006-01-02") }
 func openConversation() ozeki.ConversationID      { return "" }
-func pushConversation(ozeki.ConversationID)       {}
+func pushConversation(_, _ ozeki.ConversationID)  {}
 func replaceAddress()                             {}
 func onHistory(func())                            {}
 func onOnline(func())                             {}

@@ -457,7 +457,7 @@ func (r *root) newConversation() {
 
 // goTo opens a conversation, or goes back to the list with the empty id, as a step of the history.
 func (r *root) goTo(id ozeki.ConversationID) {
-	pushConversation(id)
+	pushConversation(r.current, id)
 	r.show(id)
 }
 

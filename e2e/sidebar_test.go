@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -245,4 +247,46 @@ func TestBlockingIsAccessible(t *testing.T) {
 	p.JudgeAccess("question", func() { p.see("alertdialog", "Block Bob Baker?") })
 	p.seeIn(p.see("alertdialog", "Block Bob Baker?"), "button", "Block").click()
 	p.JudgeAccess("blocked", func() { p.SeeWords("Unblock to write.") })
+}
+
+// Each conversation that was opened is a step of the browser's history under its own name, even where two were opened at once; a step
+// back goes to the one before, and from the first one to the list, however soon it comes.
+func TestEachConversationIsAStepOfTheHistory(t *testing.T) {
+	t.Parallel()
+	p := newAlice(newPerson(t, startDemo(t).URL))
+	names := p.Favorites()[:3]
+	open := func(then string, names ...string) {
+		script := ""
+		for _, name := range names {
+			script += fmt.Sprintf(`[...document.querySelectorAll("#lists .row a")].find((a) => a.querySelector(".name").textContent === %q).click();`, name)
+		}
+		p.js("(() => {"+script+then+"})()", nil)
+	}
+	at := func(name string) {
+		p.eventually("the page is at "+name, func() error {
+			return p.holds(fmt.Sprintf(`document.title.endsWith(%q) && (location.search === "") === %t`, name+"Starling", name == ""))
+		})
+	}
+	open("", names[0])
+	at(names[0] + " · ")
+	open("", names[1], names[2])
+	at(names[2] + " · ")
+	var entries []*page.NavigationEntry
+	p.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		_, entries, err = page.GetNavigationHistory().Do(ctx)
+		return err
+	}))
+	for i, name := range names {
+		if e := entries[len(entries)-3+i]; !strings.HasSuffix(e.Title, name+" · Starling") || !strings.Contains(e.URL, "?c=") {
+			t.Errorf("step %d of the history is %q at %s, want %s", i, e.Title, e.URL, name)
+		}
+	}
+	p.js("history.back()", nil)
+	at(names[1] + " · ")
+	p.SeeConversation(names[1])
+	p.js("history.go(-2)", nil)
+	at("")
+	open("history.back()", names[2])
+	at("")
+	p.SeeOrder(p.Favorites())
 }

@@ -33,7 +33,7 @@
 
   // An observer of sizes that tells f of each element a line of its height and data-id, an empty one where it has none; and the
   // elements that fill would make, observed by it.
-  starling.sizes = (f) => new ResizeObserver((entries) => f(entries.map(({ target: e }) => (e.dataset.id ? e.offsetHeight + " " + e.dataset.id : "")).join("\n")));
+  starling.sizes = (f) => new ResizeObserver((entries) => f(entries.map(({ target: e }) => (e.dataset.id ? e.offsetHeight + " " + e.dataset.id.replaceAll("\n", " ") : "")).join("\n")));
   starling.observed = (observer, parts) => starling.made(parts).map((e) => (observer.observe(e), e));
 
   // What go-app's client asks of its page.

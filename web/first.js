@@ -7,10 +7,11 @@
   const starling = (window.starling = { config: JSON.parse($("config").textContent) });
   const after = (starling.after = (ms) => new Promise((done) => setTimeout(done, ms)));
 
-  // Fulfilled when the page begins to draw what it holds now, and when it has shown it and has nothing more urgent to do. One
-  // that is not seen has no frames.
+  // Fulfilled when the page begins to draw what it holds now, when it has shown it, and when it has nothing more urgent to do then.
+  // One that is not seen has no frames.
   const frame = () => Promise.race([new Promise(requestAnimationFrame), after(document.hidden ? 0 : 100)]);
   const idle = (starling.idle = () => (document.hidden || !window.requestIdleCallback ? after(0) : new Promise((done) => requestIdleCallback(done, { timeout: 50 }))));
+  starling.shown = () => frame().then(() => after(0));
   starling.painted = () => frame().then(idle);
 
   // ---- Workers, and the one that compiles the program (ahead.js).
