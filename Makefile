@@ -25,7 +25,7 @@ test: deps build check race e2e ## everything
 check: deps build ## formatting, vet for both worlds, unit tests, fuzz seeds
 	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); test -z "$$files" || { echo "not formatted, run make fmt: $$files"; exit 1; }
 	$(GO) vet ./...
-	GOOS=js GOARCH=wasm $(GO) vet ./app/... ./ozeki/... ./wasm
+	GOOS=js GOARCH=wasm $(GO) vet ./app/... ./ozeki/... ./wasm ./e2e/hello/...
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
 
 race: ## the packages that run several things at once, under the race detector
@@ -42,7 +42,7 @@ faults: deps build $(AXE) ## the faults of docs/promises.md, those that repeat s
 
 bench: deps build ## one JSON line for each figure
 	$(GO) run ./wasm/build -size
-	STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -timeout 30m -run '^$$' -bench . -benchtime 1x ./e2e | grep '^{'
+	STARLING_BIN=$(CURDIR)/bin/starling $(GO) test -count=1 -timeout 60m -run '^$$' -bench . -benchtime 1x ./e2e | grep '^{'
 	$(GO) test -run '^$$' -bench . . ./ozeki ./app/state ./chatserver/...
 
 $(AXE):
