@@ -108,13 +108,16 @@ var profiles = []profile{
 // throttle slows the page's processor down.
 func (p profile) throttle() chromedp.Action { return emulation.SetCPUThrottlingRate(p.cpu) }
 
-// clicking clicks the star of the first conversation, there and back, ten times and gives the times from the click to the frame after it.
-const clicking = `(async () => {
+// afterFrame makes frame(), fulfilled when the next frame has been drawn.
+const afterFrame = `
   const frame = () => new Promise((done) => requestAnimationFrame(() => {
     const c = new MessageChannel();
     c.port1.onmessage = done;
     c.port2.postMessage(0);
-  }));
+  }));`
+
+// clicking clicks the star of the first conversation, there and back, ten times and gives the times from the click to the frame after it.
+const clicking = `(async () => {` + afterFrame + `
   const out = [];
   let star;
   for (let i = 0; i < 20; i++) {
@@ -130,12 +133,7 @@ const clicking = `(async () => {
 })()`
 
 // switching opens the first conversations by turns and gives the times from the click to the frame after it.
-const switching = `(async () => {
-  const frame = () => new Promise((done) => requestAnimationFrame(() => {
-    const c = new MessageChannel();
-    c.port1.onmessage = done;
-    c.port2.postMessage(0);
-  }));
+const switching = `(async () => {` + afterFrame + `
   const out = [];
   const links = [...document.querySelectorAll(".conversations .row a")].slice(0, 5);
   for (let i = 0; i < 25; i++) {

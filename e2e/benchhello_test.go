@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -12,9 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/andybalholm/brotli"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"starling/web"
 )
 
 // Milliseconds of different machines do not compare. So three pages that do nothing are measured beside Starling, in the same run
@@ -54,15 +54,11 @@ func hellos(b *testing.B) []hello {
 		if err != nil {
 			b.Fatal(err)
 		}
-		var out bytes.Buffer
-		w := brotli.NewWriterLevel(&out, brotli.BestCompression)
-		if _, err := w.Write(raw); err != nil {
+		packed, err := web.Best["br"](raw)
+		if err != nil {
 			b.Fatal(err)
 		}
-		if err := w.Close(); err != nil {
-			b.Fatal(err)
-		}
-		return out.Bytes()
+		return packed
 	}
 	serve := func(page string, files map[string][]byte) string {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -131,12 +127,7 @@ const greeted = `(() => {
 })()`
 
 // pressing presses the page's button and gives the times from the click to the frame that shows the next number.
-const pressing = `(async () => {
-  const frame = () => new Promise((done) => requestAnimationFrame(() => {
-    const c = new MessageChannel();
-    c.port1.onmessage = done;
-    c.port2.postMessage(0);
-  }));
+const pressing = `(async () => {` + afterFrame + `
   const out = [], button = document.getElementById("press");
   for (let i = 0; i < 20; i++) {
     await new Promise((done) => setTimeout(done, 30 + (i * 7) % 17));

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"starling/ozeki"
@@ -102,15 +101,14 @@ func BenchmarkBurst(b *testing.B) {
 			signInAtOnce(b, ctx, "user1@example.com")
 			measureStart(ctx, b, url)
 			var kept int
-			await := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
-			if err := chromedp.Run(ctx, chromedp.Evaluate(keptList, &kept, await), p.throttle(), chromedp.Evaluate(tasks, nil)); err != nil {
+			if err := chromedp.Run(ctx, chromedp.Evaluate(keptList, &kept, awaited), p.throttle(), chromedp.Evaluate(tasks, nil)); err != nil {
 				b.Fatal(err)
 			}
 			last := fmt.Sprint("The end of ", p.name, " ", round)
 			w.burst(messages, last)
 			var long []float64
 			if err := chromedp.Run(ctx, chromedp.Poll(fmt.Sprintf(`document.querySelector(".sidebar").innerText.includes(%q)`, last), nil, chromedp.WithPollingTimeout(testTimeout)),
-				chromedp.Evaluate(`new Promise((done) => setTimeout(() => done([0, ...longTasks]), 1000))`, &long, await)); err != nil {
+				chromedp.Evaluate(`new Promise((done) => setTimeout(() => done([0, ...longTasks]), 1000))`, &long, awaited)); err != nil {
 				b.Fatal(err)
 			}
 			most, sum := 0.0, 0.0

@@ -23,7 +23,6 @@ import (
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/systeminfo"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
@@ -335,20 +334,17 @@ func await(ctx context.Context, b *testing.B, expression string) {
 	}
 }
 
-func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
-
 func benchVisits(b *testing.B, url, email, size string, rounds int, p profile) {
 	b.Helper()
 	bare := p.shape(b, barePage(b, url))
 	url = p.shape(b, url)
-	visit := func(dir string, then func(ctx context.Context)) { b.Helper(); p.visit(b, dir, then) }
 	var cold, warm []times
 	var bytes, floor, grown, line, form []float64
 	for range rounds {
-		visit(b.TempDir(), func(ctx context.Context) { line = append(line, painted(ctx, b, url+"/healthz")) })
-		visit(b.TempDir(), func(ctx context.Context) { form = append(form, painted(ctx, b, bare)) })
+		p.visit(b, b.TempDir(), func(ctx context.Context) { line = append(line, painted(ctx, b, url+"/healthz")) })
+		p.visit(b, b.TempDir(), func(ctx context.Context) { form = append(form, painted(ctx, b, bare)) })
 		dir := b.TempDir()
-		visit(dir, func(ctx context.Context) {
+		p.visit(b, dir, func(ctx context.Context) {
 			open(ctx, b, url+"/healthz", "true")
 			floor = append(floor, memory(ctx, b))
 			signInAtOnce(b, ctx, email)
@@ -360,7 +356,7 @@ func benchVisits(b *testing.B, url, email, size string, rounds int, p profile) {
 			}
 			bytes = append(bytes, float64(kept))
 		})
-		visit(dir, func(ctx context.Context) {
+		p.visit(b, dir, func(ctx context.Context) {
 			signInAtOnce(b, ctx, email)
 			warm = append(warm, measureStart(ctx, b, url))
 			grown = append(grown, memory(ctx, b)-floor[len(floor)-1])

@@ -57,10 +57,12 @@ func (p *person) js(expression string, out any) {
 	}
 }
 
+// awaited has an evaluation wait for the promise that it gives.
+func awaited(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }
+
 func (p *person) tryJS(expression string, out any) error {
 	var raw []byte
-	err := chromedp.Run(p.ctx, chromedp.Evaluate("(async () => JSON.stringify((await ("+expression+")) ?? null))()", &raw,
-		func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+	err := chromedp.Run(p.ctx, chromedp.Evaluate("(async () => JSON.stringify((await ("+expression+")) ?? null))()", &raw, awaited))
 	if err != nil || out == nil {
 		return err
 	}

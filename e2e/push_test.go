@@ -16,7 +16,6 @@ import (
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/serviceworker"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
@@ -198,8 +197,7 @@ func inWorker(t *testing.T, url string) (js func(expression string, out any)) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(base, time.Minute)
 		defer cancel()
-		await := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
-		if err := chromedp.Run(ctx, chromedp.Evaluate(expression, out, await)); err != nil {
+		if err := chromedp.Run(ctx, chromedp.Evaluate(expression, out, awaited)); err != nil {
 			t.Fatalf("%v\nin the worker: %s", err, expression)
 		}
 	}
